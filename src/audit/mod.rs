@@ -1,0 +1,1 @@
+//! Checks the record from outside: verify, openings, replay. Pure: entries and openings are handed in.

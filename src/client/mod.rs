@@ -1,0 +1,1 @@
+//! The SDK: connect, retry, mirror the directory, seal, send, open, verify.

@@ -1,0 +1,1 @@
+//! A scripted town of agencies with real components.

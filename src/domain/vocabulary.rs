@@ -1,0 +1,327 @@
+//! The closed vocabularies of the field, with the names that travel.
+//!
+//! A name here is the proto enum value's name without its prefix; statements, the protocol file and
+//! entries carry names, never numbers.
+
+/// A word that is not in the vocabulary.
+///
+/// Does not repeat the word: it came from outside and might say something about a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a known {0}")]
+pub struct UnknownWord(pub &'static str);
+
+macro_rules! vocabulary {
+    ($(#[$meta:meta])* $kind:literal $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal,)+ }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum $name { $($(#[$variant_meta])* #[doc = concat!("`", $word, "`.")] $variant,)+ }
+
+        impl $name {
+            /// Every word, in the order declared.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The name that travels.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(word: &str) -> Result<Self, UnknownWord> {
+                match word { $($word => Ok(Self::$variant),)+ _ => Err(UnknownWord($kind)) }
+            }
+        }
+    };
+}
+
+vocabulary! {
+    /// What an agency is, as enrolled under two administrators' signatures.
+    "agency kind" AgencyKind {
+        Ngo = "NGO",
+        Shelter = "SHELTER",
+        ReceptionAuthority = "RECEPTION_AUTHORITY",
+        Police = "POLICE",
+        BorderPolice = "BORDER_POLICE",
+        Prosecution = "PROSECUTION",
+        AsylumService = "ASYLUM_SERVICE",
+        IdentificationAuthority = "IDENTIFICATION_AUTHORITY",
+        ChildProtection = "CHILD_PROTECTION",
+        GuardianService = "GUARDIAN_SERVICE",
+        SocialService = "SOCIAL_SERVICE",
+        HealthService = "HEALTH_SERVICE",
+        LegalService = "LEGAL_SERVICE",
+        LabourInspectorate = "LABOUR_INSPECTORATE",
+        InterpreterService = "INTERPRETER_SERVICE",
+        Hotline = "HOTLINE",
+        InternationalOrganisation = "INTERNATIONAL_ORGANISATION",
+        NonMember = "NON_MEMBER",
+        AgencyDpo = "AGENCY_DPO",
+        DataProtectionAuthority = "DATA_PROTECTION_AUTHORITY",
+        Ombudsperson = "OMBUDSPERSON",
+        Operator = "OPERATOR",
+    }
+}
+
+vocabulary! {
+    /// What a member of staff may do at their agency.
+    "staff role" StaffRole {
+        Caseworker = "CASEWORKER",
+        Intake = "INTAKE",
+        Supervisor = "SUPERVISOR",
+        DutyOfficer = "DUTY_OFFICER",
+        Auditor = "AUDITOR",
+        Administrator = "ADMINISTRATOR",
+        /// The agency's unattended program.
+        Process = "PROCESS",
+    }
+}
+
+vocabulary! {
+    /// The one thing a referral asks for.
+    "purpose" Purpose {
+        SafeAccommodation = "SAFE_ACCOMMODATION",
+        MedicalCare = "MEDICAL_CARE",
+        MentalHealthPsychosocial = "MENTAL_HEALTH_PSYCHOSOCIAL",
+        SexualReproductiveHealth = "SEXUAL_REPRODUCTIVE_HEALTH",
+        MedicoLegalDocumentation = "MEDICO_LEGAL_DOCUMENTATION",
+        LegalAssistance = "LEGAL_ASSISTANCE",
+        LegalDefence = "LEGAL_DEFENCE",
+        AsylumProcedure = "ASYLUM_PROCEDURE",
+        FormalIdentification = "FORMAL_IDENTIFICATION",
+        ResidenceRecoveryPeriod = "RESIDENCE_RECOVERY_PERIOD",
+        CrimeReport = "CRIME_REPORT",
+        PhysicalProtection = "PHYSICAL_PROTECTION",
+        ChildProtection = "CHILD_PROTECTION",
+        Guardianship = "GUARDIANSHIP",
+        FamilyTracingReunification = "FAMILY_TRACING_REUNIFICATION",
+        Interpretation = "INTERPRETATION",
+        TransportAccompaniment = "TRANSPORT_ACCOMPANIMENT",
+        BasicAssistance = "BASIC_ASSISTANCE",
+        CashAssistance = "CASH_ASSISTANCE",
+        DocumentRecovery = "DOCUMENT_RECOVERY",
+        InformationRights = "INFORMATION_RIGHTS",
+        DisabilitySupport = "DISABILITY_SUPPORT",
+        Education = "EDUCATION",
+        Livelihoods = "LIVELIHOODS",
+        LabourRights = "LABOUR_RIGHTS",
+        Compensation = "COMPENSATION",
+        VoluntaryReturn = "VOLUNTARY_RETURN",
+        Reintegration = "REINTEGRATION",
+        OnwardReferral = "ONWARD_REFERRAL",
+        Other = "OTHER",
+    }
+}
+
+vocabulary! {
+    /// How soon a recipient must answer.
+    "urgency" Urgency {
+        Immediate = "IMMEDIATE",
+        Emergency = "EMERGENCY",
+        Urgent = "URGENT",
+        Normal = "NORMAL",
+    }
+}
+
+vocabulary! {
+    /// How far an offer must have come before a parcel may be opened.
+    "stage" Stage {
+        Triage = "TRIAGE",
+        Accepted = "ACCEPTED",
+        InCare = "IN_CARE",
+    }
+}
+
+vocabulary! {
+    /// The lawful ground of a basis.
+    "basis kind" BasisKind {
+        Consent = "CONSENT",
+        ChildSafeguarding = "CHILD_SAFEGUARDING",
+        VitalInterest = "VITAL_INTEREST",
+        LegalDuty = "LEGAL_DUTY",
+        Complaint = "COMPLAINT",
+    }
+}
+
+vocabulary! {
+    /// Where a referral stands, for its source.
+    "referral state" ReferralState {
+        Open = "OPEN",
+        Placed = "PLACED",
+        InProgress = "IN_PROGRESS",
+        Completed = "COMPLETED",
+        Recalled = "RECALLED",
+        Withdrawn = "WITHDRAWN",
+        Expired = "EXPIRED",
+        Unplaced = "UNPLACED",
+        EnteredInError = "ENTERED_IN_ERROR",
+    }
+}
+
+vocabulary! {
+    /// Where one candidate's answer stands.
+    "offer state" OfferState {
+        Offered = "OFFERED",
+        Received = "RECEIVED",
+        InformationRequested = "INFORMATION_REQUESTED",
+        Waitlisted = "WAITLISTED",
+        Accepted = "ACCEPTED",
+        InProgress = "IN_PROGRESS",
+        Completed = "COMPLETED",
+        Declined = "DECLINED",
+        Lapsed = "LAPSED",
+        /// Closed upstream, without a reason.
+        Closed = "CLOSED",
+    }
+}
+
+vocabulary! {
+    /// A coded, true reason to decline.
+    "decline reason" DeclineReason {
+        NoCapacity = "NO_CAPACITY",
+        IntakeClosedNow = "INTAKE_CLOSED_NOW",
+        OutOfArea = "OUT_OF_AREA",
+        NoInterpreter = "NO_INTERPRETER",
+        NoStaffOfRequestedGender = "NO_STAFF_OF_REQUESTED_GENDER",
+        CannotKeepGroupTogether = "CANNOT_KEEP_GROUP_TOGETHER",
+        BoyOverAgeLimit = "BOY_OVER_AGE_LIMIT",
+        NotSuitableForAgeHere = "NOT_SUITABLE_FOR_AGE_HERE",
+        Accessibility = "ACCESSIBILITY",
+        NeedsBeyondService = "NEEDS_BEYOND_SERVICE",
+        NeedsHigherLevelOfCare = "NEEDS_HIGHER_LEVEL_OF_CARE",
+        NotSuitableHere = "NOT_SUITABLE_HERE",
+        MissingInformation = "MISSING_INFORMATION",
+        PersonDeclinedOffer = "PERSON_DECLINED_OFFER",
+        PersonUnreachable = "PERSON_UNREACHABLE",
+        Other = "OTHER",
+        RequiresPoliceReport = "REQUIRES_POLICE_REPORT",
+        RequiresFormalStatus = "REQUIRES_FORMAL_STATUS",
+        RequiresAsylumRegistration = "REQUIRES_ASYLUM_REGISTRATION",
+        RequiresDocuments = "REQUIRES_DOCUMENTS",
+        RequiresNationality = "REQUIRES_NATIONALITY",
+    }
+}
+
+impl DeclineReason {
+    /// Whether oversight and the recipient's supervisor are told (R12).
+    #[must_use]
+    pub const fn alerts_oversight(self) -> bool {
+        matches!(
+            self,
+            Self::RequiresPoliceReport
+                | Self::RequiresFormalStatus
+                | Self::RequiresAsylumRegistration
+                | Self::RequiresDocuments
+                | Self::RequiresNationality
+        )
+    }
+}
+
+vocabulary! {
+    /// Who said no.
+    "decliner" Decliner {
+        Agency = "AGENCY",
+        Person = "PERSON",
+    }
+}
+
+vocabulary! {
+    /// How a service ended.
+    "outcome" Outcome {
+        ServiceProvided = "SERVICE_PROVIDED",
+        PartlyProvided = "PARTLY_PROVIDED",
+        ReferredOnward = "REFERRED_ONWARD",
+        MovedOnWithReferral = "MOVED_ON_WITH_REFERRAL",
+        PersonLeft = "PERSON_LEFT",
+        PersonDeclined = "PERSON_DECLINED",
+        CouldNotContact = "COULD_NOT_CONTACT",
+        TurnedAwayAtDoor = "TURNED_AWAY_AT_DOOR",
+        ReturnedPushedBack = "RETURNED_PUSHED_BACK",
+        Detained = "DETAINED",
+        /// An alarm.
+        ChildMissing = "CHILD_MISSING",
+        Died = "DIED",
+        NotEligible = "NOT_ELIGIBLE",
+        ServiceUnavailable = "SERVICE_UNAVAILABLE",
+    }
+}
+
+vocabulary! {
+    /// What an agency says of its own places, at its own hours.
+    "declared capacity" DeclaredCapacity {
+        Places = "PLACES",
+        Few = "FEW",
+        Waitlist = "WAITLIST",
+        None = "NONE",
+    }
+}
+
+vocabulary! {
+    /// What a recipient's own checks found wrong with a parcel.
+    "alarm" Alarm {
+        MislabelledField = "MISLABELLED_FIELD",
+        TamperedParcel = "TAMPERED_PARCEL",
+        ReplayedParcel = "REPLAYED_PARCEL",
+    }
+}
+
+vocabulary! {
+    /// What kind of thing a field tells.
+    "category" Category {
+        Language = "LANGUAGE",
+        PlacementNeeds = "PLACEMENT_NEEDS",
+        Age = "AGE",
+        Gender = "GENDER",
+        CareNeeds = "CARE_NEEDS",
+        Threat = "THREAT",
+        Identity = "IDENTITY",
+        Contact = "CONTACT",
+        Nationality = "NATIONALITY",
+        Family = "FAMILY",
+        Health = "HEALTH",
+        Harm = "HARM",
+        Trafficking = "TRAFFICKING",
+        PunishableActs = "PUNISHABLE_ACTS",
+        LegalStatus = "LEGAL_STATUS",
+        MeetingPoint = "MEETING_POINT",
+        PlacementLocation = "PLACEMENT_LOCATION",
+        DoNotMeet = "DO_NOT_MEET",
+        Statement = "STATEMENT",
+        Documents = "DOCUMENTS",
+    }
+}
+
+vocabulary! {
+    /// How much of a category a field tells.
+    "form" Form {
+        Whole = "WHOLE",
+        ChildOrAdult = "CHILD_OR_ADULT",
+        Band = "BAND",
+        Exact = "EXACT",
+        Alias = "ALIAS",
+        AsStated = "AS_STATED",
+        Full = "FULL",
+        Acuity = "ACUITY",
+        Coded = "CODED",
+        Detail = "DETAIL",
+        PresentDanger = "PRESENT_DANGER",
+        Counts = "COUNTS",
+        Relations = "RELATIONS",
+        Members = "MEMBERS",
+        Functional = "FUNCTIONAL",
+        Clinical = "CLINICAL",
+        ViaSource = "VIA_SOURCE",
+        SafeDirect = "SAFE_DIRECT",
+        Direct = "DIRECT",
+        List = "LIST",
+        Copy = "COPY",
+    }
+}

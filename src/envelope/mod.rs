@@ -1,0 +1,1 @@
+//! Hides: parcels, key bundles, signed statements. Pure: randomness is handed in.

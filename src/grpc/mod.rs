@@ -1,0 +1,1 @@
+//! Translates: parse, call, encode. The only room that knows a status code.

@@ -1,0 +1,198 @@
+//! The contract between the exchange and whatever remembers for it.
+//!
+//! An engine sees bytes, never a referral. A batch is atomic and durable when `commit` returns, or it did
+//! not happen.
+
+/// What a key belongs to. Numbers are on disk: never reuse one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Table {
+    /// Ledger entries by index (u64 big endian). Written by [`Batch::entries`] only.
+    Entry = 1,
+    /// Openings of entries, by index.
+    Opening = 2,
+    /// Full hash tiles: level (u8), index (u64 big endian) to 256 hashes.
+    Tile = 3,
+    /// The log's own facts (origin, pinned administrators …), by name.
+    Meta = 4,
+    /// Agencies by id.
+    Agency = 10,
+    /// Directory digests by number.
+    Digest = 11,
+    /// Protocols by version.
+    Protocol = 12,
+    /// Administrators' proposals by id.
+    Proposal = 13,
+    /// Heads of basis chains, by source and chain id.
+    Basis = 20,
+    /// Cases, by source and handle.
+    Case = 21,
+    /// Basis chains of a case, by source, handle, chain id.
+    CaseBasis = 22,
+    /// Referrals, by source and id.
+    Referral = 30,
+    /// Offers, by id.
+    Offer = 31,
+    /// Offers of a recipient in the order received, by recipient, number.
+    Inbox = 32,
+    /// Referrals of a source in the order made, by source, number.
+    Outbox = 33,
+    /// Parcel statements and labels, by offer and stage.
+    Parcel = 40,
+    /// Sealed fields of a parcel, by offer and stage. Content.
+    ParcelContent = 41,
+    /// Unopened parcels under a basis chain, by chain id, offer, stage.
+    ChainParcel = 42,
+    /// Pools of places, by agency and pool id.
+    Pool = 50,
+    /// Holds of places, by offer id.
+    Hold = 51,
+    /// Doorbells, by agency, number.
+    Doorbell = 60,
+    /// Remembered requests, by agency and request id.
+    Request = 70,
+    /// Remembered requests by day, for sweeping.
+    RequestDay = 71,
+}
+
+/// How long a value lives, and therefore how it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Life {
+    /// Current state and the ledger: no key of its own.
+    Record,
+    /// Audit retention: encrypted under a key shared by the decisions of one month.
+    Decision,
+    /// Erasable at any time: encrypted under a key of its own.
+    Content,
+}
+
+/// One change of a batch. Later writes of a batch win over earlier ones of the same key.
+#[derive(Debug, Clone)]
+pub enum Write {
+    /// Sets a key.
+    Put {
+        /// Where.
+        table: Table,
+        /// At most [`KEY_BYTES_MAX`].
+        key: Vec<u8>,
+        /// At most [`VALUE_BYTES_MAX`].
+        value: Vec<u8>,
+        /// How long it lives.
+        life: Life,
+    },
+    /// Forgets a key. Of content, the bytes remain until [`Write::Erase`].
+    Delete {
+        /// Where.
+        table: Table,
+        /// Which.
+        key: Vec<u8>,
+    },
+    /// Forgets a key and destroys the content key of its value: when `commit` returns, nothing on disk can be read
+    /// any more. A key that is absent is not an error.
+    Erase {
+        /// Where.
+        table: Table,
+        /// Which.
+        key: Vec<u8>,
+    },
+}
+
+/// Longest key in bytes.
+pub const KEY_BYTES_MAX: usize = 256;
+
+/// Longest value in bytes: a message (1 MiB) and its framing.
+pub const VALUE_BYTES_MAX: usize = 1_100_000;
+
+/// Most bytes of entries and values in one batch: bounds a journal frame and the memory of its encoding.
+pub const BATCH_BYTES_MAX: usize = 12 << 20;
+
+/// What becomes durable together.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    /// New ledger entries, in order; the first gets the index [`Head::size`] of the head before.
+    pub entries: Vec<Vec<u8>>,
+    /// Other changes.
+    pub writes: Vec<Write>,
+    /// Root of the tree with these entries in it.
+    pub root: [u8; 32],
+    /// The signed checkpoint of the head before this batch; empty for the first.
+    pub previous_checkpoint: Vec<u8>,
+}
+
+/// What the store stands at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Head {
+    /// Batches committed; the version that the next batch's writes get is one more.
+    pub batches: u64,
+    /// Ledger entries.
+    pub size: u64,
+    /// Root of the tree over them; SHA-256 of nothing when there are none.
+    pub root: [u8; 32],
+}
+
+/// A value and when it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// Number of the batch that wrote it, from 1.
+    pub version: u64,
+    /// The value.
+    pub value: Vec<u8>,
+}
+
+/// Why the store did not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// Something on disk is not what was written. The store must not go on.
+    #[error("the store is corrupt: {0}")]
+    Corrupt(String),
+    /// A write or sync failed. Nothing of the batch may be acknowledged, and nothing more be written.
+    #[error("the store failed: {0}")]
+    Failed(String),
+    /// Refused before anything was written: no space, or the batch is past a limit.
+    #[error("the store refused the batch: {0}")]
+    Refused(String),
+}
+
+/// Remembers.
+///
+/// Reads may run beside a commit and see all of a batch or nothing of it. Commits are serialised by the caller
+/// (one sequencer); an engine that is given two at once takes them in turn.
+pub trait Engine: Send + Sync + 'static {
+    /// Where the store stands.
+    fn head(&self) -> Head;
+
+    /// The value of `key`, if it has one.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Corrupt`] when what is there cannot be trusted.
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Stored>, StorageError>;
+
+    /// Keys of `table` that begin with `prefix` and are greater than `after` (when given), ascending, at most `limit`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Engine::get`].
+    fn scan(
+        &self,
+        table: Table,
+        prefix: &[u8],
+        after: Option<&[u8]>,
+        limit: usize,
+    ) -> Result<Vec<(Vec<u8>, Stored)>, StorageError>;
+
+    /// The greatest key of `table` that begins with `prefix`.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Engine::get`].
+    fn last(&self, table: Table, prefix: &[u8]) -> Result<Option<(Vec<u8>, Stored)>, StorageError>;
+
+    /// Makes `batch` durable, all of it or nothing, and visible to reads. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Refused`]: nothing happened, the store goes on. [`StorageError::Failed`]: the outcome is unknown;
+    /// every later commit fails the same way, and the process must end.
+    fn commit(&self, batch: &Batch) -> Result<Head, StorageError>;
+}

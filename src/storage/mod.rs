@@ -1,0 +1,5 @@
+//! Remembers: the engine's contract, the engines, and the typed tables above them.
+//!
+//! Must not know what a referral may do; engines must not even know what one is.
+
+pub mod engine;
