@@ -4,5 +4,7 @@
 
 pub mod id;
 pub mod label;
+pub mod random;
 pub mod time;
+pub mod transcript;
 pub mod vocabulary;
