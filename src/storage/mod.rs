@@ -3,3 +3,5 @@
 //! Must not know what a referral may do; engines must not even know what one is.
 
 pub mod engine;
+pub mod limits;
+pub mod memory;
