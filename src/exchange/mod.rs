@@ -8,15 +8,12 @@
 //! Must not know how a request arrived, which status code a refusal becomes, or how anything is sealed or opened.
 
 pub mod administration;
-pub mod agencies;
 pub mod audit;
 pub mod basis;
 pub mod clock;
 pub mod denial;
-pub mod digest;
 pub mod directory;
 pub mod event;
-pub mod housekeeping;
 pub mod name;
 pub mod offer;
 pub mod opening;
@@ -27,9 +24,7 @@ pub mod referral;
 pub mod refusal;
 pub mod request;
 pub mod sequencer;
-mod snapshot;
 mod start;
-mod token;
 pub mod withdrawal;
 
 pub use name::{BasisName, OfferName, PoolName, ReferralName};

@@ -1,14 +1,13 @@
 //! Parcels: what the router knows of one, and what it cannot read.
 
 use super::{Life, Record, Table};
-use prost::bytes::Bytes;
 
 /// A label of a sealed field.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct LabelRecord {
     /// SHA-256 of the disclosure.
-    #[prost(bytes = "bytes", tag = "1")]
-    pub digest: Bytes,
+    #[prost(bytes = "vec", tag = "1")]
+    pub digest: Vec<u8>,
     /// Category, by name.
     #[prost(string, tag = "2")]
     pub category: String,
@@ -21,8 +20,8 @@ pub struct LabelRecord {
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct ParcelRecord {
     /// Statement: compact JWS.
-    #[prost(bytes = "bytes", tag = "1")]
-    pub statement: Bytes,
+    #[prost(bytes = "vec", tag = "1")]
+    pub statement: Vec<u8>,
     /// Labels, sorted by digest.
     #[prost(message, repeated, tag = "2")]
     pub labels: Vec<LabelRecord>,
@@ -45,14 +44,14 @@ impl Record for ParcelRecord {
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct ParcelContentRecord {
     /// HPKE encapsulated key.
-    #[prost(bytes = "bytes", tag = "1")]
-    pub encapsulated_key: Bytes,
+    #[prost(bytes = "vec", tag = "1")]
+    pub encapsulated_key: Vec<u8>,
     /// Sealed parcel key.
-    #[prost(bytes = "bytes", tag = "2")]
-    pub wrapped_key: Bytes,
+    #[prost(bytes = "vec", tag = "2")]
+    pub wrapped_key: Vec<u8>,
     /// Ciphertexts, paired with labels by index.
-    #[prost(bytes = "bytes", repeated, tag = "3")]
-    pub fields: Vec<Bytes>,
+    #[prost(bytes = "vec", repeated, tag = "3")]
+    pub fields: Vec<Vec<u8>>,
 }
 
 impl Record for ParcelContentRecord {
