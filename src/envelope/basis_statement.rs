@@ -4,66 +4,23 @@ use super::claims::{agency_header, digest, time, verify_agency, word, words};
 use super::error::StatementError;
 use super::jws::{self, JwsError};
 use super::keys::{AgencySigner, SigningKey, b64u};
-use crate::domain::id::{AgencyId, BasisChainId, CaseHandle};
+use crate::domain::basis::{ALLOWS_MAX, Allow, BASIS_MAX, Basis};
 use crate::domain::label::{Label, LabelSet};
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::{BasisKind, Purpose};
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
 
 /// `typ` of a basis.
 pub const TYP: &str = "basis+jwt";
-/// How long any part of a basis may run: never endless, and a year at most.
-pub const BASIS_VALIDITY_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);
-/// Most rows.
-const ALLOWS_MAX: usize = 32;
 /// Most purposes of a row.
 const PURPOSES_MAX: usize = 32;
-/// Most labels of a row: every one there is.
-const LABELS_MAX: usize = 64;
-
-/// One row of what the person allows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Allow {
-    /// For these purposes.
-    pub purposes: Vec<Purpose>,
-    /// These labels and the lesser forms of each.
-    pub labels: LabelSet,
-    /// `BUNDLE` or `SPECIFIC`.
-    pub asked: String,
-    /// First moment at which the row no longer holds.
-    pub until: Timestamp,
-}
 
 /// A basis and what its statement adds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BasisStatement {
-    /// The chain.
-    pub chain: BasisChainId,
-    /// Who relies on it.
-    pub source: AgencyId,
-    /// The one recipient.
-    pub recipient: AgencyId,
-    /// The source's handle of the case.
-    pub case: CaseHandle,
-    /// Number in the chain, from 1.
-    pub seq: u64,
+    /// The basis.
+    pub basis: Basis,
     /// When it was signed.
     pub issued: Timestamp,
-    /// First moment at which it holds.
-    pub from: Timestamp,
-    /// The lawful ground.
-    pub kind: BasisKind,
-    /// What is allowed.
-    pub allows: Vec<Allow>,
-    /// Who gave it.
-    pub given_by: String,
-    /// Whether the person was asked alone.
-    pub asked_alone: bool,
-    /// Who interpreted.
-    pub interpreter: String,
-    /// Whether a child was told first.
-    pub child_told: String,
     /// Salted digest of the rest of the record, which stays with the source.
     pub evidence: [u8; 32],
 }
@@ -96,45 +53,32 @@ struct AllowClaims {
     until: i64,
 }
 
-/// A label from `CATEGORY/FORM`.
-fn label(text: &str) -> Result<Label, StatementError> {
-    let (category, form) = text.split_once('/').ok_or(StatementError::Claim)?;
-    Label::new(word(category)?, word(form)?).map_err(|_| StatementError::Claim)
+fn to_claims(allow: &Allow) -> AllowClaims {
+    AllowClaims {
+        purposes: allow.purposes.iter().map(ToString::to_string).collect(),
+        labels: allow.labels.iter().map(|label| label.to_string()).collect(),
+        asked: allow.asked.to_string(),
+        until: allow.until.seconds(),
+    }
 }
 
-impl Allow {
-    fn to_claims(&self) -> AllowClaims {
-        AllowClaims {
-            purposes: self.purposes.iter().map(ToString::to_string).collect(),
-            labels: self.labels.iter().map(|label| label.to_string()).collect(),
-            asked: self.asked.clone(),
-            until: self.until.seconds(),
-        }
+fn from_claims(claims: &AllowClaims, from: Timestamp) -> Result<Allow, StatementError> {
+    let until = time(claims.until)?;
+    if until <= from || until > from.plus(BASIS_MAX) {
+        return Err(StatementError::Time);
     }
-
-    fn from_claims(claims: &AllowClaims, from: Timestamp) -> Result<Self, StatementError> {
-        if claims.labels.len() > LABELS_MAX {
-            return Err(StatementError::Size);
-        }
-        let mut labels = LabelSet::EMPTY;
-        for text in &claims.labels {
-            labels.insert_up_to(label(text)?);
-        }
-        let until = time(claims.until)?;
-        if until <= from || until > from.plus(BASIS_VALIDITY_MAX) {
-            return Err(StatementError::Time);
-        }
-        let purposes = words(&claims.purposes, PURPOSES_MAX)?;
-        if labels.is_empty() || purposes.is_empty() {
-            return Err(StatementError::Claim);
-        }
-        Ok(Self {
-            purposes,
-            labels,
-            asked: claims.asked.clone(),
-            until,
-        })
+    let labels: Vec<Label> = words(&claims.labels, Label::COUNT)?;
+    let labels = labels.into_iter().collect::<LabelSet>().closed();
+    let purposes = words(&claims.purposes, PURPOSES_MAX)?;
+    if labels.is_empty() || purposes.is_empty() {
+        return Err(StatementError::Claim);
     }
+    Ok(Allow {
+        purposes,
+        labels,
+        asked: word(&claims.asked)?,
+        until,
+    })
 }
 
 impl BasisStatement {
@@ -144,20 +88,21 @@ impl BasisStatement {
     ///
     /// [`JwsError::Key`] if the signer does not sign.
     pub fn sign(&self, signer: &dyn AgencySigner) -> Result<Vec<u8>, JwsError> {
+        let basis = &self.basis;
         let claims = Claims {
-            iss: self.source.to_string(),
-            aud: self.recipient.to_string(),
-            id: self.chain.to_string(),
-            seq: self.seq,
+            iss: basis.source.to_string(),
+            aud: basis.recipient.to_string(),
+            id: basis.chain.to_string(),
+            seq: basis.seq,
             iat: self.issued.seconds(),
-            from: self.from.seconds(),
-            case: self.case.to_string(),
-            kind: self.kind.to_string(),
-            allows: self.allows.iter().map(Allow::to_claims).collect(),
-            given_by: self.given_by.clone(),
-            asked_alone: self.asked_alone,
-            interpreter: self.interpreter.clone(),
-            child_told: self.child_told.clone(),
+            from: basis.from.seconds(),
+            case: basis.case.to_string(),
+            kind: basis.kind.to_string(),
+            allows: basis.allows.iter().map(to_claims).collect(),
+            given_by: basis.given_by.to_string(),
+            asked_alone: basis.asked_alone,
+            interpreter: basis.interpreter.to_string(),
+            child_told: basis.child_told.to_string(),
             evidence: b64u(&self.evidence),
         };
         jws::sign(
@@ -167,7 +112,7 @@ impl BasisStatement {
         )
     }
 
-    /// Reads one that `signer` signed.
+    /// Reads one that `signer` signed. What its kind may carry is for [`Basis::check_bounds`].
     ///
     /// # Errors
     ///
@@ -181,32 +126,34 @@ impl BasisStatement {
             return Err(StatementError::Sequence);
         }
         let from = time(claims.from)?;
-        let allows = claims
-            .allows
-            .iter()
-            .map(|allow| Allow::from_claims(allow, from));
-        let statement = Self {
+        let allows = claims.allows.iter().map(|allow| from_claims(allow, from));
+        let basis = Basis {
             chain: word(&claims.id)?,
             source: word(&claims.iss)?,
             recipient: word(&claims.aud)?,
             case: word(&claims.case)?,
             seq: claims.seq,
-            issued: time(claims.iat)?,
             from,
             kind: word(&claims.kind)?,
             allows: allows.collect::<Result<_, _>>()?,
-            given_by: claims.given_by,
+            given_by: word(&claims.given_by)?,
             asked_alone: claims.asked_alone,
-            interpreter: claims.interpreter,
-            child_told: claims.child_told,
-            evidence: digest(&claims.evidence)?,
+            interpreter: word(&claims.interpreter)?,
+            child_told: word(&claims.child_told)?,
         };
-        if statement.source != signer.agency {
+        if basis.source != signer.agency {
             return Err(StatementError::Issuer);
         }
-        if statement.source == statement.recipient || statement.allows.is_empty() {
+        if basis.source == basis.recipient || basis.allows.is_empty() {
             return Err(StatementError::Claim);
         }
-        Ok(statement)
+        Ok(Self {
+            basis,
+            issued: time(claims.iat)?,
+            evidence: digest(&claims.evidence)?,
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,12 +6,11 @@
 
 mod facts;
 
-pub use facts::{Facts, InterpreterFact};
-
 use super::claims::{digest, time, word};
 use super::error::StatementError;
 use super::jws::{self, Header, JwsError, KeyReference, Unverified};
 use super::keys::{AgencySigner, SigningKey, VerifyingKey, b64u, sha256};
+use crate::domain::directory::AgencyFacts;
 use crate::domain::id::AgencyId;
 use crate::domain::time::{Period, Timestamp};
 use data_encoding::BASE64URL_NOPAD;
@@ -106,7 +105,7 @@ pub struct KeyBundleDraft {
     /// Keys that sign staff tokens.
     pub staff_keys: Vec<VerifyingKey>,
     /// What the gate, the matching and the person rely on.
-    pub facts: Facts,
+    pub facts: AgencyFacts,
 }
 
 /// A bundle whose signature is that of its first certificate.
@@ -166,7 +165,7 @@ impl KeyBundleDraft {
             exp: self.expires.seconds(),
             enc: self.sealing_keys.iter().map(SealingKeyClaims::of).collect(),
             jwks: self.staff_keys.iter().map(StaffKeyClaims::of).collect(),
-            facts: self.facts.to_claims(),
+            facts: facts::FactsClaims::of(&self.facts),
         };
         let header = Header {
             typ: TYP.to_owned(),
@@ -385,7 +384,7 @@ impl Claims {
             expires,
             sealing_keys,
             staff_keys,
-            facts: Facts::from_claims(self.facts)?,
+            facts: self.facts.parse()?,
         })
     }
 }

@@ -1,57 +1,9 @@
-//! What an agency says of itself, so that persons and desks can choose.
+//! The claims that carry an agency's own facts.
 
-use crate::domain::vocabulary::Purpose;
-use crate::envelope::claims::words;
+use crate::domain::directory::{AgencyFacts, Interpreter, LIST_MAX};
+use crate::envelope::claims::{word, words};
 use crate::envelope::error::StatementError;
 use serde::{Deserialize, Serialize};
-
-/// Most words in one list of facts.
-const WORDS_MAX: usize = 64;
-/// Longest word or text among the facts, in bytes.
-const TEXT_BYTES_MAX: usize = 200;
-
-/// A language that the agency has an interpreter for, and the interpreter's gender.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InterpreterFact {
-    /// BCP 47 tag.
-    pub language: String,
-    /// Gender.
-    pub gender: String,
-}
-
-/// Facts about an agency, by its own word.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Facts {
-    /// To whom it reports what it learns.
-    pub reports_to: Vec<String>,
-    /// What it demands first.
-    pub requires: Vec<String>,
-    /// What it can be asked for.
-    pub purposes: Vec<Purpose>,
-    /// Kinds of place.
-    pub settings: Vec<String>,
-    /// Languages spoken, BCP 47.
-    pub languages: Vec<String>,
-    /// Interpreters.
-    pub interpreters: Vec<InterpreterFact>,
-    /// Whom it takes in.
-    pub genders: Vec<String>,
-    /// Youngest age.
-    pub age_from: u32,
-    /// Oldest age.
-    pub age_to: u32,
-    /// Oldest age of a boy with his mother, where that is limited.
-    pub boys_up_to: Option<u32>,
-    /// Accessibility.
-    pub accessibility: Vec<String>,
-    /// Areas served.
-    pub areas: Vec<String>,
-    /// Opening hours, as text.
-    pub hours: String,
-    /// Intake phone.
-    pub intake_phone: String,
-}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,78 +13,81 @@ pub(super) struct FactsClaims {
     purposes: Vec<String>,
     settings: Vec<String>,
     languages: Vec<String>,
-    interpreters: Vec<InterpreterFact>,
+    interpreters: Vec<InterpreterClaims>,
     genders: Vec<String>,
-    age_from: u32,
-    age_to: u32,
-    boys_up_to: Option<u32>,
+    age_from: u8,
+    age_to: u8,
+    boys_up_to: Option<u8>,
     accessibility: Vec<String>,
     areas: Vec<String>,
     hours: String,
     intake_phone: String,
 }
 
-impl Facts {
-    pub(super) fn to_claims(&self) -> FactsClaims {
-        FactsClaims {
-            reports_to: self.reports_to.clone(),
-            requires: self.requires.clone(),
-            purposes: self.purposes.iter().map(ToString::to_string).collect(),
-            settings: self.settings.clone(),
-            languages: self.languages.clone(),
-            interpreters: self.interpreters.clone(),
-            genders: self.genders.clone(),
-            age_from: self.age_from,
-            age_to: self.age_to,
-            boys_up_to: self.boys_up_to,
-            accessibility: self.accessibility.clone(),
-            areas: self.areas.clone(),
-            hours: self.hours.clone(),
-            intake_phone: self.intake_phone.clone(),
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InterpreterClaims {
+    language: String,
+    gender: String,
+}
+
+fn texts<T: ToString>(values: &[T]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
+impl FactsClaims {
+    pub(super) fn of(facts: &AgencyFacts) -> Self {
+        let interpreters = facts
+            .interpreters
+            .iter()
+            .map(|interpreter| InterpreterClaims {
+                language: interpreter.language.to_string(),
+                gender: interpreter.gender.to_string(),
+            });
+        Self {
+            reports_to: texts(&facts.reports_to),
+            requires: texts(&facts.requires),
+            purposes: texts(&facts.purposes),
+            settings: texts(&facts.settings),
+            languages: texts(&facts.languages),
+            interpreters: interpreters.collect(),
+            genders: texts(&facts.genders),
+            age_from: facts.age_from,
+            age_to: facts.age_to,
+            boys_up_to: facts.boys_up_to,
+            accessibility: texts(&facts.accessibility),
+            areas: texts(&facts.areas),
+            hours: facts.hours.clone(),
+            intake_phone: facts.intake_phone.clone(),
         }
     }
 
-    pub(super) fn from_claims(claims: FactsClaims) -> Result<Self, StatementError> {
-        let lists = [
-            &claims.reports_to,
-            &claims.requires,
-            &claims.settings,
-            &claims.languages,
-            &claims.genders,
-            &claims.accessibility,
-            &claims.areas,
-        ];
-        let interpreters = claims
-            .interpreters
-            .iter()
-            .flat_map(|fact| [&fact.language, &fact.gender]);
-        let texts = lists.iter().copied().flatten().chain(interpreters);
-        let too_long = texts
-            .chain([&claims.hours, &claims.intake_phone])
-            .any(|text| text.len() > TEXT_BYTES_MAX);
-        let too_many = lists.iter().any(|list| list.len() > WORDS_MAX)
-            || claims.interpreters.len() > WORDS_MAX;
-        if too_long || too_many {
+    pub(super) fn parse(self) -> Result<AgencyFacts, StatementError> {
+        if self.interpreters.len() > LIST_MAX {
             return Err(StatementError::Size);
         }
-        if claims.age_from > claims.age_to {
-            return Err(StatementError::Claim);
-        }
-        Ok(Self {
-            purposes: words(&claims.purposes, WORDS_MAX)?,
-            reports_to: claims.reports_to,
-            requires: claims.requires,
-            settings: claims.settings,
-            languages: claims.languages,
-            interpreters: claims.interpreters,
-            genders: claims.genders,
-            age_from: claims.age_from,
-            age_to: claims.age_to,
-            boys_up_to: claims.boys_up_to,
-            accessibility: claims.accessibility,
-            areas: claims.areas,
-            hours: claims.hours,
-            intake_phone: claims.intake_phone,
-        })
+        let interpreters = self.interpreters.iter().map(|interpreter| {
+            Ok(Interpreter {
+                language: word(&interpreter.language)?,
+                gender: word(&interpreter.gender)?,
+            })
+        });
+        let facts = AgencyFacts {
+            reports_to: words(&self.reports_to, LIST_MAX)?,
+            requires: words(&self.requires, LIST_MAX)?,
+            purposes: words(&self.purposes, LIST_MAX)?,
+            settings: words(&self.settings, LIST_MAX)?,
+            languages: words(&self.languages, LIST_MAX)?,
+            interpreters: interpreters.collect::<Result<_, StatementError>>()?,
+            genders: words(&self.genders, LIST_MAX)?,
+            age_from: self.age_from,
+            age_to: self.age_to,
+            boys_up_to: self.boys_up_to,
+            accessibility: words(&self.accessibility, LIST_MAX)?,
+            areas: words(&self.areas, LIST_MAX)?,
+            hours: self.hours,
+            intake_phone: self.intake_phone,
+        };
+        facts.checked().map_err(|_| StatementError::Claim)
     }
 }
