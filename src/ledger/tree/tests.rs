@@ -105,32 +105,12 @@ fn restored(log: &Log) -> Edge {
 
 impl HashReader for Log {
     fn read_hashes(&self, indexes: &[u64]) -> Result<Vec<tlog_tiles::Hash>, TlogError> {
-<<<<<<< HEAD
-        // Stored-hash indexes of golang.org/x/mod/sumdb/tlog: looked up by searching, slow and plain.
-        Ok(indexes
-            .iter()
-            .map(|&wanted| {
-                let (level, index) = (0..40u8)
-                    .flat_map(|level| {
-                        (0..=(self.edge.size() >> level)).map(move |index| (level, index))
-                    })
-                    .find(|&(level, index)| tlog_tiles::stored_hash_index(level, index) == wanted)
-                    .unwrap();
-                let hash = self
-                    .edge
-                    .subtree(&self.kept, u32::from(level), index)
-                    .unwrap();
-                tlog_tiles::Hash(*hash.as_bytes())
-            })
-            .collect())
-=======
         let read = |&index: &u64| {
             let (height, index) = tlog_tiles::split_stored_hash_index(index);
             let hash = self.edge.subtree(&self.kept, u32::from(height), index);
             tlog_tiles::Hash(*hash.unwrap().as_bytes())
         };
         Ok(indexes.iter().map(read).collect())
->>>>>>> ledger
     }
 }
 
