@@ -42,21 +42,51 @@ fn each_ground_reaches_only_whom_it_may() {
         (B::Consent, K::Operator, beds, false),
         (B::Consent, K::Ombudsperson, P::InformationRights, false),
         (B::Consent, K::NonMember, beds, false),
-        (B::ChildSafeguarding, K::ChildProtection, P::ChildProtection, true),
-        (B::ChildSafeguarding, K::GuardianService, P::Guardianship, true),
+        (
+            B::ChildSafeguarding,
+            K::ChildProtection,
+            P::ChildProtection,
+            true,
+        ),
+        (
+            B::ChildSafeguarding,
+            K::GuardianService,
+            P::Guardianship,
+            true,
+        ),
         (B::ChildSafeguarding, K::Shelter, beds, true),
         (B::ChildSafeguarding, K::ReceptionAuthority, beds, true),
         (B::ChildSafeguarding, K::Shelter, P::Education, false),
         (B::ChildSafeguarding, K::Ngo, beds, false),
-        (B::ChildSafeguarding, K::HealthService, P::MedicalCare, false),
+        (
+            B::ChildSafeguarding,
+            K::HealthService,
+            P::MedicalCare,
+            false,
+        ),
         (B::ChildSafeguarding, K::Police, P::CrimeReport, false),
         (B::VitalInterest, K::HealthService, P::MedicalCare, true),
-        (B::VitalInterest, K::HealthService, P::MedicoLegalDocumentation, false),
-        (B::VitalInterest, K::BorderPolice, P::PhysicalProtection, true),
+        (
+            B::VitalInterest,
+            K::HealthService,
+            P::MedicoLegalDocumentation,
+            false,
+        ),
+        (
+            B::VitalInterest,
+            K::BorderPolice,
+            P::PhysicalProtection,
+            true,
+        ),
         (B::VitalInterest, K::Police, P::CrimeReport, false),
         (B::VitalInterest, K::Shelter, beds, false),
         (B::Complaint, K::Ombudsperson, P::InformationRights, true),
-        (B::Complaint, K::DataProtectionAuthority, P::InformationRights, true),
+        (
+            B::Complaint,
+            K::DataProtectionAuthority,
+            P::InformationRights,
+            true,
+        ),
         (B::Complaint, K::Shelter, P::InformationRights, false),
     ];
     for (kind, recipient, purpose, reaches) in table {
@@ -75,7 +105,11 @@ fn a_duty_to_notify_never_says_who_the_person_is() {
         ["DOCUMENTS/LIST"],
     ] {
         let duty = basis(kind, Purpose::PhysicalProtection, &texts);
-        let refused = Err(BoundsError::Labels(kind, labels(&texts), AgencyKind::Police));
+        let refused = Err(BoundsError::Labels(
+            kind,
+            labels(&texts),
+            AgencyKind::Police,
+        ));
         assert_eq!(duty.check_bounds(AgencyKind::Police), refused);
     }
     let age = basis(kind, Purpose::PhysicalProtection, &["AGE/BAND"]);
@@ -84,7 +118,11 @@ fn a_duty_to_notify_never_says_who_the_person_is() {
 
 #[test]
 fn an_emergency_lasts_a_day_and_nothing_lasts_longer_than_a_year() {
-    let mut basis = basis(BasisKind::VitalInterest, Purpose::MedicalCare, &["HEALTH/CLINICAL"]);
+    let mut basis = basis(
+        BasisKind::VitalInterest,
+        Purpose::MedicalCare,
+        &["HEALTH/CLINICAL"],
+    );
     let health = AgencyKind::HealthService;
     for (kind, longest) in [
         (BasisKind::VitalInterest, VITAL_INTEREST_MAX),
@@ -116,9 +154,16 @@ fn a_child_is_told_first_or_the_reason_is_recorded() {
 
 #[test]
 fn consent_is_given_by_somebody() {
-    let mut basis = basis(BasisKind::Consent, Purpose::SafeAccommodation, &["AGE/BAND"]);
+    let mut basis = basis(
+        BasisKind::Consent,
+        Purpose::SafeAccommodation,
+        &["AGE/BAND"],
+    );
     basis.given_by = GivenBy::NotApplicable;
-    assert_eq!(basis.check_bounds(AgencyKind::Shelter), Err(BoundsError::Giver));
+    assert_eq!(
+        basis.check_bounds(AgencyKind::Shelter),
+        Err(BoundsError::Giver)
+    );
 }
 
 #[test]
@@ -135,18 +180,32 @@ fn through_a_companion_nothing_says_who_the_person_is() {
 
 #[test]
 fn an_empty_basis_allows_nothing_and_is_refused() {
-    let mut basis = basis(BasisKind::Consent, Purpose::SafeAccommodation, &["AGE/BAND"]);
+    let mut basis = basis(
+        BasisKind::Consent,
+        Purpose::SafeAccommodation,
+        &["AGE/BAND"],
+    );
     assert!(basis.in_force(from()) && !basis.in_force(basis.expires()));
     basis.allows[0].purposes.clear();
-    assert_eq!(basis.check_bounds(AgencyKind::Shelter), Err(BoundsError::Empty));
+    assert_eq!(
+        basis.check_bounds(AgencyKind::Shelter),
+        Err(BoundsError::Empty)
+    );
     basis.allows.clear();
-    assert_eq!(basis.check_bounds(AgencyKind::Shelter), Err(BoundsError::Empty));
+    assert_eq!(
+        basis.check_bounds(AgencyKind::Shelter),
+        Err(BoundsError::Empty)
+    );
     assert!(!basis.in_force(from()));
 }
 
 #[test]
 fn debug_output_names_the_chain_only() {
-    let basis = basis(BasisKind::Consent, Purpose::SafeAccommodation, &["AGE/BAND"]);
+    let basis = basis(
+        BasisKind::Consent,
+        Purpose::SafeAccommodation,
+        &["AGE/BAND"],
+    );
     let printed = format!("{basis:?}");
     assert!(!printed.contains("house1") && !printed.contains("alpha"));
 }

@@ -156,7 +156,11 @@ fn the_first_refusal_that_applies_is_given() {
             triage().with(|c| c.labels = LabelSet::EMPTY),
             Some(R::Nothing),
         ),
-        ("withdrawn", triage().with(|c| c.basis = None), Some(R::NotInForce)),
+        (
+            "withdrawn",
+            triage().with(|c| c.basis = None),
+            Some(R::NotInForce),
+        ),
         (
             "another source",
             triage().with(|c| c.source = agency("beta")),
@@ -177,7 +181,11 @@ fn the_first_refusal_that_applies_is_given() {
             triage().with(|c| c.now = now().minus(Duration::from_millis(1))),
             Some(R::NotInForce),
         ),
-        ("at its end", triage().with(|c| c.now = later(60)), Some(R::NotInForce)),
+        (
+            "at its end",
+            triage().with(|c| c.now = later(60)),
+            Some(R::NotInForce),
+        ),
         (
             "just before its end",
             triage().with(|c| c.now = later(60).minus(Duration::from_millis(1))),
@@ -224,7 +232,10 @@ fn the_first_refusal_that_applies_is_given() {
         (
             "a recipient whose kind became one that nobody may tell",
             triage().with(|c| c.kind = AgencyKind::Operator),
-            Some(R::Bounds(BoundsError::Recipient(BasisKind::Consent, AgencyKind::Operator))),
+            Some(R::Bounds(BoundsError::Recipient(
+                BasisKind::Consent,
+                AgencyKind::Operator,
+            ))),
         ),
         (
             "past the basis",
@@ -275,7 +286,11 @@ fn police_consent_needs_a_conversation_with_the_person_alone() {
         c.purpose = Purpose::CrimeReport;
     });
     let police = police.with_basis(|b| {
-        b.allows = vec![allow(Purpose::CrimeReport, &["LANGUAGE/WHOLE"], Asked::Bundle)];
+        b.allows = vec![allow(
+            Purpose::CrimeReport,
+            &["LANGUAGE/WHOLE"],
+            Asked::Bundle,
+        )];
     });
     assert_eq!(police.deposit(), None);
     let refused = Some(Refusal::Bounds(BoundsError::NotAlone(AgencyKind::Police)));
@@ -315,7 +330,11 @@ fn a_permit_lasts_until_the_first_covering_allow_ends() {
     let case = accepted().with_basis(|b| {
         b.allows[1].until = later(10);
         // A second allow of the same label that lasts longer counts instead.
-        b.allows.push(allow(Purpose::SafeAccommodation, &["LANGUAGE/WHOLE"], Asked::Bundle));
+        b.allows.push(allow(
+            Purpose::SafeAccommodation,
+            &["LANGUAGE/WHOLE"],
+            Asked::Bundle,
+        ));
     });
     let permit = case.run(false).expect("covered");
     let validity = Period {
@@ -352,7 +371,11 @@ fn any_labels() -> impl Strategy<Value = LabelSet> {
 }
 
 fn any_allow() -> impl Strategy<Value = Allow> {
-    let purposes = vec![Purpose::SafeAccommodation, Purpose::LegalDefence, Purpose::CrimeReport];
+    let purposes = vec![
+        Purpose::SafeAccommodation,
+        Purpose::LegalDefence,
+        Purpose::CrimeReport,
+    ];
     let purposes = prop::collection::vec(prop::sample::select(purposes), 1..3);
     let asked = prop::sample::select(Asked::ALL);
     (purposes, any_labels(), asked, 1u64..90).prop_map(|(purposes, labels, asked, minutes)| {
@@ -367,8 +390,16 @@ fn any_allow() -> impl Strategy<Value = Allow> {
 }
 
 fn any_case() -> impl Strategy<Value = Case> {
-    let kinds = vec![AgencyKind::Shelter, AgencyKind::LegalService, AgencyKind::Police];
-    let purposes = vec![Purpose::SafeAccommodation, Purpose::LegalDefence, Purpose::CrimeReport];
+    let kinds = vec![
+        AgencyKind::Shelter,
+        AgencyKind::LegalService,
+        AgencyKind::Police,
+    ];
+    let purposes = vec![
+        Purpose::SafeAccommodation,
+        Purpose::LegalDefence,
+        Purpose::CrimeReport,
+    ];
     let allows = prop::collection::vec(any_allow(), 1..6);
     let asked = (
         prop::sample::select(kinds),
@@ -386,7 +417,11 @@ fn any_case() -> impl Strategy<Value = Case> {
             let agreed = (allows.iter()).fold(LabelSet::EMPTY, |all, a| all.union(a.labels));
             let consent = BasisKind::Consent;
             let possible = PROTOCOL.possible(consent, kind, purpose, stage);
-            case.labels = if near { agreed.intersection(possible) } else { asked };
+            case.labels = if near {
+                agreed.intersection(possible)
+            } else {
+                asked
+            };
             case
         },
     )
