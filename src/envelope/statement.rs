@@ -4,7 +4,7 @@
 
 use super::bundle::{SUITE, SealingPublicKey};
 use super::claims::{agency_header, digest, time, verify_agency, word, words};
-use super::error::StatementError;
+pub use super::error::StatementError;
 use super::jws::{self, JwsError};
 use super::keys::{AgencySigner, SigningKey, b64u, sha256};
 use crate::domain::id::{AgencyId, BasisChainId, ParcelId};

@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::label::Label;
 use crate::envelope::disclosure::seal_field;
 use crate::envelope::fixture::{
     DAY, Seeds, Stream, agency, chain, field, fields, now, sealed, signer, signing_key,
@@ -149,8 +150,6 @@ fn every_change_of_one_byte_is_refused() {
         }
     }
 }
-
-use crate::domain::label::Label;
 
 #[test]
 fn the_sealed_key_itself_refuses_a_changed_byte() {
