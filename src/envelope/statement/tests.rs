@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::label::Label;
 use crate::envelope::fixture::{
     DAY, Stream, agency, fields, now, sealed, sealing_key, signer, signing_key,
 };
