@@ -1,5 +1,6 @@
 use super::*;
 use crate::proto::v1;
+use proptest::prelude::*;
 use prost::Message as _;
 use serde_json::json;
 
@@ -275,5 +276,18 @@ fn fill(message: &mut DynamicMessage) {
             value
         };
         message.set_field(&field, value);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Invariant 26; and what is taken is taken whole.
+    #[test]
+    fn no_bytes_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        let _ = schema().disclose(&bytes, LabelSet::ALL);
+        if let Ok(twins) = derive_twins(&bytes, Some("A")) {
+            let _ = schema().labels(&twins);
+        }
     }
 }
