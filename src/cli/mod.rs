@@ -1,2 +1,4 @@
 //! One file per subcommand.
+
 pub mod audit;
+pub mod protocol;
