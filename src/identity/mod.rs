@@ -2,6 +2,7 @@
 //!
 //! Must not know what the caller wants.
 
+pub mod authority;
 pub mod authorization;
 pub mod caller;
 pub mod certificate;
@@ -9,4 +10,6 @@ mod leaf;
 pub mod mint;
 pub mod signing_chain;
 pub mod staff_key;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod token;
