@@ -65,7 +65,7 @@ fn exit(line: &[&str]) -> String {
 fn long() -> Memory {
     let mut town = Town::ordinary();
     while town.next() < 520 {
-        if town.next() % 50 == 0 {
+        if town.next().is_multiple_of(50) {
             town.push(Actor::Router, Decision::DeniedCounted { count: 1 });
         } else {
             town.push_body(Actor::Router, EntryBody::Tick);
