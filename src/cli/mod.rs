@@ -1,4 +1,5 @@
 //! The command line: one file per subcommand.
 
+pub mod audit;
 pub mod ca;
 pub mod protocol;

@@ -1,5 +1,13 @@
-//! Proves: entry bytes, the tree over them, proofs, checkpoints. Pure: appending returns what to write and writes nothing.
+//! Proves: entry bytes, the tree over them, proofs, checkpoints. Pure: appending returns what to write and writes
+//! nothing.
 //!
 //! Must not know where bytes are kept or who asks.
 
+pub mod checkpoint;
 pub mod decision;
+pub mod entry;
+pub mod hash;
+pub mod layout;
+pub mod note;
+pub mod proof;
+pub mod tree;
