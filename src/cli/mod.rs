@@ -1,1 +1,5 @@
-//! One file per subcommand.
+//! The command line: one file per subcommand.
+
+pub mod audit;
+pub mod ca;
+pub mod protocol;
