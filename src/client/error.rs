@@ -5,6 +5,7 @@ use std::time::Duration;
 use tonic::Code;
 use tonic_types::StatusExt;
 
+use super::log::LogViolation;
 use super::staff::TokenKeyError;
 
 /// A request that the router refused, with the machine-readable reason.
@@ -141,6 +142,12 @@ pub enum ClientError {
     /// The staff-token key is not usable.
     #[error(transparent)]
     Token(#[from] TokenKeyError),
+    /// The router's log contradicts itself or what was seen before. Loud: never retried.
+    #[error(transparent)]
+    Log(#[from] LogViolation),
+    /// The reply is not as agreed.
+    #[error("the reply is not as agreed: {0}")]
+    Reply(&'static str),
 }
 
 impl ClientError {

@@ -206,11 +206,11 @@ impl LogView {
             self.verifier.verify(&receipt.checkpoint).map_err(|_| LogViolation::NotSigned)?;
         let proof = hashes(&receipt.inclusion)?;
         verify_inclusion(
-            leaf(&receipt.entry),
+            &leaf(&receipt.entry),
             receipt.index,
             checkpoint.size,
             &proof,
-            checkpoint.root,
+            &checkpoint.root,
         )
         .map_err(|_| LogViolation::NotIncluded)?;
         let proven = parse(receipt)?;
@@ -218,7 +218,7 @@ impl LogView {
             && receipt.consistency_from == known.size
         {
             let proof = hashes(&receipt.consistency)?;
-            verify_consistency(known.size, checkpoint.size, root, checkpoint.root, &proof)
+            verify_consistency(known.size, checkpoint.size, &root, &checkpoint.root, &proof)
                 .map_err(|_| LogViolation::NotConsistent)?;
         }
         let tied = receipt.consistency_from == known.size && known.root.is_some();
@@ -281,7 +281,7 @@ impl LogView {
     /// [`LogViolation::NotConsistent`].
     pub fn close(&self, gap: Gap, proof: &[Vec<u8>], note: &str) -> Result<(), LogViolation> {
         let proof = hashes(proof)?;
-        verify_consistency(gap.old.0, gap.new.0, gap.old.1, gap.new.1, &proof)
+        verify_consistency(gap.old.0, gap.new.0, &gap.old.1, &gap.new.1, &proof)
             .map_err(|_| LogViolation::NotConsistent)?;
         let checkpoint = self.verifier.verify(note).map_err(|_| LogViolation::NotSigned)?;
         let this = (checkpoint.size, checkpoint.root);
@@ -344,3 +344,6 @@ fn hashes(proof: &[Vec<u8>]) -> Result<Vec<Hash>, LogViolation> {
     }
     proof.iter().map(|hash| Hash::from_slice(hash).ok_or(LogViolation::NoReceipt)).collect()
 }
+
+#[cfg(test)]
+mod tests;

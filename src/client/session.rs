@@ -9,10 +9,13 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use super::error::ClientError;
+use super::log::{Known, LogView, Proven};
 use super::retry::RetryPolicy;
 use super::staff::{Staff, TokenMint};
 use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
+use crate::proto::v1;
+use crate::proto::v1::audit_service_client::AuditServiceClient;
 
 /// Request header that names the log size whose extension the reply should prove.
 pub const KNOWN_SIZE: &str = "safeconduct-known-size";
@@ -40,6 +43,7 @@ pub struct Session {
     agency: AgencyId,
     channel: Channel,
     mint: Arc<TokenMint>,
+    log: Arc<LogView>,
     policy: RetryPolicy,
     clock: Clock,
 }
@@ -55,11 +59,18 @@ impl std::fmt::Debug for Session {
 impl Session {
     /// A session over `channel`.
     #[must_use]
-    pub fn new(agency: AgencyId, channel: Channel, mint: TokenMint, clock: Clock) -> Self {
+    pub fn new(
+        agency: AgencyId,
+        channel: Channel,
+        mint: TokenMint,
+        log: Arc<LogView>,
+        clock: Clock,
+    ) -> Self {
         Self {
             agency,
             channel,
             mint: Arc::new(mint),
+            log,
             policy: RetryPolicy::default(),
             clock,
         }
@@ -88,6 +99,12 @@ impl Session {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// What this agency has seen of the log.
+    #[must_use]
+    pub fn log(&self) -> &LogView {
+        &self.log
     }
 
     /// The channel, for calls that go around this session's retries.
@@ -132,7 +149,6 @@ impl Session {
         &self,
         staff: &Staff,
         message: Q,
-        known_size: u64,
         method: F,
     ) -> Result<R, ClientError>
     where
@@ -140,11 +156,32 @@ impl Session {
         F: Fn(Channel, Request<Q>) -> Fut,
         Fut: Future<Output = Result<Response<R>, Status>>,
     {
+        Ok(self.call_known(staff, message, method).await?.0)
+    }
+
+    /// As [`Session::call`], with the log size that the request named, for [`Session::prove`].
+    ///
+    /// # Errors
+    ///
+    /// As [`RetryPolicy::run`].
+    pub async fn call_known<Q, R, F, Fut>(
+        &self,
+        staff: &Staff,
+        message: Q,
+        method: F,
+    ) -> Result<(R, Known), ClientError>
+    where
+        Q: Clone,
+        F: Fn(Channel, Request<Q>) -> Fut,
+        Fut: Future<Output = Result<Response<R>, Status>>,
+    {
         // Minted before the first attempt, so that a key that cannot sign is not taken for a refusal.
         self.mint.token(staff, self.now())?;
-        self.policy
+        let known = self.log.known();
+        let reply = self
+            .policy
             .run(|left| {
-                let request = self.request(staff, message.clone(), known_size, Some(left));
+                let request = self.request(staff, message.clone(), known.size, Some(left));
                 let reply = request.map(|request| method(self.channel.clone(), request));
                 async move {
                     match reply {
@@ -153,7 +190,33 @@ impl Session {
                     }
                 }
             })
-            .await
+            .await?;
+        Ok((reply, known))
+    }
+
+    /// Verifies a reply's receipt, asking for a further consistency proof where replies overtook each other.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Log`] when the log contradicts itself; otherwise as [`Session::call`].
+    pub async fn prove(
+        &self,
+        staff: &Staff,
+        receipt: Option<&v1::Receipt>,
+        known: Known,
+    ) -> Result<Proven, ClientError> {
+        let (proven, gap) = self.log.take(receipt, known)?;
+        if let (Some(gap), Some(receipt)) = (gap, receipt) {
+            let sizes =
+                v1::ProveConsistencyRequest { old_size: gap.old.0, new_size: gap.new.0 };
+            let reply = self
+                .call(staff, sizes, |channel, request| async move {
+                    AuditServiceClient::new(channel).prove_consistency(request).await
+                })
+                .await?;
+            self.log.close(gap, &reply.proof, &receipt.checkpoint)?;
+        }
+        Ok(proven)
     }
 }
 
