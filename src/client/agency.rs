@@ -53,6 +53,9 @@ use crate::proto::v1::directory_service_client::DirectoryServiceClient;
 /// Parcel ids remembered, to tell a replay under another statement from a lawful retry.
 const SEEN_PARCELS_MAX: usize = 100_000;
 
+/// Largest directory taken: it has no pages, and every member's key bundle is in it.
+const DIRECTORY_BYTES_MAX: usize = 32 * 1024 * 1024;
+
 /// One agency, connected. Cheap to clone; every clone is the same agency.
 #[derive(Debug, Clone)]
 pub struct Agency {
@@ -256,7 +259,10 @@ impl Desk {
         let known_digest = previous.as_ref().map_or(0, |directory| directory.number());
         let (reply, known) = self
             .call(v1::GetDirectoryRequest { known_digest }, |channel, request| async move {
-                DirectoryServiceClient::new(channel).get_directory(request).await
+                DirectoryServiceClient::new(channel)
+                    .max_decoding_message_size(DIRECTORY_BYTES_MAX)
+                    .get_directory(request)
+                    .await
             })
             .await?;
         let digest = reply.digest.as_ref().ok_or(DirectoryError::Malformed("no digest"))?;
