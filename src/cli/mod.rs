@@ -1,3 +1,3 @@
 //! One file per subcommand.
 
-pub mod ca;
+pub mod protocol;
