@@ -2,4 +2,11 @@
 //!
 //! Must not know what the caller wants.
 
+pub mod authorization;
 pub mod caller;
+pub mod certificate;
+mod leaf;
+pub mod mint;
+pub mod signing_chain;
+pub mod staff_key;
+pub mod token;
