@@ -2,12 +2,11 @@
 //!
 //! A violation holds the field's path and what it must be, never what it was (invariant 23).
 
-use super::names::{self, BadName};
+use super::names;
 use super::words::Word;
-use crate::domain::id::{
-    AgencyId, BasisChainId, CaseHandle, OfferId, PoolId, ProposalId, ReferralId, RequestId,
-};
+use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, ProposalId, RequestId};
 use crate::domain::time::Timestamp;
+use crate::exchange::{BasisName, OfferName, Page, PoolName, ReferralName};
 use std::str::FromStr;
 
 /// Most violations that one reply names; more would only make the reply large.
@@ -152,6 +151,12 @@ impl Fields {
         }
     }
 
+    /// A page of a list: zero means 50, anything outside 1 to 100 is wrong. What a token means, its issuer checks.
+    pub fn page(&mut self, size: i32, token: String) -> Option<Page> {
+        let size = self.page_size(size, 50, 100)?;
+        Some(Page { size, token })
+    }
+
     /// The size of a page: zero means `default`, anything outside 1 to `max` is wrong.
     pub fn page_size(&mut self, size: i32, default: usize, max: usize) -> Option<usize> {
         match usize::try_from(size) {
@@ -162,6 +167,18 @@ impl Fields {
                 "must be from 1 to the most that the method allows",
             ),
         }
+    }
+
+    /// Bytes that must be there, at most `max` of them.
+    pub fn bytes<B: AsRef<[u8]>>(
+        &mut self,
+        path: &str,
+        bytes: B,
+        max: usize,
+        expected: &'static str,
+    ) -> Option<B> {
+        let fits = (1..=max).contains(&bytes.as_ref().len());
+        self.when(path, fits, expected, bytes)
     }
 
     /// Bytes of a fixed length.
@@ -177,41 +194,56 @@ impl Fields {
         }
     }
 
-    fn name<T>(&mut self, path: &str, name: Result<T, BadName>) -> Option<T> {
-        match name {
-            Ok(name) => Some(name),
-            Err(BadName(expected)) => self.wrong(path, expected),
-        }
-    }
-
     /// A resource name of an agency.
     pub fn agency(&mut self, path: &str, text: &str) -> Option<AgencyId> {
-        self.name(path, names::parse_agency(text))
-    }
-
-    /// A resource name of an offer.
-    pub fn offer(&mut self, path: &str, text: &str) -> Option<(AgencyId, OfferId)> {
-        self.name(path, names::parse_offer(text))
-    }
-
-    /// A resource name of a referral.
-    pub fn referral(&mut self, path: &str, text: &str) -> Option<(AgencyId, ReferralId)> {
-        self.name(path, names::parse_referral(text))
-    }
-
-    /// A resource name of a basis chain.
-    pub fn basis(&mut self, path: &str, text: &str) -> Option<(AgencyId, BasisChainId)> {
-        self.name(path, names::parse_basis(text))
-    }
-
-    /// A resource name of a pool.
-    pub fn pool(&mut self, path: &str, text: &str) -> Option<(AgencyId, PoolId)> {
-        self.name(path, names::parse_pool(text))
+        match names::parse_agency(text) {
+            Ok(agency) => Some(agency),
+            Err(_) => self.wrong(path, "must be a resource name agencies/{agency}"),
+        }
     }
 
     /// A resource name of a proposal.
     pub fn proposal(&mut self, path: &str, text: &str) -> Option<ProposalId> {
-        self.name(path, names::parse_proposal(text))
+        match names::parse_proposal(text) {
+            Ok(proposal) => Some(proposal),
+            Err(_) => self.wrong(path, "must be a resource name proposals/{proposal}"),
+        }
+    }
+
+    /// A resource name of an offer.
+    pub fn offer(&mut self, path: &str, text: &str) -> Option<OfferName> {
+        self.text(
+            path,
+            text,
+            "must be a resource name agencies/{agency}/offers/{offer}",
+        )
+    }
+
+    /// A resource name of a referral.
+    pub fn referral(&mut self, path: &str, text: &str) -> Option<ReferralName> {
+        self.text(
+            path,
+            text,
+            "must be a resource name agencies/{agency}/referrals/{referral}",
+        )
+    }
+
+    /// A resource name of a basis chain.
+    pub fn basis(&mut self, path: &str, text: &str) -> Option<BasisName> {
+        self.text(
+            path,
+            text,
+            "must be a resource name agencies/{agency}/bases/{basis}",
+        )
+    }
+
+    /// A resource name of a pool.
+    pub fn pool(&mut self, path: &str, text: &str) -> Option<PoolName> {
+        self.text(
+            path,
+            text,
+            "must be a resource name agencies/{agency}/pools/{pool}",
+        )
     }
 
     /// What was parsed, if nothing at all was wrong.

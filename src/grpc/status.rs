@@ -4,6 +4,8 @@
 //! no personal data, no echo of input, and one text for everything that a non-party may not know (invariants 22, 23).
 
 use super::fields::{Invalid, Violation};
+use crate::domain::label::LabelSet;
+use crate::exchange::Refusal;
 use std::collections::HashMap;
 use std::time::Duration;
 use tonic::{Code, Status};
@@ -168,7 +170,7 @@ pub const RESUME_TOKEN_EXPIRED: Answer = Answer::new(
 /// An index or size is past the log, or in the wrong order.
 pub const OUT_OF_RANGE: Answer = Answer::new(
     Code::OutOfRange,
-    "OUT_OF_RANGE",
+    "INVALID_FIELD",
     "the index or size is outside the log",
     Detail::None,
 );
@@ -232,3 +234,101 @@ impl From<Invalid> for Status {
         Answer::from(invalid).into()
     }
 }
+
+impl From<Refusal> for Answer {
+    fn from(refusal: Refusal) -> Self {
+        let covering = |reason, text, labels: LabelSet| {
+            let names: Vec<_> = labels.iter().map(|label| label.to_string()).collect();
+            Self::precondition(reason, text, "labels").with("labels", names.join(" "))
+        };
+        match refusal {
+            Refusal::NotPermitted => NOT_PERMITTED,
+            Refusal::NotFound => NOT_FOUND,
+            Refusal::InvalidField(path) => Self::field("INVALID_FIELD", path, "is not valid"),
+            Refusal::RequestIdReused => REQUEST_ID_REUSED,
+            Refusal::BasisNotAllowed => Self::precondition(
+                "BASIS_NOT_ALLOWED",
+                "the basis does not allow this recipient and purpose",
+                "basis",
+            ),
+            Refusal::BasisNotInForce => {
+                Self::precondition("BASIS_NOT_IN_FORCE", "the basis is not in force", "basis")
+            }
+            Refusal::BasisNotCovering(labels) => covering(
+                "BASIS_NOT_COVERING",
+                "the basis does not cover every label",
+                labels,
+            ),
+            Refusal::ProtocolRefused(labels) => covering(
+                "PROTOCOL_REFUSED",
+                "the protocol does not allow every label",
+                labels,
+            ),
+            Refusal::BasisBounds => Self::field(
+                "BASIS_BOUNDS",
+                "statement",
+                "must be within the bounds of its kind of basis",
+            ),
+            Refusal::BasisWithdrawn => Self::precondition(
+                "BASIS_WITHDRAWN",
+                "the basis was withdrawn; nothing follows a withdrawal",
+                "basis",
+            ),
+            Refusal::BasisSequence => Self::field(
+                "BASIS_SEQUENCE",
+                "statement",
+                "must be the next statement of its chain",
+            ),
+            Refusal::SignatureInvalid => Self::field(
+                "SIGNATURE_INVALID",
+                "statement",
+                "must be signed by a key that the caller's agency, or an administrator, has published",
+            ),
+            Refusal::RecipientUnavailable => Self::precondition(
+                "RECIPIENT_UNAVAILABLE",
+                "the recipient cannot receive now",
+                "recipient",
+            ),
+            Refusal::State(state) => {
+                Self::precondition("STATE", "the offer's state does not allow this", "offer")
+                    .with("state", state.name())
+            }
+            Refusal::ReferralState => Self::precondition(
+                "STATE",
+                "the referral's state does not allow this",
+                "referral",
+            ),
+            Refusal::Lapsed => {
+                Self::precondition("LAPSED", "the offer was not answered in time", "offer")
+            }
+            Refusal::NoPlaces => {
+                Self::precondition("NO_PLACES", "there are not that many free places", "pool")
+            }
+            Refusal::TooMany => TOO_MANY,
+            Refusal::StatementInvalid => Self::field(
+                "STATEMENT_INVALID",
+                "statement",
+                "must agree with the request, its labels and its sealed parts",
+            ),
+            Refusal::KeyBundleInvalid => Self::field(
+                "KEY_BUNDLE_INVALID",
+                "key_bundle",
+                "must be signed by the agency and follow its last bundle",
+            ),
+            Refusal::ResumeTokenExpired => RESUME_TOKEN_EXPIRED,
+            Refusal::OutOfRange => OUT_OF_RANGE,
+            Refusal::Overloaded => OVERLOADED,
+            Refusal::Unavailable => UNAVAILABLE,
+            Refusal::Internal => internal(&"the exchange failed; see the line before"),
+        }
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        Answer::from(refusal).into()
+    }
+}
+
+#[cfg(test)]
+mod tests;
