@@ -2,6 +2,7 @@
 //!
 //! Must not know what the caller wants.
 
+pub mod authority;
 pub mod authorization;
 pub mod caller;
 pub mod certificate;

@@ -3,3 +3,6 @@
 //! Must not know what a referral may do; engines must not even know what one is.
 
 pub mod engine;
+pub mod limits;
+pub mod memory;
+pub mod records;
