@@ -4,10 +4,18 @@
 
 pub mod admin;
 pub mod body_hash;
+pub mod call;
+pub mod convert;
 pub mod deadline;
+pub mod door;
 pub mod fields;
+pub mod limits;
+pub mod listener;
+mod live;
 pub mod metrics;
 pub mod names;
 pub mod panics;
+pub mod services;
 pub mod status;
+pub mod tls;
 pub mod words;
