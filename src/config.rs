@@ -114,8 +114,6 @@ pub enum LogFormat {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Connections at a time, 1 to 65,536; more are closed unanswered.
-    pub connections_max: usize,
     /// Requests at a time over all connections, 1 to 65,536; more get `RESOURCE_EXHAUSTED`.
     pub requests_max: usize,
     /// How long a stop waits for requests in hand, in seconds, 1 to 60.
@@ -125,7 +123,6 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            connections_max: 4096,
             requests_max: 4096,
             drain_seconds: 10,
         }
@@ -226,11 +223,6 @@ impl RouterConfig {
                     .is_ok(),
                 "log.filter",
                 "write levels such as info or info,safeconduct=debug",
-            ),
-            (
-                (1..=65_536).contains(&self.limits.connections_max),
-                "limits.connections_max",
-                "write 1 to 65536",
             ),
             (
                 (1..=65_536).contains(&self.limits.requests_max),

@@ -34,7 +34,6 @@ fn the_example_parses_and_shows_every_setting() {
         "filter",
         "format",
         "[limits]",
-        "connections_max",
         "requests_max",
         "drain_seconds",
     ] {
@@ -49,10 +48,6 @@ fn the_examples_values_are_the_defaults_where_there_are_any() {
     assert_eq!(config.log.filter, Log::default().filter);
     assert_eq!(config.log.format, Log::default().format);
     assert_eq!(config.listener.reload_seconds, reload_seconds());
-    assert_eq!(
-        config.limits.connections_max,
-        Limits::default().connections_max
-    );
     assert_eq!(config.limits.requests_max, Limits::default().requests_max);
     assert_eq!(config.limits.drain_seconds, Limits::default().drain_seconds);
 }
@@ -82,11 +77,6 @@ fn what_cannot_stand_is_refused_with_how_to_mend_it() {
         ),
         ("127.0.0.1:9464", "0.0.0.0:9464", "admin.address"),
         ("\"info\"", "\"safeconduct=shout\"", "log.filter"),
-        (
-            "connections_max = 4096",
-            "connections_max = 0",
-            "limits.connections_max",
-        ),
         (
             "requests_max = 4096",
             "requests_max = 1000000",

@@ -118,7 +118,11 @@ impl About {
                 .ok()
                 .and_then(|text| text.parse().ok())
                 .ok_or_else(|| {
-                    Answer::field("INVALID_FIELD", KNOWN_SIZE_HEADER, "must be a decimal number")
+                    Answer::field(
+                        "INVALID_FIELD",
+                        KNOWN_SIZE_HEADER,
+                        "must be a decimal number",
+                    )
                 })?,
         };
         let method = extensions

@@ -33,7 +33,12 @@ pub fn deposit(fields: &mut Fields, message: proto::Deposit) -> Option<Deposit> 
 }
 
 fn parcel(fields: &mut Fields, message: proto::Parcel) -> Option<SealedParcel> {
-    let statement = fields.bytes("statement", message.statement, STATEMENT_BYTES_MAX, "must be a statement of at most 16 KiB");
+    let statement = fields.bytes(
+        "statement",
+        message.statement,
+        STATEMENT_BYTES_MAX,
+        "must be a statement of at most 16 KiB",
+    );
     let encapsulated_key = fields.when(
         "encapsulated_key",
         message.encapsulated_key.len() == ENCAPSULATED_KEY_BYTES,

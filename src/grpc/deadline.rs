@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 /// Longest that any one request may take, until its reply's headers; streams get their own clocks after that.
-pub const REQUEST_SECONDS_MAX: u64 = 30;
+///
+/// One second below [`super::limits::CALL_TIMEOUT`], so that the refusal is ours and has its `ErrorInfo`.
+pub const REQUEST_SECONDS_MAX: u64 = 29;
 
 /// The time that a request has, from its headers.
 ///

@@ -17,7 +17,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::sync::Semaphore;
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -53,7 +53,7 @@ impl Door {
         let agency = request
             .extensions()
             .get::<Peer>()
-            .map(|peer| peer.agency.agency().clone());
+            .map(|peer| peer.certified.agency().clone());
         let response = self.admitted(method, request, inner).await;
         let code = code_of(&response);
         let took = began.elapsed();
@@ -114,8 +114,9 @@ impl Door {
             .ok_or_else(|| status::internal(&"a connection without a peer"))?;
         let now = self.exchange.now();
         // The handshake looked at these once; a connection lives longer than a handshake (invariant 19).
-        if peer.cancel.is_cancelled() || now > peer.agency.not_after() {
+        if let Err(reason) = peer.still_valid(now) {
             self.metrics.authentication_failed("certificate");
+            tracing::info!(%reason, "a connection may no longer be used");
             return Err(status::AUTHENTICATION_FAILED);
         }
         request.extensions_mut().insert(Method(method));
@@ -128,9 +129,9 @@ impl Door {
             .get(http::header::AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
             .and_then(bearer);
-        let enrolled = self.exchange.enrolled(peer.agency.agency())?;
+        let enrolled = self.exchange.enrolled(peer.certified.agency())?;
         if need == TokenNeed::UnlessNewcomer && token.is_none() {
-            let newcomer = Newcomer::authenticate(&peer.agency, enrolled.as_deref(), now)
+            let newcomer = Newcomer::authenticate(&peer.certified, enrolled.as_deref(), now)
                 .map_err(|error| self.unrecognised(error))?;
             authorization::authorize_newcomer(method, newcomer.kind())
                 .map_err(|_| status::NOT_PERMITTED)?;
@@ -140,7 +141,7 @@ impl Door {
         let token = token.ok_or_else(|| self.unrecognised(Unrecognised::NoToken.into()))?;
         let origin = self.exchange.origin();
         let caller = Caller::authenticate(
-            &peer.agency,
+            &peer.certified,
             enrolled.as_deref(),
             token,
             origin,
@@ -151,7 +152,12 @@ impl Door {
         .over(peer.group);
         if authorization::authorize(method, &caller).is_err() {
             self.exchange
-                .deny(caller.agency(), Some(caller.staff()), method, "NOT_PERMITTED")
+                .deny(
+                    caller.agency(),
+                    Some(caller.staff()),
+                    method,
+                    "NOT_PERMITTED",
+                )
                 .await?;
             return Err(status::NOT_PERMITTED);
         }

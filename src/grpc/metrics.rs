@@ -42,7 +42,8 @@ pub struct Metrics {
     requests_in_hand: Gauge,
     streams: Gauge,
     serving: Gauge,
-    log_entries: Gauge,
+    connections: Gauge,
+    lists_expire: Gauge,
 }
 
 impl Default for Metrics {
@@ -56,7 +57,8 @@ impl Default for Metrics {
         let requests_in_hand = Gauge::default();
         let streams = Gauge::default();
         let serving = Gauge::default();
-        let log_entries = Gauge::default();
+        let connections = Gauge::default();
+        let lists_expire = Gauge::default();
         registry.register("requests", "Requests answered", requests.clone());
         registry.register(
             "request_seconds",
@@ -80,7 +82,12 @@ impl Default for Metrics {
             "1 while the router takes requests",
             serving.clone(),
         );
-        registry.register("log_entries", "Entries in the log", log_entries.clone());
+        registry.register("connections", "Open connections", connections.clone());
+        registry.register(
+            "revocation_lists_expire_seconds",
+            "When nobody can connect any more unless the lists are renewed, Unix time",
+            lists_expire.clone(),
+        );
         Self {
             registry: Mutex::new(registry),
             requests,
@@ -90,7 +97,8 @@ impl Default for Metrics {
             requests_in_hand,
             streams,
             serving,
-            log_entries,
+            connections,
+            lists_expire,
         }
     }
 }
@@ -136,10 +144,15 @@ impl Metrics {
         self.serving.set(serving.into());
     }
 
-    /// How many entries the log has.
-    pub fn set_log_entries(&self, entries: u64) {
-        self.log_entries
-            .set(i64::try_from(entries).unwrap_or(i64::MAX));
+    /// How many connections are open.
+    pub fn set_connections(&self, connections: usize) {
+        self.connections
+            .set(i64::try_from(connections).unwrap_or(i64::MAX));
+    }
+
+    /// When the first of the revocation lists in use ends, Unix time in seconds.
+    pub fn set_lists_expire(&self, seconds: i64) {
+        self.lists_expire.set(seconds);
     }
 
     /// The Prometheus text format.

@@ -15,6 +15,7 @@ mod live;
 pub mod metrics;
 pub mod names;
 pub mod panics;
+pub mod server;
 pub mod services;
 pub mod status;
 pub mod tls;

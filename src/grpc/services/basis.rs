@@ -66,7 +66,10 @@ impl BasisService for Services {
         };
         let page = fields.page(message.page_size, message.page_token);
         let (parent, case, page) = fields.all((parent, case, page))?;
-        let bases = self.exchange.bases(call.caller(), &parent, case, page).await;
+        let bases = self
+            .exchange
+            .bases(call.caller(), &parent, case, page)
+            .await;
         let bases = call.settled(&self.exchange, bases).await?;
         Ok(Response::new(proto::ListBasesResponse {
             bases: bases.items.into_iter().map(view).collect(),

@@ -1,8 +1,8 @@
 //! `EventService`: one stream of doorbells a desk.
 
 use super::Services;
-use crate::exchange::event::{Event, EventKind, Watch};
 use crate::exchange::Exchange;
+use crate::exchange::event::{Event, EventKind, Watch};
 use crate::grpc::call::Call;
 use crate::grpc::fields::{self, Fields};
 use crate::grpc::listener::Peer;
@@ -89,7 +89,7 @@ impl Ringing {
             let (bell, last) = tokio::select! {
                 biased;
                 () = self.bells.closed() => return,
-                () = self.peer.cancel.cancelled() => (Err(status::AUTHENTICATION_FAILED.into()), true),
+                () = self.peer.revoked.cancelled() => (Err(status::AUTHENTICATION_FAILED.into()), true),
                 () = self.drain.cancelled() => (Ok(heartbeat(&watch)), true),
                 () = &mut end => (Ok(heartbeat(&watch)), true),
                 _ = heartbeats.tick() => (Ok(heartbeat(&watch)), false),
@@ -113,11 +113,10 @@ impl Ringing {
     }
 
     fn still_recognised(&self) -> Result<(), Status> {
-        let agency = &self.peer.agency;
-        if self.peer.cancel.is_cancelled() || self.exchange.now() > agency.not_after() {
+        if self.peer.still_valid(self.exchange.now()).is_err() {
             return Err(status::AUTHENTICATION_FAILED.into());
         }
-        match self.exchange.enrolled(agency.agency()) {
+        match self.exchange.enrolled(self.peer.certified.agency()) {
             Ok(Some(enrolled)) if !enrolled.suspended => Ok(()),
             Ok(_) => Err(status::AUTHENTICATION_FAILED.into()),
             Err(refusal) => Err(refusal.into()),

@@ -57,10 +57,7 @@ impl OfferService for Services {
         let name = fields.offer("name", &message.name);
         let stage = fields.word::<Stage>("stage", message.stage);
         let (name, stage) = fields.all((name, stage))?;
-        let disclosure = self
-            .exchange
-            .open_parcel(call.caller(), &name, stage)
-            .await;
+        let disclosure = self.exchange.open_parcel(call.caller(), &name, stage).await;
         let disclosure = call.settled(&self.exchange, disclosure).await?;
         let (parcel, receipt) = disclosure.into_parts();
         Ok(Response::new(proto::OpenParcelResponse {
