@@ -1,7 +1,10 @@
 //! The command line: one file per subcommand.
 
+pub mod check;
 pub mod exit;
+pub mod key_file;
 pub mod log;
+pub mod router;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -14,11 +17,33 @@ struct Cli {
     command: Command,
 }
 
+// One line for each subcommand here and in `main`.
 #[derive(Debug, clap::Subcommand)]
-enum Command {}
+enum Command {
+    Router(router::RouterCommand),
+    Check(check::CheckCommand),
+}
 
 /// Parses the command line and runs it.
 #[must_use]
 pub fn main() -> ExitCode {
-    match Cli::parse().command {}
+    match Cli::parse().command {
+        Command::Router(command) => command.run(),
+        Command::Check(command) => command.run(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_documents_exit_codes() {
+        Cli::command().debug_assert();
+        let help = Cli::command().render_long_help().to_string();
+        for code in ["70", "78"] {
+            assert!(help.contains(code));
+        }
+    }
 }

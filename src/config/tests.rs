@@ -11,7 +11,7 @@ fn the_example_parses_and_shows_every_setting() {
     let config = parse(EXAMPLE).expect("the example is valid");
     assert_eq!(
         config.listener.private_key_file,
-        Path::new("/etc/safeconduct/router.key")
+        Path::new("/etc/safeconduct/router/tls.key")
     );
     assert_eq!(
         config.data_directory,
