@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+pub mod ca;
 pub mod check;
 pub mod exit;
 pub mod key_file;
@@ -22,6 +23,7 @@ struct Cli {
 enum Command {
     Router(router::RouterCommand),
     Check(check::CheckCommand),
+    Ca(ca::CaCommand),
 }
 
 /// Parses the command line and runs it.
@@ -30,6 +32,7 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Router(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Ca(command) => command.run(),
     }
 }
 
