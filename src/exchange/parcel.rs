@@ -1,7 +1,7 @@
 //! Parcels as they are deposited: sealed, and opaque to the router.
 
 use crate::domain::id::BasisChainId;
-pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
+use crate::envelope::statement::SealedParcel;
 
 /// A parcel with what opens its basis commitment; that part is never passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use super::fields::Fields;
 use super::words::Word;
 use crate::domain::label::Label;
-use crate::exchange::parcel::{Deposit, LabelledDigest, SealedParcel};
-use crate::exchange::{Receipt, Refusal};
+use crate::exchange::parcel::Deposit;
+use crate::exchange::{LabelledDigest, Receipt, Refusal, SealedParcel};
 use crate::proto::v1 as proto;
 
 /// Longest statement of a parcel or a basis, in bytes.
