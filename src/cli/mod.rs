@@ -5,6 +5,7 @@ pub mod check;
 pub mod exit;
 pub mod key_file;
 pub mod log;
+pub mod protocol;
 pub mod router;
 
 use clap::Parser;
@@ -23,6 +24,7 @@ struct Cli {
 enum Command {
     Router(router::RouterCommand),
     Check(check::CheckCommand),
+    Protocol(protocol::ProtocolCommand),
     Ca(ca::CaCommand),
 }
 
@@ -32,6 +34,7 @@ pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Router(command) => command.run(),
         Command::Check(command) => command.run(),
+        Command::Protocol(command) => command.run(),
         Command::Ca(command) => command.run(),
     }
 }

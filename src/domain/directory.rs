@@ -160,6 +160,28 @@ pub struct AgencyFacts {
     pub intake_phone: String,
 }
 
+/// An agency that says nothing of itself: no duty, no requirement, no purpose, every age.
+impl Default for AgencyFacts {
+    fn default() -> Self {
+        Self {
+            reports_to: Vec::new(),
+            requires: Vec::new(),
+            purposes: Vec::new(),
+            settings: Vec::new(),
+            languages: Vec::new(),
+            interpreters: Vec::new(),
+            genders: Vec::new(),
+            age_from: 0,
+            age_to: AGE_MAX,
+            boys_up_to: None,
+            accessibility: Vec::new(),
+            areas: Vec::new(),
+            hours: String::new(),
+            intake_phone: String::new(),
+        }
+    }
+}
+
 impl AgencyFacts {
     /// The facts, if they are within bounds.
     ///
