@@ -27,6 +27,7 @@ pub mod sequencer;
 mod start;
 pub mod withdrawal;
 
+pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
 pub use name::{BasisName, OfferName, PoolName, ReferralName};
 pub use receipt::Receipt;
 pub use refusal::Refusal;
