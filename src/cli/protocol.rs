@@ -1,5 +1,6 @@
 //! `safeconduct protocol`: check, print, compare and explain an information-sharing protocol.
 
+use crate::domain::id::AgencyId;
 use crate::domain::label::Label;
 use crate::domain::protocol::{Cell, FILE_BYTES_MAX, Protocol, ProtocolError, SHIPPED, Verdict};
 use crate::domain::vocabulary::{AgencyKind, BasisKind, Purpose, Stage};
@@ -12,8 +13,8 @@ use std::process::ExitCode;
 ///
 /// Without a FILE the shipped default is meant.
 ///
-/// Exit codes: 0 good (diff: no difference; explain: may be told); 1 diff: they differ, explain: never told; 2 the
-/// file cannot be read or is not a protocol.
+/// Exit codes: 0 good (diff: no difference; explain: may be told); 1 diff: they differ, explain:
+/// never told; 2 the file cannot be read or is not a protocol.
 #[derive(Debug, Args)]
 pub struct ProtocolCommand {
     #[command(subcommand)]
@@ -58,6 +59,12 @@ enum Command {
         /// Category and form, for example IDENTITY/ALIAS
         #[arg(long)]
         label: Label,
+        /// Id of the source, to consider the pair's own row too
+        #[arg(long, requires = "to")]
+        from: Option<AgencyId>,
+        /// Id of the recipient
+        #[arg(long, requires = "from")]
+        to: Option<AgencyId>,
     },
 }
 
@@ -119,6 +126,8 @@ impl Command {
                 purpose,
                 stage,
                 label,
+                from,
+                to,
             } => {
                 let protocol = load(file.as_deref())?;
                 let cell = Cell {
@@ -131,7 +140,16 @@ impl Command {
                 for sentence in protocol.explain(&cell) {
                     writeln!(out, "{}", fold(&sentence, "", "  "))?;
                 }
-                if protocol.cell(&cell) == Verdict::Never {
+                let pair = from.zip(to);
+                let denied = pair.filter(|(from, to)| {
+                    let denied = protocol.denied_pair(from, to);
+                    denied.contains(label)
+                });
+                if let Some((from, to)) = &denied {
+                    let sentence = format!("But a pair row forbids it from {from} to {to}.");
+                    writeln!(out, "{}", fold(&sentence, "", "  "))?;
+                }
+                if denied.is_some() || protocol.cell(&cell) == Verdict::Never {
                     return Ok(ExitCode::from(DIFFERENT));
                 }
             }
@@ -167,7 +185,8 @@ fn read(path: &Path) -> Result<String, Trouble> {
     }
 }
 
-/// The line itself, what is wrong with it and how to mend it. The file is the operator's own, so it may be shown.
+/// The line itself, what is wrong with it and how to mend it. The file is the operator's own, so it
+/// may be shown.
 fn show(error: &ProtocolError, text: &str) -> String {
     let written = text.lines().nth(error.line.saturating_sub(1));
     let written: String = written.unwrap_or_default().chars().take(68).collect();

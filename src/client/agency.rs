@@ -236,7 +236,7 @@ impl Desk {
         F: Fn(Channel, Request<Q>) -> Fut,
         Fut: Future<Output = Result<Response<R>, Status>>,
     {
-        self.agency.session().call_known(&self.staff, message, method).await
+        self.agency.session().call_known(Some(&self.staff), message, method).await
     }
 
     /// Verifies a receipt.
@@ -304,6 +304,8 @@ impl Desk {
 
     /// Publishes the agency's next key bundle with these facts, rotating sealing keys where they are due.
     ///
+    /// The first one goes without a staff token: the key that would sign it is inside the bundle.
+    ///
     /// # Errors
     ///
     /// [`ClientError::Keys`] when the bundle cannot be made or kept; otherwise as any call.
@@ -315,11 +317,14 @@ impl Desk {
             request_id: request_id(),
             key_bundle: token.clone(),
         };
-        let (reply, known) = self
-            .call(request, |channel, request| async move {
+        let staff = keys.published().map(|_| &self.staff);
+        let session = self.agency.session();
+        let (reply, known) = session
+            .call_known(staff, request, |channel, request| async move {
                 DirectoryServiceClient::new(channel).publish_key_bundle(request).await
             })
             .await?;
+        // The proof of consistency, where one is asked for, needs the token that is good from here on.
         let proven = self.prove(reply.receipt.as_ref(), known).await?;
         match &proven.entry.body {
             EntryBody::Keys { bundle } if bundle.as_bytes() == token => {

@@ -119,7 +119,7 @@ impl Doorbells {
             resume_token: self.token.clone(),
         };
         let request = session
-            .request(self.desk.staff(), message, 0, None)
+            .request(Some(self.desk.staff()), message, 0, None)
             .map_err(|_| Status::internal("the staff-token key cannot sign"))?;
         let mut client = EventServiceClient::new(session.channel());
         Ok(client.watch(request).await?.into_inner())

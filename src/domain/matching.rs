@@ -1,8 +1,10 @@
-//! Which candidates fit what a person needs, in which order, and why: on the source's own mirror of the directory.
+//! Which candidates fit what a person needs, in which order, and why: on the source's own mirror of
+//! the directory.
 //!
-//! Suitability only. Nationality is not asked and gender is no merit: it counts where a place is meant for some and not
-//! for others, and nowhere else (R12). Whoever the person excluded is dropped without a word; whoever has a duty or a
-//! demand that the person refused is set apart with it, so that nobody chooses it by one tap (R2).
+//! Suitability only. Nationality is not asked and gender is no merit: it counts where a place is
+//! meant for some and not for others, and nowhere else (R12). Whoever the person excluded is
+//! dropped without a word; whoever has a duty or a demand that the person refused is set apart with
+//! it, so that nobody chooses it by one tap (R2).
 //!
 //! Deterministic: the same needs and candidates give the same ranking, in whatever order they come.
 

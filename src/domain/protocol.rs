@@ -1,8 +1,10 @@
-//! The members' information-sharing protocol: a signed file, parsed strictly, enumerated into a table (R13).
+//! The members' information-sharing protocol: a signed file, parsed strictly, enumerated into a
+//! table (R13).
 //!
-//! `[[allow]]` rows permit, `[[never]]` rows beat them, `[[pair]]` rows take labels from what one agency may give
-//! another. What no row permits is refused. The file's floors are in code: no protocol makes help depend on a name, a
-//! nationality or a status, and none lets a ground carry more than its kind can ([`super::basis::ceiling`]).
+//! `[[allow]]` rows permit, `[[never]]` rows beat them, `[[pair]]` rows take labels from what one
+//! agency may give another. What no row permits is refused. The file's floors are in code: no
+//! protocol makes help depend on a name, a nationality or a status, and none lets a ground carry
+//! more than its kind can ([`super::basis::ceiling`]).
 //!
 //! Knows nothing of signatures and of who published the file.
 
@@ -15,6 +17,7 @@ use std::collections::BTreeMap;
 mod explain;
 mod file;
 mod report;
+mod words;
 
 pub use explain::Cell;
 pub use file::{FILE_BYTES_MAX, ProtocolError, ROWS_MAX};
@@ -22,8 +25,8 @@ pub use file::{FILE_BYTES_MAX, ProtocolError, ROWS_MAX};
 /// The shipped default, with its comments.
 pub const SHIPPED: &str = include_str!("../../deploy/protocol.toml");
 
-/// What no recipient is told while it decides: help does not depend on a name, a passport, a status or a label
-/// (R1, R4, R10, R12).
+/// What no recipient is told while it decides: help does not depend on a name, a passport, a status
+/// or a label (R1, R4, R10, R12).
 pub const NEVER_AT_TRIAGE: LabelSet = LabelSet::of_categories(&[
     Category::Identity,
     Category::Nationality,
@@ -117,7 +120,8 @@ const PURPOSES: usize = Purpose::ALL.len();
 const RECIPIENTS: usize = AgencyKind::ALL.len();
 const COLUMNS: usize = BasisKind::ALL.len() * RECIPIENTS * PURPOSES * STAGES;
 
-/// One column for every ground, kind of recipient, purpose and stage: some 10⁴ columns of 34 labels.
+/// One column for every ground, kind of recipient, purpose and stage: some 10⁴ columns of 34
+/// labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Table(Vec<Column>);
 
@@ -181,8 +185,8 @@ impl Protocol {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError`] with the line, what is wrong and how to mend it: unknown words and keys, a row that allows
-    /// what no protocol may, anything past the limits.
+    /// [`ProtocolError`] with the line, what is wrong and how to mend it: unknown words and keys, a
+    /// row that allows what no protocol may, anything past the limits.
     pub fn parse(toml: &str) -> Result<Self, ProtocolError> {
         file::parse(toml)
     }
@@ -243,9 +247,9 @@ impl Protocol {
         )
     }
 
-    /// Everything that a recipient of this kind may have on this ground for this purpose at this stage, plainly or if
-    /// asked for by itself: what a desk may offer to the person, and its complement the fixed list of what is never
-    /// shared (R4).
+    /// Everything that a recipient of this kind may have on this ground for this purpose at this
+    /// stage, plainly or if asked for by itself: what a desk may offer to the person, and its
+    /// complement the fixed list of what is never shared (R4).
     #[must_use]
     pub fn possible(
         &self,

@@ -85,4 +85,15 @@ fn an_answer_is_explained_by_its_row() {
     let (code, out) = run(&ask("PLACEMENT_LOCATION/WHOLE"));
     assert_eq!(code.expect("good"), ExitCode::from(DIFFERENT));
     assert!(out.contains("Row police-never (line"), "{out}");
+
+    let pair = "[[pair]]\nsource = \"alpha\"\nrecipient = \"atu\"\nlabels = [\"IDENTITY/ALIAS\"]\n";
+    let file = file(&format!("{SHIPPED}\n{pair}"));
+    let path = file.path().to_str().expect("utf-8");
+    let parties = ["--from", "alpha", "--to", "atu", path];
+    let (code, out) = run(&[&ask("IDENTITY/ALIAS")[..], &parties].concat());
+    assert_eq!(code.expect("good"), ExitCode::from(DIFFERENT));
+    assert!(
+        out.contains("a pair row forbids it from alpha to atu"),
+        "{out}"
+    );
 }

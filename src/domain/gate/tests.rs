@@ -328,13 +328,12 @@ fn a_stage_opens_when_the_offer_has_come_so_far_and_not_when_it_is_over() {
 #[test]
 fn a_permit_lasts_until_the_first_covering_allow_ends() {
     let case = accepted().with_basis(|b| {
+        b.allows[0].until = later(5);
         b.allows[1].until = later(10);
-        // A second allow of the same label that lasts longer counts instead.
-        b.allows.push(allow(
-            Purpose::SafeAccommodation,
-            &["LANGUAGE/WHOLE"],
-            Asked::Bundle,
-        ));
+        // A second allow of the same labels that lasts longer counts instead of the first.
+        let again = ["LANGUAGE/WHOLE", "AGE/BAND"];
+        b.allows
+            .push(allow(Purpose::SafeAccommodation, &again, Asked::Bundle));
     });
     let permit = case.run(false).expect("covered");
     let validity = Period {
@@ -437,7 +436,8 @@ proptest! {
         let good = basis.check_bounds(case.kind).is_ok()
             && !case.labels.is_empty()
             && case.labels.iter().all(|label| {
-                let verdict = PROTOCOL.allows(basis.kind, case.kind, case.purpose, case.stage, label);
+                let (kind, purpose) = (case.kind, case.purpose);
+                let verdict = PROTOCOL.allows(basis.kind, kind, purpose, case.stage, label);
                 basis.allows.iter().any(|allow| {
                     allow.purposes.contains(&case.purpose)
                         && basis.from <= case.now
@@ -456,7 +456,11 @@ proptest! {
 
     /// Invariant 15: taking a label, an allow or time away from a basis never adds a permit.
     #[test]
-    fn narrowing_a_basis_only_shrinks(case in any_case(), which in 0usize..8, gone in any_labels()) {
+    fn narrowing_a_basis_only_shrinks(
+        case in any_case(),
+        which in 0usize..8,
+        gone in any_labels(),
+    ) {
         let before = case.deposit().is_none();
         let count = case.basis.as_ref().expect("a basis").allows.len();
         let narrowed = [
@@ -478,7 +482,8 @@ proptest! {
         }
     }
 
-    /// All or nothing: what is permitted together is permitted apart, and one label too many refuses all.
+    /// All or nothing: what is permitted together is permitted apart, and one label too many
+    /// refuses all.
     #[test]
     fn one_label_too_many_refuses_all(case in any_case(), extra in any_labels()) {
         if case.deposit().is_none() {
@@ -528,7 +533,8 @@ proptest! {
     }
 }
 
-/// Whether the basis was refused as a whole for its bounds: taking the offending allow away may mend it.
+/// Whether the basis was refused as a whole for its bounds: taking the offending allow away may
+/// mend it.
 fn narrowed_mends(case: &Case) -> bool {
     let basis = case.basis.as_ref().expect("a basis");
     basis.check_bounds(case.kind).is_err()

@@ -4,7 +4,8 @@ use super::{Candidate, Member, Needs, duties};
 use crate::domain::directory::{AgencyFacts, Language, Tag};
 use crate::domain::vocabulary::{DeclaredCapacity, PlacementGender};
 
-/// Merits, in steps that do not overtake one another: a place counts for more than everything below it together.
+/// Merits, in steps that do not overtake one another: a place counts for more than everything below
+/// it together.
 const PLACES: u32 = 64;
 const FEW: u32 = 48;
 const UNKNOWN: u32 = 32;
@@ -12,7 +13,8 @@ const WAITLIST: u32 = 16;
 const NO_DUTY: u32 = 8;
 const OWN_STAFF: u32 = 4;
 
-/// Why the candidate does not fit; empty when it does. In words, and all of them: the desk shows them.
+/// Why the candidate does not fit; empty when it does. In words, and all of them: the desk shows
+/// them.
 pub(super) fn obstacles(needs: &Needs, candidate: &Candidate) -> Vec<String> {
     let facts = &candidate.facts;
     let mut why = Vec::new();
@@ -136,7 +138,8 @@ enum Understood {
     No,
 }
 
-/// Staff of no known gender do not answer a wish for an interpreter's gender; an interpreter does (R8).
+/// Staff of no known gender do not answer a wish for an interpreter's gender; an interpreter does
+/// (R8).
 fn understood(
     language: &Language,
     gender: Option<PlacementGender>,

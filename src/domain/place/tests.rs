@@ -73,7 +73,7 @@ fn any_op() -> impl Strategy<Value = Op> {
 }
 
 proptest! {
-    /// Invariant 7: 0 ≤ holds ≤ places at every point, against a list of places that each have one state.
+    /// Invariant 7: 0 ≤ holds ≤ places at every point.
     #[test]
     fn any_sequence_keeps_the_sum_and_a_refusal_changes_nothing(
         total in 0..20u32,

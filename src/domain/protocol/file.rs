@@ -1,5 +1,6 @@
 //! The file as written: strict rows, words, groups, and what no protocol may say.
 
+use super::words::{GroupsOf, Word, is_group_name, is_name, names};
 use super::{ALWAYS_SPECIFIC, NEVER_AT_TRIAGE, Protocol, Row, Table};
 use crate::domain::basis::ceiling;
 use crate::domain::id::AgencyId;
@@ -7,7 +8,6 @@ use crate::domain::label::{Label, LabelSet};
 use crate::domain::vocabulary::{AgencyKind, BasisKind, Category, Purpose, Stage};
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::str::FromStr;
 use toml::Spanned;
 
 /// The longest file, in bytes: a person must be able to read it.
@@ -392,68 +392,4 @@ impl Reader<'_> {
             self.error(at, "not TOML", "compare the shipped protocol")
         }
     }
-}
-
-/// Named lists of words, and which of them some row used.
-struct GroupsOf<T> {
-    members: BTreeMap<String, (usize, Vec<T>)>,
-    used: std::cell::RefCell<BTreeSet<String>>,
-}
-
-impl<T> Default for GroupsOf<T> {
-    fn default() -> Self {
-        Self {
-            members: BTreeMap::new(),
-            used: std::cell::RefCell::default(),
-        }
-    }
-}
-
-/// A word of a vocabulary that rows may use.
-trait Word: FromStr + Clone + PartialEq {
-    const KIND: &'static str;
-    fn names() -> String;
-}
-
-impl Word for BasisKind {
-    const KIND: &'static str = "ground";
-    fn names() -> String {
-        names(Self::ALL, Self::name)
-    }
-}
-
-impl Word for AgencyKind {
-    const KIND: &'static str = "kind of agency, or group of them";
-    fn names() -> String {
-        names(Self::ALL, Self::name)
-    }
-}
-
-impl Word for Purpose {
-    const KIND: &'static str = "purpose, or group of them";
-    fn names() -> String {
-        names(Self::ALL, Self::name)
-    }
-}
-
-impl Word for Stage {
-    const KIND: &'static str = "stage";
-    fn names() -> String {
-        names(Self::ALL, Self::name)
-    }
-}
-
-fn names<T: Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> String {
-    let names: Vec<_> = all.iter().map(|&word| name(word)).collect();
-    names.join(", ")
-}
-
-fn is_name(name: &str) -> bool {
-    let allowed = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-');
-    (1..=40).contains(&name.len()) && name.bytes().all(allowed)
-}
-
-fn is_group_name(name: &str) -> bool {
-    let allowed = |byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_');
-    (1..=40).contains(&name.len()) && name.bytes().all(allowed)
 }

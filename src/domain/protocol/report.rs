@@ -20,7 +20,8 @@ struct Change {
 }
 
 impl Protocol {
-    /// Every answer of the protocol, in 80 columns; the shipped default's is a file that reviewers compare.
+    /// Every answer of the protocol, in 80 columns; the shipped default's is a file that reviewers
+    /// compare.
     ///
     /// Purposes with the same answers stand together; what is not printed is never told.
     #[must_use]

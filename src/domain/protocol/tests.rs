@@ -48,8 +48,8 @@ fn the_matrix_of_the_shipped_default_is_the_reviewed_one() {
     assert!(matrix.lines().all(|line| line.chars().count() <= 80));
 }
 
-/// One line per cell of the design's table: category, then for each column what is allowed from when.
-/// `T`, `A`, `C` after a form; `G` from acceptance if asked for by itself; `-` never.
+/// One line per cell of the design's table: category, then for each column what is allowed from
+/// when. `T`, `A`, `C` after a form; `G` from acceptance if asked for by itself; `-` never.
 #[test]
 fn the_shipped_default_is_the_agreed_table() {
     use {AgencyKind as K, Purpose as P};
@@ -375,7 +375,8 @@ proptest! {
         recipient in prop::sample::select(AgencyKind::ALL),
     ) {
         let never = format!(
-            "[[never]]\nname = \"no\"\nwhy = \"R.\"\nrecipients = [\"{recipient}\"]\nlabels = [\"{forbidden}\"]\n"
+            "[[never]]\nname = \"no\"\nwhy = \"R.\"\nrecipients = [\"{recipient}\"]\n\
+             labels = [\"{forbidden}\"]\n"
         );
         let before = Protocol::shipped();
         let after = parsed(&format!("{SHIPPED}\n{never}"));
@@ -395,7 +396,10 @@ proptest! {
 
     /// Invariant 26: no file panics the parser.
     #[test]
-    fn a_damaged_file_is_refused_or_read_but_never_panics(at in 0..SHIPPED.len(), byte in 0u8..128) {
+    fn a_damaged_file_is_refused_or_read_but_never_panics(
+        at in 0..SHIPPED.len(),
+        byte in 0u8..128,
+    ) {
         let mut text = SHIPPED.as_bytes().to_vec();
         if let Some(place) = text.get_mut(at) {
             *place = byte;

@@ -332,9 +332,14 @@ fn a_jwk_is_taken_only_under_its_own_thumbprint() {
     assert!(StaffKey::from_jwk(key.kid(), &x, "AAAA").is_err());
 }
 
+fn three_parts() -> impl Strategy<Value = String> {
+    let part = "[A-Za-z0-9_-]{0,80}";
+    [part, part, part].prop_map(|parts| parts.join("."))
+}
+
 proptest! {
     #[test]
-    fn no_text_is_a_token_and_none_panics(text in "\\PC{0,200}|[A-Za-z0-9_-]{0,80}\\.[A-Za-z0-9_-]{0,80}\\.[A-Za-z0-9_-]{0,90}") {
+    fn no_text_is_a_token_and_none_panics(text in prop_oneof!["\\PC{0,200}", three_parts()]) {
         thread_local!(static TOWN: Town = Town::new());
         prop_assert!(TOWN.with(|town| town.check(&text).is_err()));
     }
