@@ -8,7 +8,7 @@ use crate::domain::time::Timestamp;
 use crate::envelope::basis_statement::BasisStatement;
 use crate::envelope::error::StatementError;
 use crate::envelope::jws::JwsError;
-use crate::envelope::keys::{SigningKey, VerifyingKey};
+use crate::envelope::verify::{SigningKey, VerifyingKey};
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::storage::engine::Table;
