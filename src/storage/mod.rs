@@ -2,4 +2,10 @@
 //!
 //! Must not know what a referral may do; engines must not even know what one is.
 
+pub mod embedded;
 pub mod engine;
+pub mod limits;
+pub mod memory;
+
+#[cfg(test)]
+mod conformance;
