@@ -218,6 +218,13 @@ impl Town {
             kind,
             parent: None,
         });
+        self.certify(id);
+        let bundle = self.bundle(id);
+        self.push_body(Self::by(id), EntryBody::Keys { bundle });
+    }
+
+    /// Gives an agency a signing certificate.
+    pub(crate) fn certify(&mut self, id: &str) {
         let issued = self
             .authority
             .issue_agency(&agency(id), self.now, 90 * DAY, &mut self.random)
@@ -226,8 +233,6 @@ impl Town {
         let chain = vec![issued.certificate.to_vec(), issued.issuer.to_vec()];
         let signer = CertifiedSigner::new(&issued.key_pkcs8().unwrap(), chain).unwrap();
         self.signers.insert(id.into(), signer);
-        let bundle = self.bundle(id);
-        self.push_body(Self::by(id), EntryBody::Keys { bundle });
     }
 
     /// The next key bundle of an agency, signed.

@@ -6,6 +6,7 @@ pub mod embedded;
 pub mod engine;
 pub mod limits;
 pub mod memory;
+pub mod records;
 
 #[cfg(test)]
 mod conformance;

@@ -129,7 +129,7 @@ fn a_basis_signed_by_another_agency_is_found() {
             staff: "s".into(),
         },
     );
-    finds(&town, &[(index, Problem::Basis(StatementError::Issuer))]);
+    finds(&town, &[(index, Problem::NoKey)]);
 }
 
 #[test]
@@ -327,6 +327,49 @@ fn moves_that_the_state_or_the_clock_forbids_are_found() {
             (second, Problem::SecondAcceptance),
         ],
     );
+}
+
+#[test]
+fn an_answer_after_the_time_to_decide_is_found_though_the_lapse_is_not_recorded() {
+    let mut town = Town::new();
+    town.record_basis();
+    let offer = town.offer(TRIAGE);
+    town.now = town.now.plus(Duration::from_secs(600));
+    town.tick();
+    town.now = town.now.plus(Duration::from_secs(600));
+    town.tick();
+    town.now = town.now.plus(Duration::from_secs(600));
+    let tick = town.tick();
+    let opened = town.open(offer, Stage::Triage);
+    let accepted = town.moved(offer, OfferState::Accepted);
+    assert_eq!(opened, tick + 1);
+    finds(
+        &town,
+        &[
+            (opened, Problem::NotCovered(Refusal::Stage)),
+            (accepted, Problem::Move),
+        ],
+    );
+}
+
+#[test]
+fn a_certified_stranger_may_publish_keys_and_not_act() {
+    let mut town = Town::new();
+    let bundle = town.bundle("ngo");
+    town.push_body(Town::by("ngo"), EntryBody::Keys { bundle });
+    town.record_basis();
+    town.certify("guest");
+    let bundle = town.bundle("guest");
+    town.push_body(Town::by("guest"), EntryBody::Keys { bundle });
+    let statement = town.basis(TRIAGE);
+    let index = town.push(
+        Town::by("guest"),
+        Decision::BasisRecorded {
+            statement,
+            staff: "s".into(),
+        },
+    );
+    finds(&town, &[(index, Problem::NotEnrolled)]);
 }
 
 #[test]

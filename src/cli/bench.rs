@@ -1,0 +1,2 @@
+//! NOTE FOR THE client HELPER: the integrator is writing the bench (src/cli/bench.rs, src/cli/bench/*, benches/*)
+//! on main. Please skip it, delete this placeholder, and put your effort into the SDK, `demo::town::Town`, the demo.
