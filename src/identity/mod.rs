@@ -2,4 +2,12 @@
 //!
 //! Must not know what the caller wants.
 
+pub mod authority;
+pub mod authorization;
 pub mod caller;
+pub mod certificate;
+mod leaf;
+pub mod mint;
+pub mod signing_chain;
+pub mod staff_key;
+pub mod token;
