@@ -2,9 +2,18 @@
 //!
 //! Decides; imports nothing of ours. Must not know how anything is stored, sent or encoded.
 
+pub mod basis;
+pub mod deadline;
+pub mod directory;
+pub mod gate;
 pub mod id;
 pub mod label;
+pub mod matching;
+pub mod offer;
+pub mod place;
+pub mod protocol;
 pub mod random;
+pub mod referral;
 pub mod time;
 pub mod transcript;
 pub mod vocabulary;

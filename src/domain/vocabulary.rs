@@ -274,6 +274,75 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// How a label was asked for: with the bundle of a recipient kind, or by itself.
+    "way of asking" Asked {
+        Bundle = "BUNDLE",
+        Specific = "SPECIFIC",
+    }
+}
+
+vocabulary! {
+    /// Who gave a basis.
+    "giver of a basis" GivenBy {
+        /// The person.
+        Itself = "SELF",
+        Guardian = "GUARDIAN",
+        /// The basis is not given by anyone: a duty, an emergency.
+        NotApplicable = "NOT_APPLICABLE",
+    }
+}
+
+vocabulary! {
+    /// Who interpreted when a basis was given.
+    "interpreter class" InterpreterClass {
+        NoneNeeded = "NONE_NEEDED",
+        Professional = "PROFESSIONAL",
+        Telephone = "TELEPHONE",
+        Staff = "STAFF",
+        Companion = "COMPANION",
+        Child = "CHILD",
+    }
+}
+
+vocabulary! {
+    /// Whether a child was told before others were.
+    "record of telling a child" ChildTold {
+        Yes = "YES",
+        NoWithReason = "NO_WITH_REASON",
+        NotApplicable = "NOT_APPLICABLE",
+    }
+}
+
+vocabulary! {
+    /// Whom an agency must tell by its own duty; shown before a person consents.
+    "duty to report" ReportsTo {
+        Police = "POLICE",
+        Prosecutor = "PROSECUTOR",
+        Ministry = "MINISTRY",
+        ChildProtection = "CHILD_PROTECTION",
+    }
+}
+
+vocabulary! {
+    /// What an agency demands before it helps; shown before a person consents.
+    "requirement" Requirement {
+        FormalStatus = "FORMAL_STATUS",
+        AsylumRegistration = "ASYLUM_REGISTRATION",
+        PoliceReport = "POLICE_REPORT",
+        Documents = "DOCUMENTS",
+    }
+}
+
+vocabulary! {
+    /// For whom a place is meant, or who interprets; as the person says.
+    "placement gender" PlacementGender {
+        Woman = "WOMAN",
+        Man = "MAN",
+        Other = "OTHER",
+    }
+}
+
+vocabulary! {
     /// What kind of thing a field tells.
     "category" Category {
         Language = "LANGUAGE",

@@ -1,1 +1,17 @@
-//! Hides: parcels, key bundles, signed statements. Pure: randomness is handed in.
+//! Hides: parcels, key bundles, signed statements. Pure: randomness and time are handed in.
+//!
+//! Two halves. *Verification* (`jws`, `bundle`, `basis_statement`, `withdrawal`, `act`, `statement`) needs no
+//! private key and imports nothing of the other half; the router's operations use these alone. *Sealing
+//! and opening* (`seal`, `open`, `hpke`, `record`) belong to the agencies' programs.
+//!
+//! Must not know of the network, of storage, or of the generated API types.
+
+pub mod act;
+pub mod basis_statement;
+pub mod bundle;
+mod claims;
+pub mod error;
+pub mod jws;
+pub mod keys;
+pub mod statement;
+pub mod withdrawal;

@@ -232,6 +232,29 @@ pub enum Decision {
 }
 
 impl Decision {
+    /// Every event name.
+    pub const EVENTS: &'static [&'static str] = &[
+        "initialised",
+        "proposed",
+        "approved",
+        "suspended",
+        "basis_recorded",
+        "basis_withdrawn",
+        "offered",
+        "deposited",
+        "opened",
+        "offer_moved",
+        "offer_closed",
+        "places_held",
+        "pool_updated",
+        "capacity_declared",
+        "alarm_raised",
+        "audit_read",
+        "denied",
+        "denied_counted",
+        "revocations_loaded",
+    ];
+
     /// The event name that the entry carries in the clear.
     #[must_use]
     pub const fn event(&self) -> &'static str {

@@ -2,4 +2,10 @@
 //!
 //! Must not know where bytes are kept or who asks.
 
+pub mod checkpoint;
 pub mod decision;
+pub mod entry;
+pub mod hash;
+pub mod note;
+pub mod proof;
+pub mod tree;

@@ -1,0 +1,210 @@
+//! What can go wrong between an agency and the router, typed by what the caller can do about it.
+
+use std::time::Duration;
+
+use tonic::Code;
+use tonic_types::StatusExt;
+
+use super::log::LogViolation;
+use super::staff::TokenKeyError;
+
+/// A request that the router refused, with the machine-readable reason.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the router refused: {reason}")]
+pub struct Refused {
+    /// gRPC status code.
+    pub code: Code,
+    /// `ErrorInfo.reason`, for example `BASIS_NOT_COVERING`.
+    pub reason: Reason,
+    /// Paths of the request's fields that were wrong; never their values.
+    pub fields: Vec<String>,
+    /// How long the router asks to wait before another attempt.
+    pub retry_after: Option<Duration>,
+}
+
+macro_rules! reasons {
+    ($($(#[$meta:meta])* $variant:ident = $word:literal,)+) => {
+        /// Why the router refused: the closed list of `ErrorInfo.reason`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Reason {
+            $($(#[$meta])* $variant,)+
+            /// Not on this version's list, or the reply carried none.
+            Unknown,
+        }
+
+        impl Reason {
+            /// The reason as it travels.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $word,)+ Self::Unknown => "UNKNOWN" }
+            }
+
+            /// Parses `ErrorInfo.reason`; a word of a later version is [`Reason::Unknown`].
+            #[must_use]
+            pub fn parse(word: &str) -> Self {
+                match word { $($word => Self::$variant,)+ _ => Self::Unknown }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Certificate or staff token not accepted.
+    AuthenticationFailed = "AUTHENTICATION_FAILED",
+    /// This role or kind may not, or the name is another agency's.
+    NotPermitted = "NOT_PERMITTED",
+    /// Absent or not to be seen: one answer.
+    NotFound = "NOT_FOUND",
+    /// A field of the request is wrong; see [`Refused::fields`].
+    InvalidField = "INVALID_FIELD",
+    /// The request id was used with another body.
+    RequestIdReused = "REQUEST_ID_REUSED",
+    /// The basis does not name this recipient for this purpose.
+    BasisNotAllowed = "BASIS_NOT_ALLOWED",
+    /// The basis is not in force now.
+    BasisNotInForce = "BASIS_NOT_IN_FORCE",
+    /// The basis does not cover a label.
+    BasisNotCovering = "BASIS_NOT_COVERING",
+    /// The members' protocol does not let this kind of recipient have a label at this stage.
+    ProtocolRefused = "PROTOCOL_REFUSED",
+    /// The basis goes beyond what its kind may allow.
+    BasisBounds = "BASIS_BOUNDS",
+    /// The chain was withdrawn.
+    BasisWithdrawn = "BASIS_WITHDRAWN",
+    /// The statement is not the next of its chain.
+    BasisSequence = "BASIS_SEQUENCE",
+    /// A signature or its certificate chain does not verify.
+    SignatureInvalid = "SIGNATURE_INVALID",
+    /// The recipient is unknown, suspended or has no keys.
+    RecipientUnavailable = "RECIPIENT_UNAVAILABLE",
+    /// The offer's state does not allow the act.
+    State = "STATE",
+    /// The time to answer has passed.
+    Lapsed = "LAPSED",
+    /// Not enough free places.
+    NoPlaces = "NO_PLACES",
+    /// A documented limit is reached.
+    TooMany = "TOO_MANY",
+    /// The parcel's statement is not well formed.
+    StatementInvalid = "STATEMENT_INVALID",
+    /// The key bundle is not acceptable.
+    KeyBundleInvalid = "KEY_BUNDLE_INVALID",
+    /// The router is too busy.
+    Overloaded = "OVERLOADED",
+    /// The router cannot commit now.
+    Unavailable = "UNAVAILABLE",
+    /// The router failed; its log has the cause.
+    Internal = "INTERNAL",
+    /// The resume token is too old: list, then watch without one.
+    ResumeTokenExpired = "RESUME_TOKEN_EXPIRED",
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl Refused {
+    /// Reads a status with its details; malformed details leave the code alone.
+    #[must_use]
+    pub fn from_status(status: &tonic::Status) -> Self {
+        let details = status.get_error_details();
+        Self {
+            code: status.code(),
+            reason: details
+                .error_info()
+                .map_or(Reason::Unknown, |info| Reason::parse(&info.reason)),
+            fields: details.bad_request().map_or_else(Vec::new, |bad| {
+                bad.field_violations
+                    .iter()
+                    .map(|violation| violation.field.clone())
+                    .collect()
+            }),
+            retry_after: details.retry_info().and_then(|info| info.retry_delay),
+        }
+    }
+}
+
+/// Why a call did not succeed.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The router answered no.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// No answer within the deadline: the effect may or may not have happened; repeat with the same request id.
+    #[error("no answer from the router within the deadline; the same request id may be sent again")]
+    NoAnswer,
+    /// The router does not accept this agency's certificate (revoked, expired or of another authority), or cannot
+    /// prove its own.
+    #[error("the TLS handshake was refused: {0}")]
+    Handshake(String),
+    /// The staff-token key is not usable.
+    #[error(transparent)]
+    Token(#[from] TokenKeyError),
+    /// The router's log contradicts itself or what was seen before. Loud: never retried.
+    #[error(transparent)]
+    Log(#[from] LogViolation),
+    /// The reply is not as agreed.
+    #[error("the reply is not as agreed: {0}")]
+    Reply(&'static str),
+}
+
+impl ClientError {
+    /// The router's reason, if it answered at all.
+    #[must_use]
+    pub fn reason(&self) -> Option<Reason> {
+        match self {
+            Self::Refused(refused) => Some(refused.reason),
+            _ => None,
+        }
+    }
+}
+
+/// What TLS said, if `status` came from a failed or aborted TLS connection for a reason that a retry cannot mend.
+#[must_use]
+pub fn handshake_failure(status: &tonic::Status) -> Option<String> {
+    let mut cause = std::error::Error::source(status);
+    while let Some(error) = cause {
+        let tls = error.downcast_ref::<rustls::Error>().or_else(|| {
+            error
+                .downcast_ref::<std::io::Error>()
+                .and_then(std::io::Error::get_ref)
+                .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        });
+        match tls {
+            Some(rustls::Error::AlertReceived(alert)) => return Some(format!("{alert:?}")),
+            Some(rustls::Error::InvalidCertificate(reason)) => {
+                return Some(format!("the router's certificate: {reason:?}"));
+            }
+            _ => cause = error.source(),
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tonic_types::ErrorDetails;
+
+    #[test]
+    fn a_status_is_read_into_reason_fields_and_delay() {
+        let mut details = ErrorDetails::new();
+        details
+            .set_error_info("INVALID_FIELD", "safeconduct", [])
+            .add_bad_request_violation("offers[0].recipient", "not a well-formed agency id")
+            .set_retry_info(Some(Duration::from_millis(250)));
+        let status = tonic::Status::with_error_details(Code::InvalidArgument, "invalid", details);
+        let refused = Refused::from_status(&status);
+        assert_eq!(refused.reason, Reason::InvalidField);
+        assert_eq!(refused.fields, ["offers[0].recipient"]);
+        assert_eq!(refused.retry_after, Some(Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn a_reason_of_a_later_version_is_unknown() {
+        assert_eq!(Reason::parse("SOMETHING_NEW"), Reason::Unknown);
+        assert_eq!(Reason::parse("NO_PLACES"), Reason::NoPlaces);
+    }
+}

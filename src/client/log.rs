@@ -1,0 +1,349 @@
+//! An agency's view of the log: one pinned key, the last checkpoint it saw, and no patience with contradictions.
+//!
+//! Every reply that changes or discloses something carries a receipt. It is believed when its checkpoint is signed
+//! by the pinned key, its entry is included, the commitment opens to the decision told, and the checkpoint extends
+//! what this agency saw before (invariants 8 and 10).
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::domain::time::Timestamp;
+use crate::ledger::checkpoint::Checkpoint;
+use crate::ledger::decision::Decision;
+use crate::ledger::entry::{Entry, Opening};
+use crate::ledger::hash::{Hash, leaf};
+use crate::ledger::note::NoteVerifier;
+use crate::ledger::proof::{verify_consistency, verify_inclusion};
+use crate::proto::v1;
+
+/// Checkpoints remembered beside the latest, for replies that overtake each other.
+const RECENT_MAX: usize = 64;
+
+/// Longest proof taken: a tree of 2^64 leaves needs no more.
+const PROOF_HASHES_MAX: usize = 128;
+
+/// The router showed something that an honest router cannot show.
+///
+/// Not an error to retry: stop sending, keep the saved checkpoint file and the log of this program, and call the
+/// auditors. The messages say which promise was broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LogViolation {
+    /// No receipt, or one whose parts are not well formed.
+    #[error("the reply has no usable receipt; do not rely on it, stop sending and call the auditors")]
+    NoReceipt,
+    /// The checkpoint is not signed by the pinned key.
+    #[error("the checkpoint is not signed by the pinned log key; stop sending and call the auditors")]
+    NotSigned,
+    /// The entry is not in the tree that the checkpoint signs.
+    #[error("the entry is not in the log that the router signed; stop sending and call the auditors")]
+    NotIncluded,
+    /// The entry is of another act than the reply says, or its commitment opens to something else.
+    #[error("the entry records something else than what was done; stop sending and call the auditors")]
+    OtherEntry,
+    /// Two roots for one size, or no proof that one log extends the other.
+    #[error("the log is not a continuation of what was seen before: it was forked or rewritten; stop sending, keep the saved checkpoint and call the auditors")]
+    Forked,
+    /// A proof is missing or does not verify.
+    #[error("the router did not prove that its log continues what was seen before; stop sending, keep the saved checkpoint and call the auditors")]
+    NotConsistent,
+    /// The latest checkpoint is smaller than one seen before.
+    #[error("the log has shrunk: it was rewound or restored from an old copy; stop sending, keep the saved checkpoint and call the auditors")]
+    Rewound,
+}
+
+/// The saved checkpoint cannot be used; nothing is believed until someone looks at it.
+#[derive(Debug, thiserror::Error)]
+pub enum LogStateError {
+    /// The pinned key is not a verifier key.
+    #[error("the pinned log key is not a verifier key")]
+    Key,
+    /// The saved checkpoint is not one of this log.
+    #[error("the saved checkpoint is not one of this log")]
+    Foreign,
+    /// The file cannot be read or written.
+    #[error("the saved checkpoint cannot be read or written: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// A checkpoint's size and root; size zero is "nothing seen yet".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    /// Leaves.
+    pub size: u64,
+    /// Root, when there are any.
+    pub root: Option<Hash>,
+}
+
+/// Two checkpoints whose consistency is still to be proved, by `ProveConsistency`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[must_use]
+pub struct Gap {
+    /// The smaller.
+    pub old: (u64, Hash),
+    /// The larger.
+    pub new: (u64, Hash),
+}
+
+/// An entry that is in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proven {
+    /// Its index.
+    pub index: u64,
+    /// The entry.
+    pub entry: Entry,
+    /// What it commits to, unless it is in the clear.
+    pub decision: Option<Decision>,
+}
+
+impl Proven {
+    /// Itself, if the decision is the one expected.
+    ///
+    /// # Errors
+    ///
+    /// [`LogViolation::OtherEntry`].
+    pub fn expect(self, expected: impl FnOnce(&Decision) -> bool) -> Result<Self, LogViolation> {
+        match &self.decision {
+            Some(decision) if expected(decision) => Ok(self),
+            _ => Err(LogViolation::OtherEntry),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    latest: Option<(Checkpoint, String)>,
+    recent: VecDeque<(u64, Hash)>,
+    freshest: Option<Timestamp>,
+}
+
+/// See the module's page.
+#[derive(Debug)]
+pub struct LogView {
+    verifier: NoteVerifier,
+    path: Option<PathBuf>,
+    seen: Mutex<Seen>,
+}
+
+impl LogView {
+    /// A view that starts from nothing and is kept in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`LogStateError::Key`].
+    pub fn in_memory(vkey: &str) -> Result<Self, LogStateError> {
+        let verifier = NoteVerifier::parse(vkey).map_err(|_| LogStateError::Key)?;
+        Ok(Self { verifier, path: None, seen: Mutex::default() })
+    }
+
+    /// A view kept in the file `path`, starting from what is saved there.
+    ///
+    /// # Errors
+    ///
+    /// [`LogStateError`] when the key or the saved checkpoint cannot be used.
+    pub fn open(vkey: &str, path: PathBuf) -> Result<Self, LogStateError> {
+        let mut view = Self::in_memory(vkey)?;
+        match std::fs::read_to_string(&path) {
+            Ok(note) => {
+                let checkpoint =
+                    view.verifier.verify(&note).map_err(|_| LogStateError::Foreign)?;
+                view.seen().latest = Some((checkpoint, note));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error.into()),
+        }
+        view.path = Some(path);
+        Ok(view)
+    }
+
+    fn seen(&self) -> MutexGuard<'_, Seen> {
+        // A panic elsewhere leaves what was seen as true as before.
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The log's origin, which is also the trust domain.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.verifier.name()
+    }
+
+    /// What the next request may name as known.
+    #[must_use]
+    pub fn known(&self) -> Known {
+        match &self.seen().latest {
+            Some((checkpoint, _)) => Known { size: checkpoint.size, root: Some(checkpoint.root) },
+            None => Known { size: 0, root: None },
+        }
+    }
+
+    /// The latest checkpoint as signed, to hand to an auditor.
+    #[must_use]
+    pub fn note(&self) -> Option<String> {
+        self.seen().latest.as_ref().map(|(_, note)| note.clone())
+    }
+
+    /// The time of the newest entry proved so far: how fresh this view is (checkpoints have no time).
+    #[must_use]
+    pub fn freshest(&self) -> Option<Timestamp> {
+        self.seen().freshest
+    }
+
+    /// Verifies one receipt; `known` is what the request named.
+    ///
+    /// A [`Gap`] is left when the reply's own proof does not tie its checkpoint to the latest one seen, as
+    /// happens when replies overtake each other: the caller closes it by [`LogView::close`] before it believes.
+    ///
+    /// # Errors
+    ///
+    /// [`LogViolation`].
+    pub fn take(
+        &self,
+        receipt: Option<&v1::Receipt>,
+        known: Known,
+    ) -> Result<(Proven, Option<Gap>), LogViolation> {
+        let receipt = receipt.ok_or(LogViolation::NoReceipt)?;
+        let checkpoint =
+            self.verifier.verify(&receipt.checkpoint).map_err(|_| LogViolation::NotSigned)?;
+        let proof = hashes(&receipt.inclusion)?;
+        verify_inclusion(
+            &leaf(&receipt.entry),
+            receipt.index,
+            checkpoint.size,
+            &proof,
+            &checkpoint.root,
+        )
+        .map_err(|_| LogViolation::NotIncluded)?;
+        let proven = parse(receipt)?;
+        if let Some(root) = known.root
+            && receipt.consistency_from == known.size
+        {
+            let proof = hashes(&receipt.consistency)?;
+            verify_consistency(known.size, checkpoint.size, &root, &checkpoint.root, &proof)
+                .map_err(|_| LogViolation::NotConsistent)?;
+        }
+        let tied = receipt.consistency_from == known.size && known.root.is_some();
+        let gap = self.advance(checkpoint, &receipt.checkpoint, tied.then_some(known))?;
+        let mut seen = self.seen();
+        seen.freshest = seen.freshest.max(Some(proven.entry.at));
+        Ok((proven, gap))
+    }
+
+    /// Verifies a checkpoint that came without an entry.
+    ///
+    /// # Errors
+    ///
+    /// [`LogViolation::NotSigned`], [`LogViolation::Forked`], and [`LogViolation::Rewound`] when it is smaller than
+    /// one seen before.
+    pub fn take_checkpoint(&self, note: &str) -> Result<Option<Gap>, LogViolation> {
+        let checkpoint = self.verifier.verify(note).map_err(|_| LogViolation::NotSigned)?;
+        if checkpoint.size < self.known().size {
+            return Err(LogViolation::Rewound);
+        }
+        self.advance(checkpoint, note, None)
+    }
+
+    /// Moves the view to `checkpoint` if it is larger; `tied` is a checkpoint it is proved to extend.
+    fn advance(
+        &self,
+        checkpoint: Checkpoint,
+        note: &str,
+        tied: Option<Known>,
+    ) -> Result<Option<Gap>, LogViolation> {
+        let mut seen = self.seen();
+        let this = (checkpoint.size, checkpoint.root);
+        let Some((latest, _)) = &seen.latest else {
+            seen.latest = Some((checkpoint, note.to_owned()));
+            self.save(note);
+            return Ok(None);
+        };
+        let latest = (latest.size, latest.root);
+        let same_size = |(size, root): (u64, Hash)| size == this.0 && root != this.1;
+        if same_size(latest) || seen.recent.iter().copied().any(same_size) {
+            return Err(LogViolation::Forked);
+        }
+        if this == latest || seen.recent.contains(&this) {
+            return Ok(None);
+        }
+        if this.0 > latest.0 && tied.is_some_and(|known| known.size == latest.0 && known.root == Some(latest.1)) {
+            seen.remember(latest);
+            seen.latest = Some((checkpoint, note.to_owned()));
+            self.save(note);
+            return Ok(None);
+        }
+        let (old, new) = if this.0 < latest.0 { (this, latest) } else { (latest, this) };
+        Ok(Some(Gap { old, new }))
+    }
+
+    /// Closes a gap with a proof from `ProveConsistency`; `note` is the checkpoint that opened it.
+    ///
+    /// # Errors
+    ///
+    /// [`LogViolation::NotConsistent`].
+    pub fn close(&self, gap: Gap, proof: &[Vec<u8>], note: &str) -> Result<(), LogViolation> {
+        let proof = hashes(proof)?;
+        verify_consistency(gap.old.0, gap.new.0, &gap.old.1, &gap.new.1, &proof)
+            .map_err(|_| LogViolation::NotConsistent)?;
+        let checkpoint = self.verifier.verify(note).map_err(|_| LogViolation::NotSigned)?;
+        let this = (checkpoint.size, checkpoint.root);
+        let mut seen = self.seen();
+        let latest = seen.latest.as_ref().map(|(latest, _)| (latest.size, latest.root));
+        match latest {
+            // The gap's smaller end was the latest and still is: this checkpoint extends it.
+            Some(latest) if latest == gap.old && this == gap.new => {
+                seen.remember(latest);
+                seen.latest = Some((checkpoint, note.to_owned()));
+                self.save(note);
+            }
+            _ => seen.remember(this),
+        }
+        Ok(())
+    }
+
+    /// Saves the latest checkpoint; a failure is told to the operator and leaves an older, still true one.
+    fn save(&self, note: &str) {
+        let Some(path) = &self.path else { return };
+        let temporary = path.with_extension("new");
+        let saved =
+            std::fs::write(&temporary, note).and_then(|()| std::fs::rename(&temporary, path));
+        if let Err(error) = saved {
+            tracing::warn!(%error, "the last seen checkpoint could not be saved");
+        }
+    }
+}
+
+impl Seen {
+    fn remember(&mut self, checkpoint: (u64, Hash)) {
+        if self.recent.len() >= RECENT_MAX {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(checkpoint);
+    }
+}
+
+/// The receipt's entry, with its decision if the commitment opens to it.
+fn parse(receipt: &v1::Receipt) -> Result<Proven, LogViolation> {
+    use crate::ledger::entry::EntryBody;
+    let entry = Entry::parse(&receipt.entry).map_err(|_| LogViolation::NoReceipt)?;
+    let decision = match &entry.body {
+        EntryBody::Committed { event, commitment } => {
+            let opening = Opening::parse(&receipt.nonce, &receipt.decision)
+                .map_err(|_| LogViolation::NoReceipt)?;
+            if opening.commitment() != *commitment || opening.decision.event() != *event {
+                return Err(LogViolation::OtherEntry);
+            }
+            Some(opening.decision)
+        }
+        _ => None,
+    };
+    Ok(Proven { index: receipt.index, entry, decision })
+}
+
+fn hashes(proof: &[Vec<u8>]) -> Result<Vec<Hash>, LogViolation> {
+    if proof.len() > PROOF_HASHES_MAX {
+        return Err(LogViolation::NoReceipt);
+    }
+    proof.iter().map(|hash| Hash::from_slice(hash).ok_or(LogViolation::NoReceipt)).collect()
+}
+
+#[cfg(test)]
+mod tests;

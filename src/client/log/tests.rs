@@ -1,0 +1,166 @@
+use super::*;
+use crate::ledger::entry::Actor;
+use crate::ledger::note::NoteSigner;
+use crate::ledger::proof::{consistency, inclusion};
+use crate::ledger::tree::{Edge, TileError, TileSource};
+use std::sync::Arc;
+
+/// Trees of fewer than 256 leaves have no full tile.
+struct NoTiles;
+
+impl TileSource for NoTiles {
+    fn full_tile(&self, _: u8, _: u64) -> Result<Option<Arc<[Hash]>>, TileError> {
+        Ok(None)
+    }
+}
+
+struct Log {
+    edge: Edge,
+    signer: NoteSigner,
+    entries: Vec<(Vec<u8>, Opening)>,
+}
+
+impl Log {
+    fn new() -> Self {
+        let signer = NoteSigner::ed25519("safeconduct.example", &[3; 32]).unwrap();
+        Self { edge: Edge::new(), signer, entries: Vec::new() }
+    }
+
+    fn append(&mut self, word: &str) {
+        let nonce = [u8::try_from(self.entries.len()).unwrap(); 32];
+        let decision = Decision::OfferClosed { offer: word.into() };
+        let opening = Opening { nonce, decision };
+        let at = Timestamp::from_millis(1_000).unwrap();
+        let entry = Entry::committed(Actor::Router, at, &opening).encode().unwrap();
+        self.edge.append(leaf(&entry));
+        self.entries.push((entry, opening));
+    }
+
+    fn note(&self) -> String {
+        let (origin, size) = ("safeconduct.example".to_owned(), self.edge.size());
+        self.signer.sign(&Checkpoint { origin, size, root: self.edge.root() })
+    }
+
+    fn receipt(&self, index: usize, from: u64) -> v1::Receipt {
+        let bytes = |hashes: Vec<Hash>| hashes.iter().map(|hash| hash.as_bytes().to_vec()).collect();
+        let size = self.edge.size();
+        let (entry, opening) = &self.entries[index];
+        v1::Receipt {
+            index: index as u64,
+            entry: entry.clone(),
+            inclusion: bytes(inclusion(&self.edge, &NoTiles, index as u64, size).unwrap()),
+            checkpoint: self.note(),
+            nonce: opening.nonce.to_vec(),
+            decision: opening.decision_bytes(),
+            consistency: match from {
+                0 => Vec::new(),
+                _ => bytes(consistency(&self.edge, &NoTiles, from, size).unwrap()),
+            },
+            consistency_from: from,
+        }
+    }
+
+    fn view(&self) -> LogView {
+        LogView::in_memory(&self.signer.vkey()).unwrap()
+    }
+}
+
+#[test]
+fn receipts_are_believed_while_the_log_grows() {
+    let mut log = Log::new();
+    let view = log.view();
+    for index in 0..20 {
+        log.append("x");
+        let known = view.known();
+        let (proven, gap) = view.take(Some(&log.receipt(index, known.size)), known).unwrap();
+        assert_eq!((proven.index, gap), (index as u64, None));
+    }
+    assert_eq!(view.known().size, 20);
+}
+
+#[test]
+fn replies_that_overtake_each_other_leave_a_gap_that_a_proof_closes() {
+    let mut log = Log::new();
+    let view = log.view();
+    log.append("a");
+    let start = view.known();
+    view.take(Some(&log.receipt(0, 0)), start).unwrap();
+    let known = view.known();
+    log.append("b");
+    let early = log.receipt(1, known.size);
+    log.append("c");
+    let late = log.receipt(2, known.size);
+    assert_eq!(view.take(Some(&late), known).unwrap().1, None);
+    let gap = view.take(Some(&early), known).unwrap().1.unwrap();
+    assert_eq!((gap.old.0, gap.new.0), (2, 3));
+    let proof: Vec<Vec<u8>> = consistency(&log.edge, &NoTiles, 2, 3)
+        .unwrap()
+        .iter()
+        .map(|hash| hash.as_bytes().to_vec())
+        .collect();
+    view.close(gap, &proof, &early.checkpoint).unwrap();
+    assert_eq!(view.take(Some(&early), known).unwrap().1, None);
+    assert_eq!(view.known().size, 3);
+}
+
+#[test]
+fn another_history_of_the_same_length_is_a_fork() {
+    let (mut honest, mut other) = (Log::new(), Log::new());
+    honest.append("a");
+    other.append("b");
+    let view = honest.view();
+    let start = view.known();
+    view.take(Some(&honest.receipt(0, 0)), start).unwrap();
+    let answer = view.take(Some(&other.receipt(0, 0)), start);
+    assert_eq!(answer, Err(LogViolation::Forked));
+}
+
+#[test]
+fn a_longer_log_that_does_not_continue_is_refused_invariant_10() {
+    let (mut honest, mut other) = (Log::new(), Log::new());
+    honest.append("a");
+    other.append("b");
+    other.append("c");
+    let view = honest.view();
+    let start = view.known();
+    view.take(Some(&honest.receipt(0, 0)), start).unwrap();
+    let known = view.known();
+    let answer = view.take(Some(&other.receipt(1, 1)), known);
+    assert_eq!(answer, Err(LogViolation::NotConsistent));
+    // Nor when it leaves the proof out and is asked for it.
+    let gap = view.take(Some(&other.receipt(1, 0)), known).unwrap().1.unwrap();
+    let answer = view.close(gap, &[vec![0; 32]], &other.note());
+    assert_eq!(answer, Err(LogViolation::NotConsistent));
+}
+
+#[test]
+fn a_shorter_latest_checkpoint_is_a_rewind() {
+    let mut log = Log::new();
+    let view = log.view();
+    log.append("a");
+    let old = log.note();
+    log.append("b");
+    view.take(Some(&log.receipt(1, 0)), view.known()).unwrap();
+    assert_eq!(view.take_checkpoint(&old), Err(LogViolation::Rewound));
+}
+
+#[test]
+fn a_receipt_for_another_entry_or_decision_is_refused_invariant_8() {
+    let mut log = Log::new();
+    let view = log.view();
+    log.append("a");
+    log.append("b");
+    let known = view.known();
+    let good = log.receipt(0, 0);
+    let elsewhere = v1::Receipt { index: 1, ..good.clone() };
+    assert_eq!(view.take(Some(&elsewhere), known).unwrap_err(), LogViolation::NotIncluded);
+    let opening = Opening {
+        nonce: [0; 32],
+        decision: Decision::OfferClosed { offer: "other".into() },
+    };
+    let told = v1::Receipt { decision: opening.decision_bytes(), ..good.clone() };
+    assert_eq!(view.take(Some(&told), known).unwrap_err(), LogViolation::OtherEntry);
+    let unsigned = v1::Receipt { checkpoint: good.checkpoint.replace('1', "2"), ..good };
+    assert_eq!(view.take(Some(&unsigned), known).unwrap_err(), LogViolation::NotSigned);
+    assert_eq!(view.take(None, known).unwrap_err(), LogViolation::NoReceipt);
+}

@@ -1,0 +1,93 @@
+//! The claims that carry an agency's own facts.
+
+use crate::domain::directory::{AgencyFacts, Interpreter, LIST_MAX};
+use crate::envelope::claims::{word, words};
+use crate::envelope::error::StatementError;
+use serde::{Deserialize, Serialize};
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct FactsClaims {
+    reports_to: Vec<String>,
+    requires: Vec<String>,
+    purposes: Vec<String>,
+    settings: Vec<String>,
+    languages: Vec<String>,
+    interpreters: Vec<InterpreterClaims>,
+    genders: Vec<String>,
+    age_from: u8,
+    age_to: u8,
+    boys_up_to: Option<u8>,
+    accessibility: Vec<String>,
+    areas: Vec<String>,
+    hours: String,
+    intake_phone: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct InterpreterClaims {
+    language: String,
+    gender: String,
+}
+
+fn texts<T: ToString>(values: &[T]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
+impl FactsClaims {
+    pub(super) fn of(facts: &AgencyFacts) -> Self {
+        let interpreters = facts
+            .interpreters
+            .iter()
+            .map(|interpreter| InterpreterClaims {
+                language: interpreter.language.to_string(),
+                gender: interpreter.gender.to_string(),
+            });
+        Self {
+            reports_to: texts(&facts.reports_to),
+            requires: texts(&facts.requires),
+            purposes: texts(&facts.purposes),
+            settings: texts(&facts.settings),
+            languages: texts(&facts.languages),
+            interpreters: interpreters.collect(),
+            genders: texts(&facts.genders),
+            age_from: facts.age_from,
+            age_to: facts.age_to,
+            boys_up_to: facts.boys_up_to,
+            accessibility: texts(&facts.accessibility),
+            areas: texts(&facts.areas),
+            hours: facts.hours.clone(),
+            intake_phone: facts.intake_phone.clone(),
+        }
+    }
+
+    pub(super) fn parse(self) -> Result<AgencyFacts, StatementError> {
+        if self.interpreters.len() > LIST_MAX {
+            return Err(StatementError::Size);
+        }
+        let interpreters = self.interpreters.iter().map(|interpreter| {
+            Ok(Interpreter {
+                language: word(&interpreter.language)?,
+                gender: word(&interpreter.gender)?,
+            })
+        });
+        let facts = AgencyFacts {
+            reports_to: words(&self.reports_to, LIST_MAX)?,
+            requires: words(&self.requires, LIST_MAX)?,
+            purposes: words(&self.purposes, LIST_MAX)?,
+            settings: words(&self.settings, LIST_MAX)?,
+            languages: words(&self.languages, LIST_MAX)?,
+            interpreters: interpreters.collect::<Result<_, StatementError>>()?,
+            genders: words(&self.genders, LIST_MAX)?,
+            age_from: self.age_from,
+            age_to: self.age_to,
+            boys_up_to: self.boys_up_to,
+            accessibility: words(&self.accessibility, LIST_MAX)?,
+            areas: words(&self.areas, LIST_MAX)?,
+            hours: self.hours,
+            intake_phone: self.intake_phone,
+        };
+        facts.checked().map_err(|_| StatementError::Claim)
+    }
+}

@@ -1,0 +1,455 @@
+//! Parcels as the router sees them: a signed statement, labels, and bytes it cannot read.
+//!
+//! Everything here is checked without a private key. What only the recipient can check is in `open`.
+
+use super::bundle::{SUITE, SealingPublicKey};
+use super::claims::{agency_header, digest, time, verify_agency, word, words};
+use super::error::StatementError;
+use super::jws::{self, JwsError};
+use super::keys::{AgencySigner, SigningKey, b64u, sha256};
+use crate::domain::id::{AgencyId, BasisChainId, ParcelId};
+use crate::domain::label::{Label, LabelSet};
+use crate::domain::time::Timestamp;
+use crate::domain::transcript::transcript;
+use crate::domain::vocabulary::{Purpose, Stage};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+/// `typ` of a parcel's statement.
+pub const TYP: &str = "parcel+sd-jwt";
+/// Longest statement, in bytes.
+pub const STATEMENT_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of an X-Wing encapsulation.
+pub const ENCAPSULATED_KEY_BYTES: usize = 1120;
+/// Bytes of the sealed 32-byte parcel key.
+pub const WRAPPED_KEY_BYTES: usize = 48;
+/// Most fields in a parcel.
+pub const FIELDS_MAX: usize = 128;
+/// Longest padded field, in bytes before the tag.
+pub const FIELD_BYTES_MAX: usize = 256 * 1024;
+/// Longest parcel by [`SealedParcel::byte_size`]: fits a message.
+pub const PARCEL_BYTES_MAX: usize = 1024 * 1024;
+/// How long a parcel may wait to be opened.
+pub const PARCEL_VALIDITY_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// Step of a statement's times: finer, and a second candidate could tell when a first was asked.
+pub const COARSE: Duration = Duration::from_secs(15 * 60);
+/// Decoys fill the digests up to a multiple of this.
+pub const DIGEST_STEP: usize = 8;
+/// Most hops of a forward.
+pub const HOPS_MAX: u8 = 3;
+/// Most recipients in a forward list.
+const FORWARD_RECIPIENTS_MAX: usize = 32;
+/// Bytes of the authentication tag of a field.
+pub const TAG_BYTES: usize = 16;
+
+/// The least size class that holds `bytes`, before the tag; `None` beyond [`FIELD_BYTES_MAX`].
+#[must_use]
+pub const fn size_class(bytes: usize) -> Option<usize> {
+    const STEP: usize = 16 * 1024;
+    match bytes {
+        0..=256 => Some(256),
+        257..=1024 => Some(1024),
+        1025..=4096 => Some(4096),
+        4097..=FIELD_BYTES_MAX => Some(bytes.div_ceil(STEP) * STEP),
+        _ => None,
+    }
+}
+
+/// One field's digest and what kind of thing it tells.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LabelledDigest {
+    /// SHA-256 of the disclosure.
+    pub digest: [u8; 32],
+    /// Its label.
+    pub label: Label,
+}
+
+/// A parcel as it travels and rests: opaque but for its labels.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SealedParcel {
+    /// Compact JWS.
+    pub statement: Vec<u8>,
+    /// HPKE encapsulated key.
+    pub enc: Vec<u8>,
+    /// The parcel key, sealed.
+    pub wrapped: Vec<u8>,
+    /// Digests and labels, sorted by digest.
+    pub labels: Vec<LabelledDigest>,
+    /// Ciphertexts, in the order of the labels.
+    pub fields: Vec<Vec<u8>>,
+}
+
+impl std::fmt::Debug for SealedParcel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "SealedParcel({} fields, {} bytes)",
+            self.fields.len(),
+            self.byte_size()
+        )
+    }
+}
+
+/// To whom, and how far, the recipient may pass it on.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Forward {
+    /// Agencies that the person agreed to.
+    pub recipients: Vec<AgencyId>,
+    /// How many hops are left.
+    pub hops: u8,
+}
+
+/// What a statement claims.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParcelClaims {
+    /// The source.
+    pub issuer: AgencyId,
+    /// The one recipient.
+    pub recipient: AgencyId,
+    /// The parcel's random id.
+    pub parcel: ParcelId,
+    /// When it was sealed, coarse.
+    pub issued: Timestamp,
+    /// First moment at which it may no longer be opened.
+    pub expires: Timestamp,
+    /// What for.
+    pub purpose: Purpose,
+    /// From which stage on.
+    pub stage: Stage,
+    /// The recipient's sealing key.
+    pub kid: String,
+    /// SHA-256 of the encapsulated and the wrapped key.
+    pub sealed_key: [u8; 32],
+    /// Salted commitment to the basis chain.
+    pub basis: [u8; 32],
+    /// Digest of the list of labels.
+    pub labels: [u8; 32],
+    /// Forwarding.
+    pub forward: Forward,
+    /// Digests of the disclosures and of decoys, sorted.
+    pub digests: Vec<[u8; 32]>,
+    /// The parcel that this one corrects.
+    pub supersedes: Option<ParcelId>,
+    /// SHA-256 of the statement that this one forwards from.
+    pub parent: Option<[u8; 32]>,
+}
+
+/// A statement that its source has signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ParcelStatement {
+    claims: ParcelClaims,
+    signed_digest: [u8; 32],
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Claims {
+    iss: String,
+    aud: String,
+    jti: String,
+    iat: i64,
+    exp: i64,
+    suite: u32,
+    purpose: String,
+    stage: String,
+    kid: String,
+    hpke: String,
+    basis: String,
+    labels: String,
+    fwd: ForwardClaims,
+    #[serde(rename = "_sd_alg")]
+    sd_alg: String,
+    #[serde(rename = "_sd")]
+    sd: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    supersedes: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    parent: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ForwardClaims {
+    recipients: Vec<String>,
+    hops: u8,
+}
+
+/// The `basis` claim: it tells the recipient nothing, and the router what it already knows.
+#[must_use]
+pub fn basis_commitment(salt: &[u8; 32], chain: &BasisChainId) -> [u8; 32] {
+    sha256(&transcript(&[
+        b"safeconduct/v1/basis",
+        salt,
+        chain.to_string().as_bytes(),
+    ]))
+}
+
+/// The `labels` claim: SHA-256 of the JCS of `[{"cat":…,"d":…,"form":…},…]`.
+#[must_use]
+pub fn labels_digest(labels: &[LabelledDigest]) -> [u8; 32] {
+    // All parts are ASCII without anything to escape, and the members stand in JCS order.
+    let items: Vec<String> = labels.iter().map(label_json).collect();
+    sha256(format!("[{}]", items.join(",")).as_bytes())
+}
+
+fn label_json(item: &LabelledDigest) -> String {
+    let (category, form) = (item.label.category(), item.label.form());
+    format!(
+        r#"{{"cat":"{category}","d":"{}","form":"{form}"}}"#,
+        b64u(&item.digest)
+    )
+}
+
+/// The `hpke` claim: SHA-256 of the encapsulated and the wrapped key.
+#[must_use]
+pub fn sealed_key_digest(enc: &[u8], wrapped: &[u8]) -> [u8; 32] {
+    sha256(&[enc, wrapped].concat())
+}
+
+impl ParcelClaims {
+    /// Signs the statement.
+    ///
+    /// # Errors
+    ///
+    /// As [`ParcelStatement::parse`] would refuse it, or if the signer does not sign.
+    pub fn sign(&self, signer: &dyn AgencySigner) -> Result<Vec<u8>, StatementError> {
+        self.check_bounds()?;
+        let forward = ForwardClaims {
+            recipients: self
+                .forward
+                .recipients
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            hops: self.forward.hops,
+        };
+        let claims = Claims {
+            iss: self.issuer.to_string(),
+            aud: self.recipient.to_string(),
+            jti: self.parcel.to_string(),
+            iat: self.issued.seconds(),
+            exp: self.expires.seconds(),
+            suite: SUITE,
+            purpose: self.purpose.to_string(),
+            stage: self.stage.to_string(),
+            kid: self.kid.clone(),
+            hpke: b64u(&self.sealed_key),
+            basis: b64u(&self.basis),
+            labels: b64u(&self.labels),
+            fwd: forward,
+            sd_alg: "sha-256".to_owned(),
+            sd: self.digests.iter().map(|digest| b64u(digest)).collect(),
+            supersedes: self.supersedes.map(|parcel| parcel.to_string()),
+            parent: self.parent.map(|digest| b64u(&digest)),
+        };
+        let header = agency_header(TYP, signer.certificate_fingerprint());
+        let token = jws::sign(&header, &claims, signer)?;
+        if token.len() > STATEMENT_BYTES_MAX {
+            return Err(StatementError::Size);
+        }
+        Ok(token)
+    }
+
+    fn check_bounds(&self) -> Result<(), StatementError> {
+        let coarse = self.issued.coarse(COARSE) == self.issued
+            && self.expires.coarse(COARSE) == self.expires;
+        let lasts =
+            self.issued < self.expires && self.expires <= self.issued.plus(PARCEL_VALIDITY_MAX);
+        if !(coarse && lasts) {
+            return Err(StatementError::Time);
+        }
+        let count = self.digests.len();
+        let counted = (1..=FIELDS_MAX).contains(&count) && count.is_multiple_of(DIGEST_STEP);
+        if !counted || self.forward.hops > HOPS_MAX {
+            return Err(StatementError::Size);
+        }
+        if !self.digests.is_sorted_by(|a, b| a < b) {
+            return Err(StatementError::Labels);
+        }
+        if self.issuer == self.recipient {
+            return Err(StatementError::Claim);
+        }
+        Ok(())
+    }
+}
+
+impl TryFrom<Claims> for ParcelClaims {
+    type Error = StatementError;
+
+    fn try_from(claims: Claims) -> Result<Self, StatementError> {
+        if claims.suite != SUITE || claims.sd_alg != "sha-256" {
+            return Err(StatementError::Claim);
+        }
+        // A key id is the digest of its key, in one form only.
+        digest(&claims.kid)?;
+        let parsed = Self {
+            issuer: word(&claims.iss)?,
+            recipient: word(&claims.aud)?,
+            parcel: word(&claims.jti)?,
+            issued: time(claims.iat)?,
+            expires: time(claims.exp)?,
+            purpose: word(&claims.purpose)?,
+            stage: word(&claims.stage)?,
+            kid: claims.kid,
+            sealed_key: digest(&claims.hpke)?,
+            basis: digest(&claims.basis)?,
+            labels: digest(&claims.labels)?,
+            forward: Forward {
+                recipients: words(&claims.fwd.recipients, FORWARD_RECIPIENTS_MAX)?,
+                hops: claims.fwd.hops,
+            },
+            digests: claims
+                .sd
+                .iter()
+                .map(|text| digest(text))
+                .collect::<Result<_, _>>()?,
+            supersedes: claims.supersedes.as_deref().map(word).transpose()?,
+            parent: claims.parent.as_deref().map(digest).transpose()?,
+        };
+        parsed.check_bounds()?;
+        Ok(parsed)
+    }
+}
+
+impl ParcelStatement {
+    /// Reads a statement that `signer` signed.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError`] if it is not `signer`'s, or not exactly as agreed.
+    pub fn parse(token: &[u8], signer: &SigningKey) -> Result<Self, StatementError> {
+        if token.len() > STATEMENT_BYTES_MAX {
+            return Err(JwsError::TooLong.into());
+        }
+        let verified = verify_agency(token, TYP, signer)?;
+        let claims: Claims = verified.claims()?;
+        let claims = ParcelClaims::try_from(claims)?;
+        if claims.issuer != signer.agency {
+            return Err(StatementError::Issuer);
+        }
+        Ok(Self {
+            claims,
+            signed_digest: verified.signed_digest,
+        })
+    }
+
+    /// What it claims.
+    #[must_use]
+    pub const fn claims(&self) -> &ParcelClaims {
+        &self.claims
+    }
+
+    /// SHA-256 of what was signed: the statement's identity when a parcel id comes twice.
+    #[must_use]
+    pub const fn signed_digest(&self) -> &[u8; 32] {
+        &self.signed_digest
+    }
+
+    /// Whether the statement may be deposited or opened at `now`; `skew` is how far the issuer's clock may be ahead.
+    #[must_use]
+    pub fn stands(&self, now: Timestamp, skew: Duration) -> bool {
+        self.claims.issued <= now.plus(skew) && now < self.claims.expires
+    }
+
+    /// Whether the basis commitment opens to `chain` with `salt`.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError::Commitment`] if not.
+    pub fn check_basis(&self, salt: &[u8; 32], chain: &BasisChainId) -> Result<(), StatementError> {
+        if basis_commitment(salt, chain) == self.claims.basis {
+            Ok(())
+        } else {
+            Err(StatementError::Commitment)
+        }
+    }
+
+    /// Whether the parcel is sealed to `key` and ends before the key does.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError::Key`] or [`StatementError::Time`].
+    pub fn check_key(&self, key: &SealingPublicKey) -> Result<(), StatementError> {
+        if self.claims.kid != key.kid() {
+            return Err(StatementError::Key);
+        }
+        if self.claims.expires > key.validity().until {
+            return Err(StatementError::Time);
+        }
+        Ok(())
+    }
+
+    /// Whether everything else of `parcel` is what the statement signs, as far as it can be seen from outside.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError::Size`], [`StatementError::Labels`] or [`StatementError::SealedKey`].
+    pub fn check_parcel(&self, parcel: &SealedParcel) -> Result<(), StatementError> {
+        parcel.check_sizes()?;
+        if sealed_key_digest(&parcel.enc, &parcel.wrapped) != self.claims.sealed_key {
+            return Err(StatementError::SealedKey);
+        }
+        let sorted = parcel.labels.is_sorted_by(|a, b| a.digest < b.digest);
+        if !sorted || labels_digest(&parcel.labels) != self.claims.labels {
+            return Err(StatementError::Labels);
+        }
+        if self.claims.digests.len() != parcel.labels.len().next_multiple_of(DIGEST_STEP) {
+            return Err(StatementError::Size);
+        }
+        let listed =
+            |item: &LabelledDigest| self.claims.digests.binary_search(&item.digest).is_ok();
+        if parcel.labels.iter().all(listed) {
+            Ok(())
+        } else {
+            Err(StatementError::Labels)
+        }
+    }
+}
+
+impl SealedParcel {
+    /// Verifies everything that can be verified without a private key.
+    ///
+    /// # Errors
+    ///
+    /// [`StatementError`] at the first thing that is not as signed or as agreed.
+    pub fn verify(&self, signer: &SigningKey) -> Result<ParcelStatement, StatementError> {
+        self.check_sizes()?;
+        let statement = ParcelStatement::parse(&self.statement, signer)?;
+        statement.check_parcel(self)?;
+        Ok(statement)
+    }
+
+    /// The labels of its fields.
+    #[must_use]
+    pub fn label_set(&self) -> LabelSet {
+        self.labels.iter().map(|item| item.label).collect()
+    }
+
+    /// Bytes of all parts: 40 for each label, and each part's own; the same on every machine.
+    #[must_use]
+    pub fn byte_size(&self) -> usize {
+        let fields: usize = self.fields.iter().map(Vec::len).sum();
+        self.statement.len() + self.enc.len() + self.wrapped.len() + 40 * self.labels.len() + fields
+    }
+
+    fn check_sizes(&self) -> Result<(), StatementError> {
+        let counted =
+            (1..=FIELDS_MAX).contains(&self.fields.len()) && self.fields.len() == self.labels.len();
+        let keys =
+            self.enc.len() == ENCAPSULATED_KEY_BYTES && self.wrapped.len() == WRAPPED_KEY_BYTES;
+        let classed = self.fields.iter().all(|field| {
+            let padded = field.len().checked_sub(TAG_BYTES);
+            padded.is_some_and(|padded| size_class(padded) == Some(padded))
+        });
+        let bounded =
+            self.statement.len() <= STATEMENT_BYTES_MAX && self.byte_size() <= PARCEL_BYTES_MAX;
+        if counted && keys && classed && bounded {
+            Ok(())
+        } else {
+            Err(StatementError::Size)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
