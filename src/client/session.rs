@@ -207,11 +207,15 @@ impl Session {
     ) -> Result<Proven, ClientError> {
         let (proven, gap) = self.log.take(receipt, known)?;
         if let (Some(gap), Some(receipt)) = (gap, receipt) {
-            let sizes =
-                v1::ProveConsistencyRequest { old_size: gap.old.0, new_size: gap.new.0 };
+            let sizes = v1::ProveConsistencyRequest {
+                old_size: gap.old.0,
+                new_size: gap.new.0,
+            };
             let reply = self
                 .call(staff, sizes, |channel, request| async move {
-                    AuditServiceClient::new(channel).prove_consistency(request).await
+                    AuditServiceClient::new(channel)
+                        .prove_consistency(request)
+                        .await
                 })
                 .await?;
             self.log.close(gap, &reply.proof, &receipt.checkpoint)?;

@@ -1,7 +1,5 @@
 use super::super::hash::leaf;
-use super::super::proof::{
-    consistency, inclusion, root_at, verify_consistency, verify_inclusion,
-};
+use super::super::proof::{consistency, inclusion, root_at, verify_consistency, verify_inclusion};
 use super::*;
 use proptest::prelude::*;
 use std::collections::HashMap;
@@ -43,7 +41,11 @@ fn naive_path(index: usize, leaves: &[Hash]) -> Vec<Hash> {
 
 fn naive_subproof(old: usize, leaves: &[Hash], whole: bool) -> Vec<Hash> {
     if old == leaves.len() {
-        return if whole { Vec::new() } else { vec![naive_root(leaves)] };
+        return if whole {
+            Vec::new()
+        } else {
+            vec![naive_root(leaves)]
+        };
     }
     let k = naive_split(leaves.len());
     let (left, right) = leaves.split_at(k);
@@ -77,13 +79,19 @@ fn entry(number: usize) -> Vec<u8> {
 }
 
 fn log(size: usize) -> Log {
-    let mut log = Log { leaves: Vec::new(), edge: Edge::new(), kept: Kept::default() };
+    let mut log = Log {
+        leaves: Vec::new(),
+        edge: Edge::new(),
+        kept: Kept::default(),
+    };
     for number in 0..size {
         let hash = leaf(&entry(number));
         log.leaves.push(hash);
         for tile in log.edge.append(hash) {
             assert_eq!(tile.hashes.len(), TILE_WIDTH);
-            log.kept.0.insert((tile.level, tile.index), tile.hashes.into());
+            log.kept
+                .0
+                .insert((tile.level, tile.index), tile.hashes.into());
         }
     }
     log
@@ -106,7 +114,10 @@ impl HashReader for Log {
                     })
                     .find(|&(level, index)| tlog_tiles::stored_hash_index(level, index) == wanted)
                     .unwrap();
-                let hash = self.edge.subtree(&self.kept, u32::from(level), index).unwrap();
+                let hash = self
+                    .edge
+                    .subtree(&self.kept, u32::from(level), index)
+                    .unwrap();
                 tlog_tiles::Hash(*hash.as_bytes())
             })
             .collect())
