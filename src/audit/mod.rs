@@ -1,3 +1,12 @@
 //! Checks the record from outside: verify, openings, replay. Pure: entries and openings are handed in.
+//!
+//! One file per level. [`Audit`] runs those asked for over one pass. Must not know where the log comes from.
 
+pub mod finding;
+pub mod openings;
+pub mod replay;
+pub mod report;
 pub mod source;
+pub mod verify;
+
+pub use report::{Audit, Level, Report};

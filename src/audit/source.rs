@@ -65,6 +65,19 @@ pub trait AuditSource: Send {
         count: u64,
     ) -> impl Future<Output = Result<Vec<Option<SealedOpening>>, SourceError>> + Send;
 
+    /// The hashes of a tile, for a source that keeps tiles: they are compared with the recomputed ones.
+    ///
+    /// `None` where the source keeps none.
+    fn tile(
+        &mut self,
+        level: u8,
+        index: u64,
+        width: usize,
+    ) -> impl Future<Output = Result<Option<Vec<Hash>>, SourceError>> + Send {
+        let _ = (level, index, width);
+        async { Ok(None) }
+    }
+
     /// The consistency proof from `old` ≥ 1 to `new` leaves.
     fn consistency(
         &mut self,

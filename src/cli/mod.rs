@@ -1,3 +1,7 @@
 //! One file per subcommand.
 
+<<<<<<< HEAD
 pub mod bench;
+=======
+pub mod ca;
+>>>>>>> client

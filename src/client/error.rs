@@ -5,8 +5,14 @@ use std::time::Duration;
 use tonic::Code;
 use tonic_types::StatusExt;
 
+use super::directory::DirectoryError;
+use super::keys::KeyFileError;
 use super::log::LogViolation;
 use super::staff::TokenKeyError;
+use crate::domain::gate::Refusal;
+use crate::envelope::jws::JwsError;
+use crate::envelope::open::OpenError;
+use crate::envelope::seal::SealError;
 
 /// A request that the router refused, with the machine-readable reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -145,6 +151,24 @@ pub enum ClientError {
     /// The router's log contradicts itself or what was seen before. Loud: never retried.
     #[error(transparent)]
     Log(#[from] LogViolation),
+    /// The mirror of the directory, or a record in it, cannot be relied on.
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    /// This agency's own gate refused; nothing was sealed or sent.
+    #[error("nothing was sealed: {0}")]
+    Gate(#[from] Refusal),
+    /// The parcel could not be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The parcel is not what its source sealed, or not for this offer.
+    #[error(transparent)]
+    Parcel(#[from] OpenError),
+    /// A statement could not be signed.
+    #[error(transparent)]
+    Sign(#[from] JwsError),
+    /// The agency's own keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
     /// The reply is not as agreed.
     #[error("the reply is not as agreed: {0}")]
     Reply(&'static str),

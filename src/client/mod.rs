@@ -1,12 +1,26 @@
 //! The SDK: connect, retry, mirror the directory, seal, send, open, verify.
 //!
 //! Trusts the router with availability alone: every reply's receipt is verified against a pinned log key, every
-//! key bundle is proved before anything is sealed to it. Must not know how the router stores or orders anything.
+//! key bundle is proved before anything is sealed to it. [`agency::Agency`] is the place to begin.
+//!
+//! Of `identity` it uses the verification of certificate chains, so that there is one. Must not know how the
+//! router stores or orders anything.
 
+pub mod administrator;
+pub mod agency;
+pub mod agent;
 pub mod audit;
 pub mod connect;
+pub mod directory;
 pub mod error;
+pub mod keys;
 pub mod log;
+pub mod random;
+pub mod recipient;
 pub mod retry;
 pub mod session;
+pub mod source;
 pub mod staff;
+pub mod trust;
+pub mod watch;
+pub mod words;

@@ -6,6 +6,7 @@ pub mod checkpoint;
 pub mod decision;
 pub mod entry;
 pub mod hash;
+pub mod layout;
 pub mod note;
 pub mod proof;
 pub mod tree;

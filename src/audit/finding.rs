@@ -1,0 +1,194 @@
+//! What an audit finds wrong, each with its index and its reason.
+
+use crate::domain::gate::Refusal;
+use crate::domain::time::Timestamp;
+use crate::domain::vocabulary::Alarm;
+use crate::envelope::error::StatementError;
+use crate::ledger::entry::EntryError;
+use crate::ledger::note::NoteError;
+
+/// One thing found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// The entry it is about; none for the log as a whole.
+    pub index: Option<u64>,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+/// How grave a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The log or an act in it is not as it must be.
+    Violation,
+    /// To be looked at by a person; may be harmless.
+    Notice,
+}
+
+macro_rules! problems {
+    ($($(#[$meta:meta])* $variant:ident $(($($field:ty),+))? = $severity:ident, $code:literal, $text:literal;)+) => {
+        /// What is wrong. The texts name no person.
+        #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+        pub enum Problem { $($(#[$meta])* #[error($text)] $variant $(($($field),+))?,)+ }
+
+        impl Problem {
+            /// A stable name for programs.
+            #[must_use]
+            pub const fn code(&self) -> &'static str {
+                match self { $(Self::$variant { .. } => $code,)+ }
+            }
+
+            /// How grave it is.
+            #[must_use]
+            pub const fn severity(&self) -> Severity {
+                match self { $(Self::$variant { .. } => Severity::$severity,)+ }
+            }
+        }
+    };
+}
+
+problems! {
+    // Verify.
+    /// The checkpoint's note does not verify.
+    Checkpoint(NoteError) = Violation, "CHECKPOINT", "the checkpoint is not to be believed: {0}";
+    /// The recomputed root is another.
+    Root = Violation, "ROOT", "the entries do not give the root that the checkpoint signs";
+    /// The log ends before its checkpoint says.
+    Short = Violation, "SHORT", "the log has fewer entries than its checkpoint says";
+    /// The checkpoint is older than the saved one.
+    Shrunk = Violation, "SHRUNK", "the checkpoint is older than the one you saved: entries are missing";
+    /// The log is not a continuation of the saved checkpoint.
+    Forked = Violation, "FORKED", "the log contradicts the checkpoint you saved: history was changed";
+    /// A consistency proof does not lead from the saved checkpoint to the new one.
+    Inconsistent = Violation, "INCONSISTENT", "no proof that the log continues the checkpoint you saved";
+    /// A tile that the source keeps is not the recomputed one.
+    Tile(String) = Violation, "TILE", "{0} is not what the entries give";
+    /// The bytes are not an entry.
+    Entry(EntryError) = Violation, "ENTRY", "{0}";
+    /// Time goes backwards.
+    Time = Violation, "TIME", "the entry is dated before the entry before it";
+    /// No tick for longer than the interval.
+    NoTick(i64) = Notice, "NO_TICK", "no tick for {0} minutes before: the log stood still, or its ticks are missing";
+    /// Directory digests are not numbered one by one.
+    Digest = Violation, "DIGEST", "directory digests are not numbered one by one";
+    // Openings.
+    /// Neither opening nor tombstone.
+    NoOpening = Violation, "NO_OPENING", "the entry has neither an opening nor a tombstone";
+    /// The opening is not well-formed.
+    BadOpening(EntryError) = Violation, "BAD_OPENING", "the opening cannot be read: {0}";
+    /// The opening does not open the commitment.
+    WrongOpening = Violation, "WRONG_OPENING", "the opening does not open the entry's commitment";
+    /// The opening is of another event than the entry says in the clear.
+    WrongEvent = Violation, "WRONG_EVENT", "the opening is of another event than the entry says";
+    /// An opening where there is nothing to open.
+    NothingToOpen = Violation, "NOTHING_TO_OPEN", "an opening is given for an entry in the clear";
+    /// A tombstone that may not be.
+    Tombstone = Violation, "TOMBSTONE", "the tombstone is not by the log's keepers or names what cannot be erased";
+    /// Erased, and still there.
+    StillThere(u64) = Violation, "STILL_THERE", "the opening of entry {0} is said to be erased and is still given";
+    /// Erased before any auditor replayed it.
+    ErasedUnreplayed = Notice, "ERASED_UNREPLAYED", "the opening was erased: this act could not be replayed";
+    // Replay: administration.
+    /// Something was decided before the log was begun, or it was begun twice.
+    Beginning = Violation, "BEGINNING", "the log must begin, once, with its administrators and roots";
+    /// The first entry pins nothing usable.
+    Pins = Violation, "PINS", "the first entry must pin two different administrators and certificate authorities";
+    /// An administrator's statement is not good.
+    Act(StatementError) = Violation, "ACT", "an administrator's statement is refused: {0}";
+    /// The signer is not a pinned administrator.
+    NotAdministrator = Violation, "NOT_ADMINISTRATOR", "the act is not signed by a pinned administrator";
+    /// One administrator signed twice.
+    SameAdministrator = Violation, "SAME_ADMINISTRATOR", "one administrator signed both the act and its approval";
+    /// The approval is of something else.
+    OtherAct = Violation, "OTHER_ACT", "the approval is not of this act";
+    /// The act is for another log, of a kind that does not belong here, or was used before.
+    ActNotForThis = Violation, "ACT_NOT_FOR_THIS", "the act is for another log, another entry, or was used before";
+    /// The protocol's text is refused, or its version does not fit.
+    Protocol = Violation, "PROTOCOL", "the protocol cannot be read, or its version is not the next";
+    // Replay: keys.
+    /// The agency is not enrolled.
+    NotEnrolled = Violation, "NOT_ENROLLED", "an agency acts that is not enrolled";
+    /// The agency is suspended.
+    Suspended = Violation, "SUSPENDED", "an agency acts while it is suspended";
+    /// The bundle is not good.
+    Bundle(StatementError) = Violation, "BUNDLE", "the key bundle is refused: {0}";
+    /// The signing certificate does not lead to a pinned root.
+    Chain = Violation, "CHAIN", "the signing certificate does not lead from this agency to a pinned authority";
+    /// The agency has published no key.
+    NoKey = Violation, "NO_KEY", "a statement by an agency that has published no key";
+    // Replay: acts of agencies.
+    /// The entry names another actor than the act needs.
+    Actor = Violation, "ACTOR", "the entry's actor is not the one who may do this";
+    /// An id, a word or a number in the decision is not well-formed.
+    Decision = Violation, "DECISION", "the decision names something that is not well-formed";
+    /// A basis statement is not good.
+    Basis(StatementError) = Violation, "BASIS", "the basis statement is refused: {0}";
+    /// The basis does not follow its chain.
+    BasisChain = Violation, "BASIS_CHAIN", "the statement does not follow the head of its basis chain";
+    /// The basis claims more than its kind can carry.
+    BasisBounds = Violation, "BASIS_BOUNDS", "the basis claims more than its kind can carry";
+    /// A parcel's statement is not good.
+    Parcel(StatementError) = Violation, "PARCEL", "the parcel's statement is refused: {0}";
+    /// A parcel's statement says something else than the deposit.
+    ParcelOther = Violation, "PARCEL_OTHER", "the parcel's statement is not for this offer, stage or parcel";
+    /// A parcel outside its time.
+    ParcelTime = Violation, "PARCEL_TIME", "the parcel's statement was not in force";
+    /// The gate does not allow the deposit.
+    DepositNotCovered(Refusal) = Violation, "DEPOSIT_NOT_COVERED", "a deposit was not covered: {0}";
+    /// The gate does not allow the opening.
+    NotCovered(Refusal) = Violation, "NOT_COVERED", "a disclosure was not covered: {0}";
+    /// Opened after the withdrawal.
+    AfterWithdrawal = Violation, "AFTER_WITHDRAWAL", "a disclosure was not covered: the basis had been withdrawn";
+    /// The basis chain is not in the log.
+    NoBasis = Violation, "NO_BASIS", "the basis that the parcel commits to is not recorded";
+    /// The parcel opened was never deposited so.
+    NoParcel = Violation, "NO_PARCEL", "the parcel opened is not the one deposited for this offer and stage";
+    /// Decided under another protocol than the one in force.
+    ProtocolVersion = Violation, "PROTOCOL_VERSION", "decided under another protocol than the one in force";
+    /// Decided by a gate that this program does not know.
+    GateVersion(u32) = Violation, "GATE_VERSION", "decided by gate version {0}, which this program does not know";
+    /// The offer is not known, or made twice.
+    Offer = Violation, "OFFER", "the offer is not known, or was made before";
+    /// The state does not allow the move.
+    Move = Violation, "MOVE", "the offer's state did not allow this";
+    /// Lapsed before its time.
+    EarlyLapse = Violation, "EARLY_LAPSE", "the offer lapsed before its time to decide was over";
+    /// A second acceptance of one referral.
+    SecondAcceptance = Violation, "SECOND_ACCEPTANCE", "a second offer of the same referral was accepted";
+    /// A recipient raised an alarm.
+    AlarmRaised(Alarm) = Notice, "ALARM", "the recipient raised the alarm {0}";
+}
+
+impl Problem {
+    /// [`Problem::NoTick`] for the time between two moments.
+    pub(super) const fn no_tick(from: Timestamp, to: Timestamp) -> Self {
+        Self::NoTick((to.millis() - from.millis()) / 60_000)
+    }
+
+    /// A finding about one entry.
+    #[must_use]
+    pub const fn at(self, index: u64) -> Finding {
+        Finding {
+            index: Some(index),
+            problem: self,
+        }
+    }
+
+    /// A finding about the log as a whole.
+    #[must_use]
+    pub const fn overall(self) -> Finding {
+        Finding {
+            index: None,
+            problem: self,
+        }
+    }
+}
+
+impl std::fmt::Display for Finding {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.index {
+            Some(index) => write!(f, "entry {index}: {}", self.problem),
+            None => self.problem.fmt(f),
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Basis chains: what heads each, and when it was withdrawn.
+
+use super::agencies::Agencies;
+use super::{Act, Problem};
+use crate::domain::basis::Basis;
+use crate::domain::gate::BasisHead;
+use crate::domain::id::{AgencyId, BasisChainId, CaseHandle};
+use crate::envelope::basis_statement::BasisStatement;
+use crate::envelope::withdrawal::Withdrawal;
+use std::collections::HashMap;
+
+#[derive(Debug)]
+struct Chain {
+    source: AgencyId,
+    recipient: AgencyId,
+    case: CaseHandle,
+    seq: u64,
+    /// None after the withdrawal.
+    head: Option<Basis>,
+}
+
+/// Every chain by its id.
+#[derive(Debug, Default)]
+pub(super) struct Bases(HashMap<BasisChainId, Chain>);
+
+impl Bases {
+    pub(super) fn record(
+        &mut self,
+        act: Act<'_>,
+        statement: &[u8],
+        agencies: &Agencies,
+    ) -> Result<(), Problem> {
+        let source = act.agency()?;
+        agencies.member(source)?;
+        let key = agencies.standing_key(source, act.at)?;
+        let basis = BasisStatement::parse(statement, &key)
+            .map_err(Problem::Basis)?
+            .basis;
+        let follows = match self.0.get(&basis.chain) {
+            None => basis.seq == 1,
+            Some(chain) => {
+                chain.head.is_some()
+                    && chain.seq.checked_add(1) == Some(basis.seq)
+                    && chain.source == basis.source
+                    && chain.recipient == basis.recipient
+                    && chain.case == basis.case
+            }
+        };
+        if !follows {
+            return Err(Problem::BasisChain);
+        }
+        let bounds = basis.check_bounds(agencies.kind(&basis.recipient)?);
+        let chain = Chain {
+            source: basis.source.clone(),
+            recipient: basis.recipient.clone(),
+            case: basis.case,
+            seq: basis.seq,
+            head: Some(basis.clone()),
+        };
+        self.0.insert(basis.chain, chain);
+        bounds.map_err(|_| Problem::BasisBounds)
+    }
+
+    /// A withdrawal can always be recorded: also by a suspended source, or one whose bundle has run out.
+    pub(super) fn withdraw(
+        &mut self,
+        act: Act<'_>,
+        statement: &[u8],
+        agencies: &Agencies,
+    ) -> Result<(), Problem> {
+        let key = agencies.signing_key(act.agency()?)?;
+        let withdrawal = Withdrawal::parse(statement, &key).map_err(Problem::Basis)?;
+        let chain = self
+            .0
+            .get_mut(&withdrawal.chain)
+            .ok_or(Problem::BasisChain)?;
+        let follows = chain.source == withdrawal.source
+            && chain.recipient == withdrawal.recipient
+            && chain.case == withdrawal.case
+            && chain.seq.checked_add(1) == Some(withdrawal.seq)
+            && chain.head.is_some();
+        if !follows {
+            return Err(Problem::BasisChain);
+        }
+        chain.seq = withdrawal.seq;
+        chain.head = None;
+        Ok(())
+    }
+
+    /// The head of a chain, for the gate.
+    pub(super) fn head(&self, chain: &BasisChainId) -> Result<BasisHead<'_>, Problem> {
+        let chain = self.0.get(chain).ok_or(Problem::NoBasis)?;
+        Ok(chain
+            .head
+            .as_ref()
+            .map_or(BasisHead::Withdrawn, BasisHead::InForce))
+    }
+
+    /// The case of a chain.
+    pub(super) fn case(&self, chain: &BasisChainId) -> Option<CaseHandle> {
+        self.0.get(chain).map(|chain| chain.case)
+    }
+}

@@ -1,0 +1,295 @@
+//! Parcels: what was deposited on which basis, and every opening decided again by the gate.
+
+use super::offers::Offer;
+use super::{Act, Problem, Replay, SKEW};
+use crate::domain::gate::{self, BasisHead, GATE_VERSION, Proposal, Refusal};
+use crate::domain::id::{BasisChainId, OfferId, ParcelId};
+use crate::domain::label::{Label, LabelSet};
+use crate::domain::protocol::Protocol;
+use crate::domain::time::Timestamp;
+use crate::domain::vocabulary::{Category, Form, OfferState, Stage};
+use crate::envelope::error::StatementError;
+use crate::envelope::keys::{b64u, sha256};
+use crate::envelope::statement::{LabelledDigest, ParcelStatement, labels_digest};
+use crate::ledger::decision::{Decision, Deposited};
+use data_encoding::BASE64URL_NOPAD;
+use std::collections::BTreeMap;
+use std::str::FromStr;
+
+/// A parcel as deposited.
+#[derive(Debug)]
+pub(super) struct Parcel {
+    offer: OfferId,
+    stage: Stage,
+    statement_hash: String,
+    expires: Timestamp,
+    labels: LabelSet,
+    chain: BasisChainId,
+}
+
+fn word<T: FromStr>(text: &str) -> Result<T, Problem> {
+    text.parse().map_err(|_| Problem::Decision)
+}
+
+fn digest(text: &str) -> Result<[u8; 32], Problem> {
+    let bytes = BASE64URL_NOPAD
+        .decode(text.as_bytes())
+        .map_err(|_| Problem::Decision)?;
+    bytes.try_into().map_err(|_| Problem::Decision)
+}
+
+impl Replay {
+    /// Offers with their parcels, later deposits, and openings.
+    pub(super) fn parcels(
+        &mut self,
+        act: Act<'_>,
+        decision: &Decision,
+        problems: &mut Vec<Problem>,
+    ) {
+        match decision {
+            Decision::Offered {
+                deposits, offer, ..
+            } => match self.offered(act, decision) {
+                Ok(()) => {
+                    for deposit in deposits {
+                        problems.extend(self.deposited(act, offer, deposit).err());
+                    }
+                }
+                Err(problem) => problems.push(problem),
+            },
+            Decision::Deposited { offer, deposit, .. } => {
+                problems.extend(self.deposited(act, offer, deposit).err());
+            }
+            Decision::Opened {
+                offer,
+                stage,
+                parcel,
+                statement_hash,
+                protocol,
+                gate,
+                ..
+            } => {
+                self.counts.disclosures += 1;
+                let opened = Opened {
+                    offer,
+                    stage,
+                    parcel,
+                    statement_hash,
+                };
+                match self.opened(act, opened, *protocol, *gate) {
+                    Ok(()) => self.counts.covered += 1,
+                    Err(problem) => problems.push(problem),
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn offered(&mut self, act: Act<'_>, decision: &Decision) -> Result<(), Problem> {
+        let Decision::Offered {
+            offer,
+            referral,
+            case,
+            recipient,
+            purpose,
+            decide_by,
+            ..
+        } = decision
+        else {
+            return Err(Problem::Decision);
+        };
+        let source = act.agency()?;
+        self.agencies.member(source)?;
+        let made = Offer {
+            source: source.clone(),
+            recipient: word(recipient)?,
+            referral: word(referral)?,
+            case: word(case)?,
+            purpose: word(purpose)?,
+            decide_by: Timestamp::from_millis(*decide_by).ok_or(Problem::Decision)?,
+            state: OfferState::Offered,
+            parcels: BTreeMap::new(),
+        };
+        self.agencies.member(&made.recipient)?;
+        self.offers.insert(word(offer)?, made)
+    }
+
+    fn deposited(&mut self, act: Act<'_>, offer: &str, deposit: &Deposited) -> Result<(), Problem> {
+        self.counts.deposits += 1;
+        let id: OfferId = word(offer)?;
+        let offer = self.offers.offer(&id)?;
+        act.by(&offer.source)?;
+        let (parcel, stage): (ParcelId, Stage) = (word(&deposit.parcel)?, word(&deposit.stage)?);
+        let chain: BasisChainId = word(&deposit.chain)?;
+
+        let key = self.agencies.standing_key(&offer.source, act.at)?;
+        let statement = deposit.statement.as_bytes();
+        let parsed = ParcelStatement::parse(statement, &key).map_err(Problem::Parcel)?;
+        let claims = parsed.claims();
+        let same = claims.recipient == offer.recipient
+            && claims.purpose == offer.purpose
+            && claims.stage == stage
+            && claims.parcel == parcel;
+        if !same {
+            return Err(Problem::ParcelOther);
+        }
+        if !parsed.stands(act.at, SKEW) {
+            return Err(Problem::ParcelTime);
+        }
+        let labels = labels(deposit)?;
+        let listed = |item: &LabelledDigest| claims.digests.binary_search(&item.digest).is_ok();
+        if labels_digest(&labels) != claims.labels || !labels.iter().all(listed) {
+            return Err(Problem::Parcel(StatementError::Labels));
+        }
+        let bundle = self.agencies.bundle(&offer.recipient)?;
+        let sealed_to = bundle.sealing_key(&claims.kid);
+        parsed
+            .check_key(sealed_to.ok_or(Problem::Parcel(StatementError::Key))?)
+            .map_err(Problem::Parcel)?;
+        parsed
+            .check_basis(&digest(&deposit.salt)?, &chain)
+            .map_err(Problem::Parcel)?;
+        if self
+            .bases
+            .case(&chain)
+            .is_some_and(|case| case != offer.case)
+        {
+            return Err(Problem::NoBasis);
+        }
+
+        let labels = labels.iter().map(|item| item.label).collect();
+        let (expires, statement_hash) = (claims.expires, b64u(&sha256(statement)));
+        let decided = self.gate(
+            act,
+            offer,
+            stage,
+            labels,
+            &chain,
+            deposit.protocol,
+            deposit.gate,
+            false,
+        );
+        // What stands under an uncovered deposit is judged again at its opening, so it is kept either way.
+        let stood = self.parcels.get(&parcel);
+        if stood.is_some_and(|stood| stood.statement_hash != statement_hash || stood.offer != id) {
+            return Err(Problem::ParcelOther);
+        }
+        self.offers.offer_mut(&id)?.parcels.insert(stage, parcel);
+        self.parcels.insert(
+            parcel,
+            Parcel {
+                offer: id,
+                stage,
+                statement_hash,
+                expires,
+                labels,
+                chain,
+            },
+        );
+        decided
+    }
+
+    fn opened(
+        &self,
+        act: Act<'_>,
+        opened: Opened<'_>,
+        protocol: u64,
+        gate: u32,
+    ) -> Result<(), Problem> {
+        let id: OfferId = word(opened.offer)?;
+        let offer = self.offers.offer(&id)?;
+        act.by(&offer.recipient)?;
+        let stage: Stage = word(opened.stage)?;
+        let parcel_id: ParcelId = word(opened.parcel)?;
+        let parcel = self.parcels.get(&parcel_id).ok_or(Problem::NoParcel)?;
+        let stands = offer.parcels.get(&stage) == Some(&parcel_id)
+            && parcel.offer == id
+            && parcel.stage == stage
+            && parcel.statement_hash == opened.statement_hash;
+        if !stands {
+            return Err(Problem::NoParcel);
+        }
+        if act.at >= parcel.expires {
+            return Err(Problem::ParcelTime);
+        }
+        self.gate(
+            act,
+            offer,
+            stage,
+            parcel.labels,
+            &parcel.chain,
+            protocol,
+            gate,
+            true,
+        )
+    }
+
+    /// The gate, as the router ran it, at the time of the entry.
+    #[allow(clippy::too_many_arguments)]
+    fn gate(
+        &self,
+        act: Act<'_>,
+        offer: &Offer,
+        stage: Stage,
+        labels: LabelSet,
+        chain: &BasisChainId,
+        version: u64,
+        gate: u32,
+        opening: bool,
+    ) -> Result<(), Problem> {
+        if gate != GATE_VERSION {
+            return Err(Problem::GateVersion(gate));
+        }
+        let protocol = self
+            .administration
+            .protocol()
+            .ok_or(Problem::ProtocolVersion)?;
+        if Protocol::version(protocol) != version {
+            return Err(Problem::ProtocolVersion);
+        }
+        let proposal = Proposal {
+            source: &offer.source,
+            recipient: &offer.recipient,
+            recipient_kind: self.agencies.member(&offer.recipient)?,
+            purpose: offer.purpose,
+            stage,
+            labels,
+        };
+        let head = self.bases.head(chain)?;
+        let decided = if opening {
+            gate::permit_opening(&proposal, offer.state, head, protocol, act.at)
+        } else {
+            gate::permit(&proposal, head, protocol, act.at)
+        };
+        match (decided, head) {
+            (Ok(permit), _) if permit.protocol() == version => Ok(()),
+            (Ok(_), _) => Err(Problem::ProtocolVersion),
+            (Err(Refusal::NotInForce), BasisHead::Withdrawn) if opening => {
+                Err(Problem::AfterWithdrawal)
+            }
+            (Err(refusal), _) if opening => Err(Problem::NotCovered(refusal)),
+            (Err(refusal), _) => Err(Problem::DepositNotCovered(refusal)),
+        }
+    }
+}
+
+/// The words of an opening.
+#[derive(Debug, Clone, Copy)]
+struct Opened<'a> {
+    offer: &'a str,
+    stage: &'a str,
+    parcel: &'a str,
+    statement_hash: &'a str,
+}
+
+fn labels(deposit: &Deposited) -> Result<Vec<LabelledDigest>, Problem> {
+    let label = |item: &crate::ledger::decision::LabelledDigest| {
+        let (category, form): (Category, Form) = (word(&item.cat)?, word(&item.form)?);
+        let label = Label::new(category, form).map_err(|_| Problem::Decision)?;
+        Ok(LabelledDigest {
+            digest: digest(&item.d)?,
+            label,
+        })
+    };
+    deposit.labels.iter().map(label).collect()
+}

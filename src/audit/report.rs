@@ -1,0 +1,133 @@
+//! One pass over a log, at the level asked for, and what it showed.
+
+use super::finding::{Finding, Problem, Severity};
+use super::openings::Openings;
+use super::replay::{Counts, Pins, Replay};
+use super::source::SealedOpening;
+use super::verify::Verify;
+use crate::domain::time::Timestamp;
+use crate::ledger::checkpoint::Checkpoint;
+use crate::ledger::hash::Hash;
+use crate::ledger::tree::FullTile;
+
+/// How deep an audit goes; each level includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// Hashes, signatures, times, and the past.
+    Verify,
+    /// Every commitment opens.
+    Openings,
+    /// Every decision is made again.
+    Replay,
+}
+
+/// A running audit.
+#[derive(Debug)]
+pub struct Audit {
+    verify: Verify,
+    openings: Option<Openings>,
+    replay: Option<Replay>,
+    findings: Vec<Finding>,
+}
+
+/// What an audit showed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// Entries read.
+    pub entries: u64,
+    /// When the log last ticked.
+    pub last_tick: Option<Timestamp>,
+    /// What the replay counted.
+    pub counts: Option<Counts>,
+    /// What the first entry pinned.
+    pub pins: Option<Pins>,
+    /// What was found, by index, with the log as a whole last.
+    pub findings: Vec<Finding>,
+    /// Whether the log is one with its checkpoint and the saved one: then the new one may be saved.
+    pub intact: bool,
+}
+
+impl Report {
+    /// Findings that are violations.
+    pub fn violations(&self) -> impl Iterator<Item = &Finding> {
+        self.of(Severity::Violation)
+    }
+
+    /// Findings that a person should look at.
+    pub fn notices(&self) -> impl Iterator<Item = &Finding> {
+        self.of(Severity::Notice)
+    }
+
+    fn of(&self, severity: Severity) -> impl Iterator<Item = &Finding> {
+        self.findings
+            .iter()
+            .filter(move |finding| finding.problem.severity() == severity)
+    }
+}
+
+impl Audit {
+    /// From the first entry; `saved` is the auditor's saved checkpoint, if there is one.
+    #[must_use]
+    pub fn new(level: Level, saved: Option<Checkpoint>) -> Self {
+        Self {
+            verify: Verify::new(saved),
+            openings: (level >= Level::Openings).then(Openings::new),
+            replay: (level >= Level::Replay).then(Replay::new),
+            findings: Vec::new(),
+        }
+    }
+
+    /// Index of the next entry.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.verify.size()
+    }
+
+    /// Takes the next entry and what the source gives to open it; gives the tiles that it filled.
+    #[must_use = "the tiles can be compared with those that the source keeps"]
+    pub fn feed(&mut self, bytes: &[u8], given: Option<&SealedOpening>) -> Vec<FullTile> {
+        let (entry, tiles) = self.verify.feed(bytes);
+        let opening = self
+            .openings
+            .as_mut()
+            .and_then(|level| level.feed(entry.as_ref(), given));
+        if let Some(replay) = &mut self.replay {
+            self.findings
+                .extend(replay.feed(entry.as_ref(), opening.as_ref()));
+        }
+        tiles
+    }
+
+    /// The tiles that are not full: `(level, index, hashes)`.
+    #[must_use]
+    pub fn partial_tiles(&self) -> Vec<(u8, u64, Vec<Hash>)> {
+        self.verify.partial_tiles()
+    }
+
+    /// Notes that a tile of the source, named by its path, is not the recomputed one.
+    pub fn wrong_tile(&mut self, path: String) {
+        self.findings.push(Problem::Tile(path).overall());
+    }
+
+    /// Compares with the signed checkpoint and closes the audit.
+    #[must_use]
+    pub fn finish(self, checkpoint: &Checkpoint) -> Report {
+        let mut findings = self.findings;
+        let (entries, last_tick) = (self.verify.size(), self.verify.last_tick());
+        let verified = self.verify.finish(checkpoint);
+        let intact = !verified
+            .iter()
+            .any(|finding| finding.problem.severity() == Severity::Violation);
+        findings.extend(verified);
+        findings.extend(self.openings.map(Openings::finish).unwrap_or_default());
+        findings.sort_by_key(|finding| finding.index.unwrap_or(u64::MAX));
+        Report {
+            entries,
+            last_tick,
+            counts: self.replay.as_ref().map(Replay::counts),
+            pins: self.replay.as_ref().map(Replay::pins),
+            findings,
+            intact,
+        }
+    }
+}

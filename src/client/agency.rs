@@ -1,0 +1,349 @@
+//! One agency's side of everything: its keys, its connection, its mirror, its view of the log.
+//!
+//! ```no_run
+//! # async fn example(keys: safeconduct::client::keys::AgencyKeys,
+//! #     trust: safeconduct::client::trust::TrustAnchors,
+//! #     router: safeconduct::client::connect::RouterAddress)
+//! #     -> Result<(), Box<dyn std::error::Error>> {
+//! use safeconduct::client::agency::Agency;
+//! use safeconduct::client::log::LogView;
+//! use safeconduct::domain::vocabulary::{Stage, StaffRole};
+//!
+//! let log = LogView::open(&trust.log_key, "checkpoint".into())?;
+//! let house = Agency::connect(keys, &router, trust, log)?;
+//! let intake = house.desk("w7", StaffRole::Intake)?;
+//! intake.mirror().await?;
+//! for offer in intake.offers().await? {
+//!     let parcel = intake.open(&offer, Stage::Triage).await?;
+//!     println!("{} fields to decide on", parcel.fields.len());
+//!     intake.accept(offer.id, None).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tonic::transport::Channel;
+use tonic::{Request, Response, Status};
+
+use super::connect::{ConnectError, RouterAddress, channel};
+use super::directory::{Directory, DirectoryError};
+use super::error::ClientError;
+use super::keys::{AgencyKeys, KeyRotation};
+use super::log::{Known, LogView, Proven};
+use super::random::SystemRandom;
+use super::retry::RetryPolicy;
+use super::session::{Clock, Session, request_id, system_clock};
+use super::staff::{Staff, TokenMint};
+use super::trust::TrustAnchors;
+use super::words;
+use crate::domain::directory::AgencyFacts;
+use crate::domain::id::{AgencyId, BadId, ParcelId};
+use crate::domain::protocol::Protocol;
+use crate::domain::time::Timestamp;
+use crate::domain::vocabulary::StaffRole;
+use crate::envelope::act::{Act, ActBody, Approval, act_digest, claimed_kid};
+use crate::ledger::entry::EntryBody;
+use crate::proto::v1;
+use crate::proto::v1::directory_service_client::DirectoryServiceClient;
+
+/// Parcel ids remembered, to tell a replay under another statement from a lawful retry.
+const SEEN_PARCELS_MAX: usize = 100_000;
+
+/// Largest directory taken: it has no pages, and every member's key bundle is in it.
+const DIRECTORY_BYTES_MAX: usize = 32 * 1024 * 1024;
+
+/// One agency, connected. Cheap to clone; every clone is the same agency.
+#[derive(Debug, Clone)]
+pub struct Agency {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    keys: AgencyKeys,
+    trust: TrustAnchors,
+    session: Session,
+    directory: RwLock<Option<Arc<Directory>>>,
+    protocol: RwLock<Option<Arc<Protocol>>>,
+    seen: Mutex<HashMap<ParcelId, [u8; 32]>>,
+}
+
+/// One member of staff at their agency's desk: what they do, the agency does under their pseudonym and role.
+#[derive(Debug, Clone)]
+pub struct Desk {
+    agency: Agency,
+    staff: Staff,
+}
+
+impl Agency {
+    /// An agency at the router, by the system's clock. Connects when first used.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] when the address or a key cannot be used.
+    pub fn connect(
+        keys: AgencyKeys,
+        router: &RouterAddress,
+        trust: TrustAnchors,
+        log: LogView,
+    ) -> Result<Self, ConnectError> {
+        Self::connect_at(keys, router, trust, log, system_clock(), RetryPolicy::default())
+    }
+
+    /// As [`Agency::connect`], with another clock and another patience.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] when the address or a key cannot be used.
+    pub fn connect_at(
+        keys: AgencyKeys,
+        router: &RouterAddress,
+        trust: TrustAnchors,
+        log: LogView,
+        clock: Clock,
+        policy: RetryPolicy,
+    ) -> Result<Self, ConnectError> {
+        let channel = channel(router, &trust.roots, keys.tls())?;
+        let mint = TokenMint::new(
+            keys.agency().clone(),
+            trust.origin.clone(),
+            keys.tls().fingerprint(),
+            keys.staff_pkcs8(),
+        )
+        .map_err(|error| ConnectError::File {
+            what: "staff-token key",
+            path: "the key folder".into(),
+            why: error.to_string(),
+        })?;
+        let session = Session::new(keys.agency().clone(), channel, mint, Arc::new(log), clock)
+            .with_policy(policy);
+        let inner = Inner {
+            keys,
+            trust,
+            session,
+            directory: RwLock::default(),
+            protocol: RwLock::default(),
+            seen: Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// The agency's id.
+    #[must_use]
+    pub fn id(&self) -> &AgencyId {
+        self.inner.keys.agency()
+    }
+
+    /// Its keys.
+    #[must_use]
+    pub fn keys(&self) -> &AgencyKeys {
+        &self.inner.keys
+    }
+
+    /// What it pinned.
+    #[must_use]
+    pub fn trust(&self) -> &TrustAnchors {
+        &self.inner.trust
+    }
+
+    /// Its calls.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.inner.session
+    }
+
+    /// What it has seen of the log.
+    #[must_use]
+    pub fn log(&self) -> &LogView {
+        self.inner.session.log()
+    }
+
+    /// A member of staff, by a pseudonym that only this agency resolves.
+    ///
+    /// # Errors
+    ///
+    /// [`BadId`] on a pseudonym that is not 1 to 64 visible ASCII characters.
+    pub fn desk(&self, pseudonym: &str, role: StaffRole) -> Result<Desk, BadId> {
+        let staff = Staff { pseudonym: pseudonym.parse()?, role };
+        Ok(Desk { agency: self.clone(), staff })
+    }
+
+    /// The mirror as last verified.
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryError::Stale`] before the first [`Desk::mirror`].
+    pub fn directory(&self) -> Result<Arc<Directory>, DirectoryError> {
+        let directory = self.inner.directory.read().unwrap_or_else(PoisonError::into_inner);
+        directory.clone().ok_or(DirectoryError::Stale)
+    }
+
+    /// The protocol in force as last verified.
+    ///
+    /// # Errors
+    ///
+    /// [`DirectoryError::Stale`] before the first [`Desk::mirror`].
+    pub fn protocol(&self) -> Result<Arc<Protocol>, DirectoryError> {
+        let protocol = self.inner.protocol.read().unwrap_or_else(PoisonError::into_inner);
+        protocol.clone().ok_or(DirectoryError::Stale)
+    }
+
+    /// The statement under which a parcel id came before.
+    pub(super) fn seen_parcel(&self, parcel: &ParcelId) -> Option<[u8; 32]> {
+        let seen = self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(parcel).copied()
+    }
+
+    pub(super) fn remember_parcel(&self, parcel: ParcelId, statement: [u8; 32]) {
+        let mut seen = self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if seen.len() < SEEN_PARCELS_MAX {
+            seen.entry(parcel).or_insert(statement);
+        }
+    }
+}
+
+impl Desk {
+    /// The agency.
+    #[must_use]
+    pub const fn agency(&self) -> &Agency {
+        &self.agency
+    }
+
+    /// Who sits here.
+    #[must_use]
+    pub const fn staff(&self) -> &Staff {
+        &self.staff
+    }
+
+    /// What the clock says.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.agency.session().now()
+    }
+
+    /// Calls one RPC; the second part is what [`Desk::prove`] needs.
+    pub(super) async fn call<Q, R, F, Fut>(
+        &self,
+        message: Q,
+        method: F,
+    ) -> Result<(R, Known), ClientError>
+    where
+        Q: Clone,
+        F: Fn(Channel, Request<Q>) -> Fut,
+        Fut: Future<Output = Result<Response<R>, Status>>,
+    {
+        self.agency.session().call_known(&self.staff, message, method).await
+    }
+
+    /// Verifies a receipt.
+    pub(super) async fn prove(
+        &self,
+        receipt: Option<&v1::Receipt>,
+        known: Known,
+    ) -> Result<Proven, ClientError> {
+        self.agency.session().prove(&self.staff, receipt, known).await
+    }
+
+    /// Mirrors the directory and the protocol in force, verifying every record.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Directory`] when a record, a signature or a proof does not hold: nothing of it is used then.
+    pub async fn mirror(&self) -> Result<Arc<Directory>, ClientError> {
+        self.mirror_protocol().await?;
+        let previous = self.agency.directory().ok();
+        let known_digest = previous.as_ref().map_or(0, |directory| directory.number());
+        let (reply, known) = self
+            .call(v1::GetDirectoryRequest { known_digest }, |channel, request| async move {
+                DirectoryServiceClient::new(channel)
+                    .max_decoding_message_size(DIRECTORY_BYTES_MAX)
+                    .get_directory(request)
+                    .await
+            })
+            .await?;
+        let digest = reply.digest.as_ref().ok_or(DirectoryError::Malformed("no digest"))?;
+        let proven = self.prove(digest.receipt.as_ref(), known).await?;
+        let own = self.agency.keys().published();
+        let directory = Arc::new(Directory::verify(
+            &reply,
+            &proven.entry,
+            previous.as_deref(),
+            self.agency.trust(),
+            (self.agency.id(), own.as_ref()),
+            self.now(),
+        )?);
+        let mirror = &self.agency.inner.directory;
+        *mirror.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&directory));
+        Ok(directory)
+    }
+
+    /// Fetches the protocol in force and verifies its two signatures.
+    async fn mirror_protocol(&self) -> Result<(), ClientError> {
+        let (reply, _) = self
+            .call(v1::GetProtocolRequest { version: 0 }, |channel, request| async move {
+                DirectoryServiceClient::new(channel).get_protocol(request).await
+            })
+            .await?;
+        if self.agency.protocol().is_ok_and(|protocol| protocol.version() == reply.version) {
+            return Ok(());
+        }
+        let toml = verify_protocol(&reply, self.agency.trust())
+            .ok_or(DirectoryError::Malformed("the protocol's signatures"))?;
+        let protocol = Protocol::parse(&toml)
+            .ok()
+            .filter(|protocol| protocol.version() == reply.version)
+            .ok_or(DirectoryError::Malformed("the protocol"))?;
+        let mirror = &self.agency.inner.protocol;
+        *mirror.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(protocol));
+        Ok(())
+    }
+
+    /// Publishes the agency's next key bundle with these facts, rotating sealing keys where they are due.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Keys`] when the bundle cannot be made or kept; otherwise as any call.
+    pub async fn publish_keys(&self, facts: AgencyFacts) -> Result<Proven, ClientError> {
+        let keys = self.agency.keys();
+        let token = KeyRotation::next_bundle(keys, facts, self.now(), &mut SystemRandom)?;
+        let request = v1::PublishKeyBundleRequest {
+            name: words::agency_name(self.agency.id()),
+            request_id: request_id(),
+            key_bundle: token.clone(),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                DirectoryServiceClient::new(channel).publish_key_bundle(request).await
+            })
+            .await?;
+        let proven = self.prove(reply.receipt.as_ref(), known).await?;
+        match &proven.entry.body {
+            EntryBody::Keys { bundle } if bundle.as_bytes() == token => {
+                keys.remember_published(&token)?;
+                Ok(proven)
+            }
+            _ => Err(super::log::LogViolation::OtherEntry.into()),
+        }
+    }
+}
+
+/// The protocol's text, if one pinned administrator proposed it and another approved.
+fn verify_protocol(reply: &v1::GetProtocolResponse, trust: &TrustAnchors) -> Option<String> {
+    let proposer = trust.administrator(&claimed_kid(&reply.proposal).ok()?)?;
+    let approver = trust.administrator(&claimed_kid(&reply.approval).ok()?)?;
+    let act = Act::parse(&reply.proposal, proposer).ok()?;
+    let approval = Approval::parse(&reply.approval, approver).ok()?;
+    let ActBody::PublishProtocol { version, toml } = act.body else {
+        return None;
+    };
+    let holds = proposer != approver
+        && act.origin == trust.origin
+        && approval.act == act_digest(&reply.proposal)
+        && version == reply.version
+        && toml.as_bytes() == reply.toml;
+    holds.then_some(toml)
+}

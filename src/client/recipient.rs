@@ -1,0 +1,499 @@
+//! The recipient's side: see what is asked, open what may be opened, answer.
+
+use std::time::Duration;
+
+use crate::domain::id::{AgencyId, OfferId, PoolId};
+use crate::domain::label::Label;
+use crate::domain::time::Timestamp;
+use crate::domain::vocabulary::{
+    Alarm, DeclaredCapacity, DeclineReason, Decliner, OfferState, Outcome, Purpose, Stage, Urgency,
+};
+use crate::envelope::jws::digest_from_b64u;
+use crate::envelope::keys::sha256;
+use crate::envelope::open::{Expected, OpenedParcel, open};
+use crate::envelope::statement::{LabelledDigest, SealedParcel};
+use crate::ledger::decision::Decision;
+use crate::proto::v1;
+use crate::proto::v1::directory_service_client::DirectoryServiceClient;
+use crate::proto::v1::offer_service_client::OfferServiceClient;
+use crate::proto::v1::place_service_client::PlaceServiceClient;
+
+use super::agency::Desk;
+use super::error::ClientError;
+use super::log::Proven;
+use super::session::request_id;
+use super::words;
+
+/// How far a source's clock may be ahead.
+const SKEW: Duration = Duration::from_secs(5 * 60);
+
+/// The recipient's view of one ask; no content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OfferView {
+    /// Its id.
+    pub id: OfferId,
+    /// Who asks.
+    pub source: AgencyId,
+    /// For what.
+    pub purpose: Purpose,
+    /// How soon.
+    pub urgency: Urgency,
+    /// Decide by.
+    pub decide_by: Option<Timestamp>,
+    /// State.
+    pub state: OfferState,
+    /// Stages that may be opened now.
+    pub openable: Vec<Stage>,
+    /// Places held or taken.
+    pub places: u32,
+}
+
+/// One category of places, as its agency sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolView {
+    /// Its id.
+    pub pool: PoolId,
+    /// All places.
+    pub total: u32,
+    /// Free.
+    pub available: u32,
+    /// Held.
+    pub held: u32,
+    /// Taken until arrival.
+    pub taken: u32,
+    /// Occupied.
+    pub occupied: u32,
+    /// Closed for now.
+    pub closed: u32,
+}
+
+impl Desk {
+    /// Every offer to this agency.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn offers(&self) -> Result<Vec<OfferView>, ClientError> {
+        let mut found = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = v1::ListOffersRequest {
+                parent: words::agency_name(self.agency().id()),
+                page_size: 100,
+                page_token,
+            };
+            let (reply, _) = self
+                .call(request, |channel, request| async move {
+                    OfferServiceClient::new(channel).list_offers(request).await
+                })
+                .await?;
+            for offer in reply.offers {
+                found.push(self.read_offer(offer)?);
+            }
+            page_token = reply.next_page_token;
+            if page_token.is_empty() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// One offer as it stands.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn offer(&self, offer: OfferId) -> Result<OfferView, ClientError> {
+        let name = words::offer_name(self.agency().id(), offer);
+        let (reply, _) = self
+            .call(v1::GetOfferRequest { name }, |channel, request| async move {
+                OfferServiceClient::new(channel).get_offer(request).await
+            })
+            .await?;
+        self.read_offer(reply.offer.ok_or(ClientError::Reply("no offer"))?)
+    }
+
+    fn read_offer(&self, offer: v1::Offer) -> Result<OfferView, ClientError> {
+        Ok(OfferView {
+            id: words::own_id(&offer.name, self.agency().id(), "offers")?,
+            source: words::agency_of(&offer.source)?,
+            purpose: words::purpose(offer.purpose).ok_or(ClientError::Reply("a purpose"))?,
+            urgency: words::urgency(offer.urgency).ok_or(ClientError::Reply("an urgency"))?,
+            decide_by: offer.decide_by.as_ref().and_then(words::from_proto_time),
+            state: words::offer_state(offer.state).ok_or(ClientError::Reply("an offer's state"))?,
+            openable: offer.openable.into_iter().filter_map(words::stage).collect(),
+            places: offer.places,
+        })
+    }
+
+    /// Opens one stage's parcel: the router's receipt, the source's signature, the seal and every label are checked
+    /// before a field is handed out. A parcel that is not what its source sealed raises the alarm by itself.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Parcel`] when a check fails, after the alarm; [`ClientError::Log`] when the opening is not in
+    /// the log; [`ClientError::Refused`] with `NOT_FOUND` for absent, withdrawn, expired, closed or not yet.
+    pub async fn open(&self, offer: &OfferView, stage: Stage) -> Result<OpenedParcel, ClientError> {
+        let parcel = self.fetch(offer.id, stage).await?;
+        let directory = self.agency().directory()?;
+        let opened = self.check(&parcel, &directory.signing_key(&offer.source)?, offer, stage);
+        match opened {
+            Ok(opened) => {
+                let claims = opened.statement.claims();
+                self.agency()
+                    .remember_parcel(claims.parcel, *opened.statement.signed_digest());
+                Ok(opened)
+            }
+            Err(error) => {
+                if let Some(alarm) = error.alarm() {
+                    self.raise_alarm(offer.id, stage, alarm).await?;
+                }
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Fetches one stage's parcel with the receipt of its opening verified, sealed as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::open`], but for the parcel's own checks.
+    pub async fn fetch(&self, offer: OfferId, stage: Stage) -> Result<SealedParcel, ClientError> {
+        let name = words::offer_name(self.agency().id(), offer);
+        let request = v1::OpenParcelRequest { name, stage: words::stage_number(stage) };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                OfferServiceClient::new(channel).open_parcel(request).await
+            })
+            .await?;
+        let parcel = reply.parcel.ok_or(ClientError::Reply("no parcel"))?;
+        let statement_digest = sha256(&parcel.statement);
+        self.prove(reply.receipt.as_ref(), known).await?.expect(|decision| match decision {
+            Decision::Opened { offer: named, stage: at, statement_hash, .. } => {
+                *named == offer.to_string()
+                    && at == stage.name()
+                    && digest_from_b64u(statement_hash) == Some(statement_digest)
+            }
+            _ => false,
+        })?;
+        from_proto(parcel)
+    }
+
+    /// The recipient's checks over a fetched parcel.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::envelope::open::OpenError`] at the first that fails.
+    pub fn check(
+        &self,
+        parcel: &SealedParcel,
+        source: &crate::envelope::keys::SigningKey,
+        offer: &OfferView,
+        stage: Stage,
+    ) -> Result<OpenedParcel, crate::envelope::open::OpenError> {
+        let expected = Expected {
+            recipient: self.agency().id(),
+            purpose: offer.purpose,
+            stage,
+            now: self.now(),
+            skew: SKEW,
+        };
+        let seen = |parcel: &_| self.agency().seen_parcel(parcel);
+        open(parcel, source, &expected, self.agency().keys(), &seen)
+    }
+
+    /// Acknowledges an offer: someone has it in hand.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn acknowledge(&self, offer: OfferId) -> Result<Proven, ClientError> {
+        let name = words::offer_name(self.agency().id(), offer);
+        let request = v1::AcknowledgeOfferRequest { name, request_id: request_id() };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                OfferServiceClient::new(channel).acknowledge_offer(request).await
+            })
+            .await?;
+        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Received).await
+    }
+
+    /// Holds places while deciding, for at most two hours.
+    ///
+    /// # Errors
+    ///
+    /// As any call; `NO_PLACES` when there are not enough.
+    pub async fn hold(
+        &self,
+        offer: OfferId,
+        pool: &PoolId,
+        places: u32,
+    ) -> Result<Proven, ClientError> {
+        let request = v1::HoldPlacesRequest {
+            name: words::offer_name(self.agency().id(), offer),
+            request_id: request_id(),
+            pool: words::pool_name(self.agency().id(), pool),
+            places,
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                OfferServiceClient::new(channel).hold_places(request).await
+            })
+            .await?;
+        let proven = self.prove(reply.receipt.as_ref(), known).await?;
+        Ok(proven.expect(|decision| {
+            matches!(decision, Decision::PlacesHeld { offer: named, pool: from, places: count, .. }
+                if *named == offer.to_string() && from == pool.as_str() && *count == places)
+        })?)
+    }
+
+    /// Accepts an offer; takes `places` from a pool when none are held.
+    ///
+    /// # Errors
+    ///
+    /// As any call; `NO_PLACES`, or `STATE` when another candidate was first.
+    pub async fn accept(
+        &self,
+        offer: OfferId,
+        places: Option<(&PoolId, u32)>,
+    ) -> Result<Proven, ClientError> {
+        let agency = self.agency().id();
+        let request = v1::AcceptOfferRequest {
+            name: words::offer_name(agency, offer),
+            request_id: request_id(),
+            pool: places.map(|(pool, _)| words::pool_name(agency, pool)).unwrap_or_default(),
+            places: places.map_or(0, |(_, count)| count),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                OfferServiceClient::new(channel).accept_offer(request).await
+            })
+            .await?;
+        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Accepted).await
+    }
+
+    /// Declines with a true, coded reason.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn decline(
+        &self,
+        offer: OfferId,
+        reason: DeclineReason,
+        decliner: Decliner,
+    ) -> Result<Proven, ClientError> {
+        let request = v1::DeclineOfferRequest {
+            name: words::offer_name(self.agency().id(), offer),
+            request_id: request_id(),
+            reason: words::decline_reason_number(reason),
+            decliner: words::decliner_number(decliner),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                OfferServiceClient::new(channel).decline_offer(request).await
+            })
+            .await?;
+        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Declined).await
+    }
+
+    /// Puts an offer on the waiting list.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn waitlist(&self, offer: OfferId) -> Result<Proven, ClientError> {
+        let name = words::offer_name(self.agency().id(), offer);
+        let request = v1::WaitlistOfferRequest { name, request_id: request_id() };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                OfferServiceClient::new(channel).waitlist_offer(request).await
+            })
+            .await?;
+        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Waitlisted).await
+    }
+
+    /// The person arrived: places become occupied.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn check_in(&self, offer: OfferId) -> Result<Proven, ClientError> {
+        let name = words::offer_name(self.agency().id(), offer);
+        let request = v1::CheckInRequest { name, request_id: request_id() };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                OfferServiceClient::new(channel).check_in(request).await
+            })
+            .await?;
+        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::InProgress).await
+    }
+
+    /// Ends the service with its outcome.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn complete(&self, offer: OfferId, outcome: Outcome) -> Result<Proven, ClientError> {
+        let request = v1::CompleteOfferRequest {
+            name: words::offer_name(self.agency().id(), offer),
+            request_id: request_id(),
+            outcome: words::outcome_number(outcome),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                OfferServiceClient::new(channel).complete_offer(request).await
+            })
+            .await?;
+        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Completed).await
+    }
+
+    /// Tells the source and oversight what this recipient's checks found.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn raise_alarm(
+        &self,
+        offer: OfferId,
+        stage: Stage,
+        alarm: Alarm,
+    ) -> Result<Proven, ClientError> {
+        let request = v1::RaiseAlarmRequest {
+            name: words::offer_name(self.agency().id(), offer),
+            request_id: request_id(),
+            stage: words::stage_number(stage),
+            alarm: words::alarm_number(alarm),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                OfferServiceClient::new(channel).raise_alarm(request).await
+            })
+            .await?;
+        let proven = self.prove(reply.receipt.as_ref(), known).await?;
+        Ok(proven.expect(|decision| {
+            matches!(decision, Decision::AlarmRaised { offer: named, alarm: told, .. }
+                if *named == offer.to_string() && told == alarm.name())
+        })?)
+    }
+
+    async fn prove_moved(
+        &self,
+        receipt: Option<&v1::Receipt>,
+        known: super::log::Known,
+        offer: OfferId,
+        state: OfferState,
+    ) -> Result<Proven, ClientError> {
+        let proven = self.prove(receipt, known).await?;
+        Ok(proven.expect(|decision| {
+            matches!(decision, Decision::OfferMoved { offer: named, to, .. }
+                if *named == offer.to_string() && to == state.name())
+        })?)
+    }
+
+    /// This agency's pools.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn pools(&self) -> Result<Vec<PoolView>, ClientError> {
+        let parent = words::agency_name(self.agency().id());
+        let (reply, _) = self
+            .call(v1::ListPoolsRequest { parent }, |channel, request| async move {
+                PlaceServiceClient::new(channel).list_pools(request).await
+            })
+            .await?;
+        reply.pools.into_iter().map(|pool| self.read_pool(pool)).collect()
+    }
+
+    /// Sets the size of a pool; makes it when it is new.
+    ///
+    /// # Errors
+    ///
+    /// As any call; `STATE` when more places are in use than would remain.
+    pub async fn update_pool(
+        &self,
+        pool: &PoolId,
+        total: u32,
+        closed: u32,
+    ) -> Result<PoolView, ClientError> {
+        let request = v1::UpdatePoolRequest {
+            name: words::pool_name(self.agency().id(), pool),
+            request_id: request_id(),
+            total,
+            closed,
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                PlaceServiceClient::new(channel).update_pool(request).await
+            })
+            .await?;
+        self.prove(reply.receipt.as_ref(), known).await?.expect(|decision| {
+            matches!(decision, Decision::PoolUpdated { pool: named, total: size, .. }
+                if named == pool.as_str() && *size == total)
+        })?;
+        self.read_pool(reply.pool.ok_or(ClientError::Reply("no pool"))?)
+    }
+
+    fn read_pool(&self, pool: v1::Pool) -> Result<PoolView, ClientError> {
+        Ok(PoolView {
+            pool: words::own_id(&pool.name, self.agency().id(), "pools")?,
+            total: pool.total,
+            available: pool.available,
+            held: pool.held,
+            taken: pool.taken_until_arrival,
+            occupied: pool.occupied,
+            closed: pool.closed,
+        })
+    }
+
+    /// Declares this agency's capacity in its own words.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn declare_capacity(
+        &self,
+        capacity: DeclaredCapacity,
+    ) -> Result<Proven, ClientError> {
+        let request = v1::DeclareCapacityRequest {
+            name: words::agency_name(self.agency().id()),
+            request_id: request_id(),
+            capacity: words::capacity_number(capacity),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                DirectoryServiceClient::new(channel).declare_capacity(request).await
+            })
+            .await?;
+        let proven = self.prove(reply.receipt.as_ref(), known).await?;
+        Ok(proven.expect(|decision| {
+            matches!(decision, Decision::CapacityDeclared { capacity: told, .. } if told == capacity.name())
+        })?)
+    }
+}
+
+/// A parcel as it travelled.
+///
+/// # Errors
+///
+/// [`ClientError::Reply`] on a label that is none.
+pub fn from_proto(parcel: v1::Parcel) -> Result<SealedParcel, ClientError> {
+    let labels = parcel.labels.iter().map(|label| {
+        let category = words::category(label.category);
+        let form = words::form(label.form);
+        let digest = label.digest.as_slice().try_into().ok();
+        category
+            .zip(form)
+            .and_then(|(category, form)| Label::new(category, form).ok())
+            .zip(digest)
+            .map(|(label, digest)| LabelledDigest { digest, label })
+            .ok_or(ClientError::Reply("a label"))
+    });
+    Ok(SealedParcel {
+        labels: labels.collect::<Result<_, _>>()?,
+        statement: parcel.statement.to_vec(),
+        enc: parcel.encapsulated_key.to_vec(),
+        wrapped: parcel.wrapped_key.to_vec(),
+        fields: parcel.fields.iter().map(|field| field.to_vec()).collect(),
+    })
+}

@@ -1,0 +1,606 @@
+//! The source's side: record the person's yes, ask candidates, deposit, withdraw, recall.
+//!
+//! The gate runs here before anything is sealed: encrypted data counts as disclosed, so nobody outside the allow-list
+//! ever gets a parcel. What the person refused and whom they excluded is not in any request.
+
+use crate::domain::basis::{Allow, Basis};
+use crate::domain::gate::{BasisHead, Proposal, permit};
+use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ReferralId};
+use crate::domain::label::LabelSet;
+use crate::domain::random::Random;
+use crate::domain::time::Timestamp;
+use crate::domain::vocabulary::{
+    BasisKind, ChildTold, DeclineReason, GivenBy, InterpreterClass, OfferState, Outcome, Purpose,
+    ReferralState, Stage, Urgency,
+};
+use crate::envelope::basis_statement::BasisStatement;
+use crate::envelope::disclosure::Field;
+use crate::envelope::seal::{ParcelDraft, Sealed, seal};
+use crate::envelope::statement::{Forward, SealedParcel};
+use crate::envelope::withdrawal::Withdrawal;
+use crate::ledger::decision::{Decision, Deposited};
+use crate::proto::v1;
+use crate::proto::v1::basis_service_client::BasisServiceClient;
+use crate::proto::v1::referral_service_client::ReferralServiceClient;
+
+use super::agency::Desk;
+use super::error::ClientError;
+use super::log::{LogViolation, Proven};
+use super::random::SystemRandom;
+use super::session::request_id;
+use super::words;
+
+/// What a person agreed to, for one recipient.
+#[derive(Debug, Clone)]
+pub struct BasisDraft {
+    /// The source's random handle of the case.
+    pub case: CaseHandle,
+    /// Always one named agency.
+    pub recipient: AgencyId,
+    /// The ground.
+    pub kind: BasisKind,
+    /// What is allowed.
+    pub allows: Vec<Allow>,
+    /// Who gave it.
+    pub given_by: GivenBy,
+    /// Whether the person was asked alone.
+    pub asked_alone: bool,
+    /// Who interpreted.
+    pub interpreter: InterpreterClass,
+    /// Whether a child was told first.
+    pub child_told: ChildTold,
+    /// Salted digest of the rest of the record, which stays in this agency.
+    pub evidence: [u8; 32],
+}
+
+/// What is asked, of whoever may be asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask {
+    /// The case.
+    pub case: CaseHandle,
+    /// For what.
+    pub purpose: Purpose,
+    /// How soon.
+    pub urgency: Urgency,
+    /// Decide by; the router cuts it to the urgency's clock.
+    pub decide_by: Timestamp,
+}
+
+/// One candidate: the basis that names it, and what it may know at which stage.
+#[derive(Debug, Clone)]
+pub struct Candidate<'a> {
+    /// The basis.
+    pub basis: &'a Basis,
+    /// Fields per stage; later stages only when the source will be off line.
+    pub parcels: Vec<(Stage, Vec<Field>)>,
+}
+
+/// A referral, sealed and ready: sent again as it is until the router answers.
+#[derive(Debug, Clone)]
+pub struct PreparedReferral {
+    request: v1::CreateReferralRequest,
+    recipients: Vec<AgencyId>,
+    parcels: Vec<Vec<String>>,
+}
+
+impl PreparedReferral {
+    /// The request, for tests that change it.
+    #[must_use]
+    pub const fn request(&self) -> &v1::CreateReferralRequest {
+        &self.request
+    }
+
+    /// The request, for callers that send it themselves.
+    #[must_use]
+    pub fn into_request(self) -> v1::CreateReferralRequest {
+        self.request
+    }
+}
+
+/// A referral that is in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SentReferral {
+    /// Its id.
+    pub referral: ReferralId,
+    /// The offers, in the order of the candidates.
+    pub offers: Vec<(AgencyId, OfferId)>,
+}
+
+/// The source's view of one offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceOffer {
+    /// Its id.
+    pub offer: OfferId,
+    /// Who was asked.
+    pub recipient: AgencyId,
+    /// Where the answer stands.
+    pub state: OfferState,
+    /// Why declined.
+    pub decline_reason: Option<DeclineReason>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Stages deposited.
+    pub deposited: Vec<Stage>,
+    /// Stages opened.
+    pub opened: Vec<Stage>,
+}
+
+/// The source's view of one referral.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReferralView {
+    /// Its id.
+    pub referral: ReferralId,
+    /// State.
+    pub state: ReferralState,
+    /// Offers, in the order made.
+    pub offers: Vec<SourceOffer>,
+}
+
+/// The answers to the second and third question of a withdrawal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AlsoAsked {
+    /// Ask the recipient to erase.
+    pub erase: bool,
+    /// The person leaves the service.
+    pub leave: bool,
+}
+
+impl Desk {
+    /// Records what the person agreed to, as the first statement of a new chain.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Refused`] with `BASIS_BOUNDS` when the ground cannot carry it; otherwise as any call.
+    pub async fn record_basis(&self, draft: BasisDraft) -> Result<Basis, ClientError> {
+        let now = self.now();
+        let basis = Basis {
+            chain: BasisChainId::from_random(SystemRandom.array()),
+            source: self.agency().id().clone(),
+            recipient: draft.recipient,
+            case: draft.case,
+            seq: 1,
+            from: Timestamp::from_seconds(now.seconds()).unwrap_or(now),
+            kind: draft.kind,
+            allows: draft.allows,
+            given_by: draft.given_by,
+            asked_alone: draft.asked_alone,
+            interpreter: draft.interpreter,
+            child_told: draft.child_told,
+        };
+        self.send_basis(basis, draft.evidence).await
+    }
+
+    /// Replaces what a basis allows, from now on: narrower or wider, as the person said.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::record_basis`].
+    pub async fn supersede_basis(
+        &self,
+        basis: &Basis,
+        allows: Vec<Allow>,
+        evidence: [u8; 32],
+    ) -> Result<Basis, ClientError> {
+        let now = self.now();
+        let from = Timestamp::from_seconds(now.seconds()).unwrap_or(now);
+        let next = Basis { seq: basis.seq.saturating_add(1), from, allows, ..basis.clone() };
+        self.send_basis(next, evidence).await
+    }
+
+    async fn send_basis(&self, basis: Basis, evidence: [u8; 32]) -> Result<Basis, ClientError> {
+        let statement = BasisStatement { basis, issued: self.now(), evidence };
+        let token = statement.sign(self.agency().keys().signer())?;
+        let request = v1::RecordBasisRequest {
+            parent: words::agency_name(self.agency().id()),
+            request_id: request_id(),
+            statement: token.clone(),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                BasisServiceClient::new(channel).record_basis(request).await
+            })
+            .await?;
+        self.prove(reply.receipt.as_ref(), known).await?.expect(|decision| {
+            matches!(decision, Decision::BasisRecorded { statement, .. } if statement.as_bytes() == token)
+        })?;
+        Ok(statement.basis)
+    }
+
+    /// Takes a basis back, in one step. From the entry on, nothing more is disclosed under it.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn withdraw_basis(
+        &self,
+        basis: &Basis,
+        also: AlsoAsked,
+    ) -> Result<Proven, ClientError> {
+        let withdrawal = Withdrawal {
+            chain: basis.chain,
+            source: basis.source.clone(),
+            recipient: basis.recipient.clone(),
+            case: basis.case,
+            seq: basis.seq.saturating_add(1),
+            issued: self.now(),
+            erase: also.erase,
+            leave: also.leave,
+        };
+        let token = withdrawal.sign(self.agency().keys().signer())?;
+        let request = v1::WithdrawBasisRequest {
+            name: words::basis_name(self.agency().id(), basis.chain),
+            request_id: request_id(),
+            statement: token.clone(),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                BasisServiceClient::new(channel).withdraw_basis(request).await
+            })
+            .await?;
+        let proven = self.prove(reply.receipt.as_ref(), known).await?;
+        Ok(proven.expect(|decision| {
+            matches!(decision, Decision::BasisWithdrawn { statement, .. } if statement.as_bytes() == token)
+        })?)
+    }
+
+    /// Asks the gate and, if it permits, seals `fields` for the basis's recipient at `stage`.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Gate`] when the gate refuses: nothing is sealed then; [`ClientError::Directory`] when the
+    /// recipient's key is not proved, not fresh or not there.
+    pub fn seal(
+        &self,
+        basis: &Basis,
+        purpose: Purpose,
+        stage: Stage,
+        fields: Vec<Field>,
+    ) -> Result<v1::Deposit, ClientError> {
+        Ok(deposit(self.seal_parcel(basis, purpose, stage, fields)?, basis.chain))
+    }
+
+    fn seal_parcel(
+        &self,
+        basis: &Basis,
+        purpose: Purpose,
+        stage: Stage,
+        fields: Vec<Field>,
+    ) -> Result<Sealed, ClientError> {
+        let now = self.now();
+        let directory = self.agency().directory()?;
+        let protocol = self.agency().protocol()?;
+        let labels: LabelSet = fields.iter().map(|field| field.label).collect();
+        let proposal = Proposal {
+            source: self.agency().id(),
+            recipient: &basis.recipient,
+            recipient_kind: directory.member(&basis.recipient)?.kind,
+            purpose,
+            stage,
+            labels,
+        };
+        let permit = permit(&proposal, BasisHead::InForce(basis), &protocol, now)?;
+        let newest = self.agency().log().freshest();
+        let draft = ParcelDraft {
+            source: self.agency().id(),
+            recipient: &basis.recipient,
+            key: directory.sealing_key(&basis.recipient, newest, now)?,
+            purpose,
+            stage,
+            chain: basis.chain,
+            now,
+            until: permit.validity().until,
+            forward: Forward { recipients: Vec::new(), hops: 0 },
+            supersedes: None,
+            parent: None,
+            fields,
+            carried: Vec::new(),
+        };
+        Ok(seal(draft, self.agency().keys().signer(), &mut SystemRandom)?)
+    }
+
+    /// Seals a referral for its candidates; nothing is sent.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::seal`], for the first candidate that may not have what is proposed.
+    pub fn prepare_referral(
+        &self,
+        ask: &Ask,
+        candidates: &[Candidate<'_>],
+    ) -> Result<PreparedReferral, ClientError> {
+        let mut offers = Vec::with_capacity(candidates.len());
+        let mut parcels = Vec::with_capacity(candidates.len());
+        for candidate in candidates {
+            let (offer, ids) = self.prepare_offer(ask.purpose, candidate)?;
+            offers.push(offer);
+            parcels.push(ids);
+        }
+        let request = v1::CreateReferralRequest {
+            parent: words::agency_name(self.agency().id()),
+            request_id: request_id(),
+            case_handle: ask.case.to_string(),
+            purpose: words::purpose_number(ask.purpose),
+            urgency: words::urgency_number(ask.urgency),
+            decide_by: Some(words::to_proto_time(ask.decide_by)),
+            offers,
+        };
+        let recipients =
+            candidates.iter().map(|candidate| candidate.basis.recipient.clone()).collect();
+        Ok(PreparedReferral { request, recipients, parcels })
+    }
+
+    fn prepare_offer(
+        &self,
+        purpose: Purpose,
+        candidate: &Candidate<'_>,
+    ) -> Result<(v1::NewOffer, Vec<String>), ClientError> {
+        let mut deposits = Vec::with_capacity(candidate.parcels.len());
+        let mut ids = Vec::with_capacity(candidate.parcels.len());
+        for (stage, fields) in &candidate.parcels {
+            let sealed = self.seal_parcel(candidate.basis, purpose, *stage, fields.clone())?;
+            ids.push(sealed.id.to_string());
+            deposits.push(deposit(sealed, candidate.basis.chain));
+        }
+        let recipient = words::agency_name(&candidate.basis.recipient);
+        Ok((v1::NewOffer { recipient, deposits }, ids))
+    }
+
+    /// Sends a prepared referral and verifies one receipt per offer.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Refused`] with the router's reason; [`ClientError::Log`] when the log does not say what was
+    /// done. After [`ClientError::NoAnswer`] the same prepared referral may be sent again.
+    pub async fn send_referral(
+        &self,
+        prepared: &PreparedReferral,
+    ) -> Result<SentReferral, ClientError> {
+        let (reply, known) = self
+            .call(prepared.request.clone(), |channel, request| async move {
+                ReferralServiceClient::new(channel).create_referral(request).await
+            })
+            .await?;
+        let referral = words::own_id(&reply.name, self.agency().id(), "referrals")?;
+        let expected = prepared.recipients.len();
+        if reply.offers.len() != expected || reply.receipts.len() != expected {
+            return Err(LogViolation::NoReceipt.into());
+        }
+        let mut offers = Vec::with_capacity(expected);
+        let parts = reply.offers.iter().zip(&reply.receipts);
+        for ((name, receipt), (recipient, ids)) in
+            parts.zip(prepared.recipients.iter().zip(&prepared.parcels))
+        {
+            let offer: OfferId = words::own_id(name, self.agency().id(), "offers")?;
+            let proven = self.prove(Some(receipt), known).await?;
+            proven.expect(|decision| is_offered(decision, offer, referral, recipient, ids))?;
+            offers.push((recipient.clone(), offer));
+        }
+        Ok(SentReferral { referral, offers })
+    }
+
+    /// Asks candidates: [`Desk::prepare_referral`] and [`Desk::send_referral`] in one.
+    ///
+    /// # Errors
+    ///
+    /// As both.
+    pub async fn create_referral(
+        &self,
+        ask: &Ask,
+        candidates: &[Candidate<'_>],
+    ) -> Result<SentReferral, ClientError> {
+        let prepared = self.prepare_referral(ask, candidates)?;
+        self.send_referral(&prepared).await
+    }
+
+    /// Asks one more candidate.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::create_referral`].
+    pub async fn add_offer(
+        &self,
+        referral: ReferralId,
+        purpose: Purpose,
+        candidate: &Candidate<'_>,
+    ) -> Result<OfferId, ClientError> {
+        let (offer, ids) = self.prepare_offer(purpose, candidate)?;
+        let request = v1::AddOfferRequest {
+            referral: words::referral_name(self.agency().id(), referral),
+            request_id: request_id(),
+            offer: Some(offer),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                ReferralServiceClient::new(channel).add_offer(request).await
+            })
+            .await?;
+        let offer: OfferId = words::own_id(&reply.name, self.agency().id(), "offers")?;
+        let recipient = &candidate.basis.recipient;
+        self.prove(reply.receipt.as_ref(), known)
+            .await?
+            .expect(|decision| is_offered(decision, offer, referral, recipient, &ids))?;
+        Ok(offer)
+    }
+
+    /// Seals and deposits one stage's parcel for one offer.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::seal`] and any call.
+    pub async fn deposit(
+        &self,
+        offer: OfferId,
+        basis: &Basis,
+        purpose: Purpose,
+        stage: Stage,
+        fields: Vec<Field>,
+    ) -> Result<Proven, ClientError> {
+        let sealed = self.seal(basis, purpose, stage, fields)?;
+        self.deposit_sealed(offer, sealed).await
+    }
+
+    /// Deposits a parcel that was sealed before.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn deposit_sealed(
+        &self,
+        offer: OfferId,
+        deposit: v1::Deposit,
+    ) -> Result<Proven, ClientError> {
+        let parcel = deposit.parcel.as_ref().ok_or(ClientError::Reply("a deposit"))?;
+        let statement = parcel.statement.clone();
+        let request = v1::DepositParcelRequest {
+            offer: words::offer_name(self.agency().id(), offer),
+            request_id: request_id(),
+            deposit: Some(deposit),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                ReferralServiceClient::new(channel).deposit_parcel(request).await
+            })
+            .await?;
+        let proven = self.prove(reply.receipt.as_ref(), known).await?;
+        Ok(proven.expect(|decision| match decision {
+            Decision::Deposited { offer: named, deposit: Deposited { statement: told, .. }, .. } => {
+                *named == offer.to_string() && told.as_bytes() == statement
+            }
+            _ => false,
+        })?)
+    }
+
+    /// Takes a referral back: every offer not accepted closes.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn recall(&self, referral: ReferralId) -> Result<Vec<Proven>, ClientError> {
+        let request = v1::RecallReferralRequest {
+            name: words::referral_name(self.agency().id(), referral),
+            request_id: request_id(),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                ReferralServiceClient::new(channel).recall_referral(request).await
+            })
+            .await?;
+        let mut closed = Vec::with_capacity(reply.receipts.len());
+        for receipt in &reply.receipts {
+            closed.push(self.prove(Some(receipt), known).await?);
+        }
+        Ok(closed)
+    }
+
+    /// One referral as it stands.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn referral(&self, referral: ReferralId) -> Result<ReferralView, ClientError> {
+        let name = words::referral_name(self.agency().id(), referral);
+        let (reply, _) = self
+            .call(v1::GetReferralRequest { name }, |channel, request| async move {
+                ReferralServiceClient::new(channel).get_referral(request).await
+            })
+            .await?;
+        self.read_referral(reply.referral.ok_or(ClientError::Reply("no referral"))?)
+    }
+
+    /// Every referral of this agency.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn referrals(&self) -> Result<Vec<ReferralView>, ClientError> {
+        let mut found = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = v1::ListReferralsRequest {
+                parent: words::agency_name(self.agency().id()),
+                page_size: 100,
+                page_token,
+            };
+            let (reply, _) = self
+                .call(request, |channel, request| async move {
+                    ReferralServiceClient::new(channel).list_referrals(request).await
+                })
+                .await?;
+            for referral in reply.referrals {
+                found.push(self.read_referral(referral)?);
+            }
+            page_token = reply.next_page_token;
+            if page_token.is_empty() {
+                return Ok(found);
+            }
+        }
+    }
+
+    fn read_referral(&self, referral: v1::Referral) -> Result<ReferralView, ClientError> {
+        let offers = referral.offers.into_iter().map(|offer| {
+            Ok(SourceOffer {
+                offer: words::own_id(&offer.name, self.agency().id(), "offers")?,
+                recipient: words::agency_of(&offer.recipient)?,
+                state: words::offer_state(offer.state)
+                    .ok_or(ClientError::Reply("an offer's state"))?,
+                decline_reason: words::decline_reason(offer.decline_reason),
+                outcome: words::outcome(offer.outcome),
+                deposited: offer.deposited.into_iter().filter_map(words::stage).collect(),
+                opened: offer.opened.into_iter().filter_map(words::stage).collect(),
+            })
+        });
+        Ok(ReferralView {
+            referral: words::own_id(&referral.name, self.agency().id(), "referrals")?,
+            state: words::referral_state(referral.state)
+                .ok_or(ClientError::Reply("a referral's state"))?,
+            offers: offers.collect::<Result<_, ClientError>>()?,
+        })
+    }
+}
+
+/// Whether the entry says that this offer was made, with exactly these parcels.
+fn is_offered(
+    decision: &Decision,
+    offer: OfferId,
+    referral: ReferralId,
+    recipient: &AgencyId,
+    parcels: &[String],
+) -> bool {
+    match decision {
+        Decision::Offered { offer: o, referral: r, recipient: to, deposits, .. } => {
+            *o == offer.to_string()
+                && *r == referral.to_string()
+                && to == recipient.as_str()
+                && deposits.iter().map(|deposit| &deposit.parcel).eq(parcels)
+        }
+        _ => false,
+    }
+}
+
+fn deposit(sealed: Sealed, chain: BasisChainId) -> v1::Deposit {
+    v1::Deposit {
+        parcel: Some(to_proto(sealed.parcel)),
+        basis_chain: chain.to_string(),
+        basis_salt: sealed.basis_salt.to_vec(),
+    }
+}
+
+/// A parcel as it travels.
+#[must_use]
+pub fn to_proto(parcel: SealedParcel) -> v1::Parcel {
+    v1::Parcel {
+        statement: parcel.statement.into(),
+        encapsulated_key: parcel.enc.into(),
+        wrapped_key: parcel.wrapped.into(),
+        labels: parcel
+            .labels
+            .iter()
+            .map(|item| v1::Label {
+                digest: item.digest.to_vec(),
+                category: words::category_number(item.label.category()),
+                form: words::form_number(item.label.form()),
+            })
+            .collect(),
+        fields: parcel.fields.into_iter().map(Into::into).collect(),
+    }
+}

@@ -1,0 +1,88 @@
+//! What an agency is given once, by hand, and pins: the log's key, the administrators' keys, the certificate authority.
+
+use std::path::Path;
+
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
+
+use super::connect::{ConnectError, certificates};
+use crate::domain::time::Timestamp;
+use crate::envelope::bundle::KeyBundle;
+use crate::envelope::keys::VerifyingKey;
+use crate::identity::signing_chain::{TrustStore, verify_signing_chain};
+
+/// The log's verifier key, in the folder of [`TrustAnchors::read`].
+pub const LOG_KEY_FILE: &str = "log.vkey";
+/// The administrators' public keys, PEM.
+pub const ADMINISTRATORS_FILE: &str = "administrators.pem";
+/// The certificate authority's roots, PEM.
+pub const ROOTS_FILE: &str = "roots.pem";
+
+/// Pinned keys; nothing of them is ever taken from the router.
+#[derive(Debug, Clone)]
+pub struct TrustAnchors {
+    /// Log origin, which is also the trust domain of certificates.
+    pub origin: String,
+    /// The log's verifier key.
+    pub log_key: String,
+    /// The administrators whose two signatures enrol agencies and publish protocols.
+    pub administrators: Vec<VerifyingKey>,
+    /// Roots that the router's and the agencies' certificates end in.
+    pub roots: Vec<CertificateDer<'static>>,
+}
+
+impl TrustAnchors {
+    /// From a folder with the three files named above.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError::File`] naming the file that cannot be used.
+    pub fn read(folder: &Path) -> Result<Self, ConnectError> {
+        let unusable = |file: &str, why: String| ConnectError::File {
+            what: "pinned key",
+            path: folder.join(file).display().to_string(),
+            why,
+        };
+        let log_key = std::fs::read_to_string(folder.join(LOG_KEY_FILE))
+            .map_err(|error| unusable(LOG_KEY_FILE, error.to_string()))?
+            .trim_end()
+            .to_owned();
+        let origin = crate::ledger::note::NoteVerifier::parse(&log_key)
+            .map_err(|error| unusable(LOG_KEY_FILE, error.to_string()))?
+            .name()
+            .to_owned();
+        let administrators = SubjectPublicKeyInfoDer::pem_file_iter(folder.join(ADMINISTRATORS_FILE))
+            .map_err(|error| unusable(ADMINISTRATORS_FILE, error.to_string()))?
+            .map(|key| {
+                let key = key.map_err(|error| unusable(ADMINISTRATORS_FILE, error.to_string()))?;
+                VerifyingKey::from_spki(key.as_ref())
+                    .map_err(|error| unusable(ADMINISTRATORS_FILE, error.to_string()))
+            })
+            .collect::<Result<_, _>>()?;
+        let roots = certificates(&folder.join(ROOTS_FILE))?;
+        Ok(Self { origin, log_key, administrators, roots })
+    }
+
+    /// The administrator of this key id.
+    #[must_use]
+    pub fn administrator(&self, kid: &str) -> Option<&VerifyingKey> {
+        self.administrators.iter().find(|key| key.spki_kid() == kid)
+    }
+
+    /// Whether the bundle's certificates lead to a pinned root and name the bundle's own agency, at `now`.
+    ///
+    /// Revocation is the router's to check when the bundle is published: an agency's lists are its own.
+    #[must_use]
+    pub fn certifies(&self, bundle: &KeyBundle, now: Timestamp) -> bool {
+        let Some((leaf, intermediates)) = bundle.chain().split_first() else {
+            return false;
+        };
+        let intermediates: Vec<CertificateDer<'_>> =
+            intermediates.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+        let Ok(trust) = TrustStore::new(&self.roots) else {
+            return false;
+        };
+        verify_signing_chain(leaf, &intermediates, &trust, now, &self.origin)
+            .is_ok_and(|certificate| *certificate.agency() == bundle.content().agency)
+    }
+}
