@@ -1,7 +1,4 @@
 //! One file per subcommand.
 
-<<<<<<< HEAD
 pub mod bench;
-=======
 pub mod ca;
->>>>>>> client
