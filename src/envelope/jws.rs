@@ -4,9 +4,11 @@
 //!
 //! RFC 7515 §7.1 and RFC 7518 §3.4. Everything optional there is refused here.
 
-use super::keys::{KeyError, Signer, VerifyingKey, b64u, sha256};
+use super::keys::{KeyError, Signer, b64u, sha256};
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+
+pub use super::keys::{SigningKey, VerifyingKey};
 
 /// Longest token taken, in bytes: a key bundle's ledger entry must fit 65,535.
 pub const JWS_BYTES_MAX: usize = 64 * 1024;

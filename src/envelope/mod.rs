@@ -10,8 +10,15 @@ pub mod act;
 pub mod basis_statement;
 pub mod bundle;
 mod claims;
+pub mod disclosure;
 pub mod error;
+#[cfg(test)]
+mod fixture;
+pub mod hpke;
 pub mod jws;
 pub mod keys;
+pub mod open;
+pub mod record;
+pub mod seal;
 pub mod statement;
 pub mod withdrawal;
