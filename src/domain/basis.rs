@@ -1,6 +1,7 @@
 //! The lawful ground of a disclosure, and what each kind of ground may never exceed.
 //!
-//! A basis names one recipient. It is parsed from a signed statement elsewhere; here it is only judged.
+//! A basis names one recipient. It is parsed from a signed statement elsewhere; here it is only
+//! judged.
 
 use super::id::{AgencyId, BasisChainId, CaseHandle};
 use super::label::LabelSet;
@@ -89,9 +90,10 @@ pub enum BoundsError {
     /// Nobody gave the consent.
     #[error("consent is given by the person or a guardian")]
     Giver,
-    /// To this kind of recipient the person must have been asked alone, with an interpreter who is no companion or child.
+    /// To this kind of recipient the person must have been asked alone, with an interpreter who is
+    /// no companion or child.
     #[error(
-        "consent for a recipient of kind {0} is asked for alone, and not through a companion or a child"
+        "consent for a recipient of kind {0} is asked alone, not through a companion or a child"
     )]
     NotAlone(AgencyKind),
     /// Asked through a companion or a child: no label that says who the person is.
@@ -139,7 +141,8 @@ impl Basis {
 
     /// Whether consent was asked through somebody before whom a person may not speak freely.
     ///
-    /// Such a consent allows triage without identity only, until the person is asked again alone (R8).
+    /// Such a consent allows triage without identity only, until the person is asked again alone
+    /// (R8).
     #[must_use]
     pub const fn asked_through_companion(&self) -> bool {
         matches!(self.kind, BasisKind::Consent)

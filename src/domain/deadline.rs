@@ -4,7 +4,8 @@ use super::time::Timestamp;
 use super::vocabulary::Urgency;
 use std::time::Duration;
 
-/// Clocks that several candidates see are rounded to this, so that a finer time does not join two offers (R3).
+/// Clocks that several candidates see are rounded to this, so that a finer time does not join two
+/// offers (R3).
 pub const CLOCK_STEP: Duration = Duration::from_secs(60);
 
 const MINUTE: u64 = 60;
@@ -43,8 +44,9 @@ impl Urgency {
     }
 }
 
-/// When a candidate must have decided: the earliest of the urgency's limit, what the source `asked`, and when the
-/// person leaves; rounded down to the minute, never before `created`'s minute.
+/// When a candidate must have decided: the earliest of the urgency's limit, what the source
+/// `asked`, and when the person leaves; rounded down to the minute, never before `created`'s
+/// minute.
 #[must_use]
 pub fn decide_by(
     urgency: Urgency,

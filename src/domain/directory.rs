@@ -1,4 +1,5 @@
-//! What an agency says of itself in its signed key bundle: what it offers, to whom, and what it must report or demands.
+//! What an agency says of itself in its signed key bundle: what it offers, to whom, and what it
+//! must report or demands.
 
 use super::vocabulary::{PlacementGender, Purpose, ReportsTo, Requirement};
 use std::fmt;
@@ -41,7 +42,8 @@ impl Language {
         &self.0
     }
 
-    /// Whether a speaker of `other` is understood: the same primary language, and no contradiction in what follows.
+    /// Whether a speaker of `other` is understood: the same primary language, and no contradiction
+    /// in what follows.
     #[must_use]
     pub fn serves(&self, other: &Self) -> bool {
         let mut mine = self.0.split('-');
@@ -83,7 +85,8 @@ impl fmt::Display for Language {
     }
 }
 
-/// A word of the members' own directory for a setting, an area or an accessibility: `FAMILY_ROOM`, `BELGRADE`, `STEP_FREE`.
+/// A word of the members' own directory for a setting, an area or an accessibility: `FAMILY_ROOM`,
+/// `BELGRADE`, `STEP_FREE`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Tag(String);
 
@@ -158,6 +161,28 @@ pub struct AgencyFacts {
     pub hours: String,
     /// Phone of the intake desk, as text for people.
     pub intake_phone: String,
+}
+
+/// An agency that says nothing of itself: no duty, no requirement, no purpose, every age.
+impl Default for AgencyFacts {
+    fn default() -> Self {
+        Self {
+            reports_to: Vec::new(),
+            requires: Vec::new(),
+            purposes: Vec::new(),
+            settings: Vec::new(),
+            languages: Vec::new(),
+            interpreters: Vec::new(),
+            genders: Vec::new(),
+            age_from: 0,
+            age_to: AGE_MAX,
+            boys_up_to: None,
+            accessibility: Vec::new(),
+            areas: Vec::new(),
+            hours: String::new(),
+            intake_phone: String::new(),
+        }
+    }
 }
 
 impl AgencyFacts {

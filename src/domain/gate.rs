@@ -1,10 +1,13 @@
-//! The gate: may these labels be disclosed, to this recipient, for this purpose, at this stage, now?
+//! The gate: may these labels be disclosed, to this recipient, for this purpose, at this stage,
+//! now?
 //!
-//! One pure function, run four times: in the source's desk before sealing, in the router at deposit and again at each
-//! opening, and in the auditor's replay with the entry's time. Every parcel deposited or opened takes a [`Permit`], and
-//! only this file makes one: code that forgets to ask does not compile. Deny by default, deny wins, all or nothing.
+//! One pure function, run four times: in the source's desk before sealing, in the router at deposit
+//! and again at each opening, and in the auditor's replay with the entry's time. Every parcel
+//! deposited or opened takes a [`Permit`], and only this file makes one: code that forgets to ask
+//! does not compile. Deny by default, deny wins, all or nothing.
 //!
-//! Knows nothing of storage, transport or the clock: the caller says what time it is, and which basis heads the chain.
+//! Knows nothing of storage, transport or the clock: the caller says what time it is, and which
+//! basis heads the chain.
 
 use super::basis::{Basis, BoundsError};
 use super::id::AgencyId;
@@ -13,7 +16,8 @@ use super::protocol::{Protocol, Verdict};
 use super::time::{Period, Timestamp};
 use super::vocabulary::{AgencyKind, Asked, OfferState, Purpose, Stage};
 
-/// The version of the rules in this file, written into every decision so that replay runs the same ones.
+/// The version of the rules in this file, written into every decision so that replay runs the same
+/// ones.
 pub const GATE_VERSION: u32 = 1;
 
 /// What a source proposes to disclose, or a recipient to open.
@@ -44,8 +48,8 @@ pub enum BasisHead<'a> {
 
 /// Proof that one proposal was covered by one basis under one protocol version for one period.
 ///
-/// Not `Clone`: a permit is spent by the disclosure it allows. The sequencer checks the time of the entry against
-/// [`Permit::validity`], so that a permit does not outlive what it rests on.
+/// Not `Clone`: a permit is spent by the disclosure it allows. The sequencer checks the time of the
+/// entry against [`Permit::validity`], so that a permit does not outlive what it rests on.
 #[derive(Debug)]
 #[must_use = "a permit is spent by the disclosure it allows"]
 pub struct Permit {
@@ -54,7 +58,8 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// The moments at which the disclosure may be recorded: until the first of the covering allows ends.
+    /// The moments at which the disclosure may be recorded: until the first of the covering allows
+    /// ends.
     #[must_use]
     pub const fn validity(&self) -> Period {
         self.validity
@@ -85,13 +90,15 @@ pub enum Refusal {
     /// Withdrawn, not yet begun, or expired.
     #[error("the basis is not in force")]
     NotInForce,
-    /// The basis claims more than its kind can carry, or was asked for in a way that does not reach this stage.
+    /// The basis claims more than its kind can carry, or was asked for in a way that does not reach
+    /// this stage.
     #[error("the basis does not carry this: {0}")]
     Bounds(BoundsError),
     /// The basis was asked for through a companion or a child, and reaches triage only.
     #[error("asked through a companion or a child, consent reaches triage only")]
     TriageOnly,
-    /// The protocol does not let this kind of recipient have these labels at this stage on this ground.
+    /// The protocol does not let this kind of recipient have these labels at this stage on this
+    /// ground.
     #[error("the protocol does not let this kind of recipient have {0:?} at this stage")]
     Protocol(LabelSet),
     /// The basis does not allow these labels, or not in the way the protocol asks for.
@@ -104,13 +111,13 @@ pub enum Refusal {
 
 /// Answers whether `proposal` may be deposited `now`.
 ///
-/// All or nothing: trimming a proposal would send less than staff believe they sent, and naming what is withheld
-/// would tell that it exists.
+/// All or nothing: trimming a proposal would send less than staff believe they sent, and naming
+/// what is withheld would tell that it exists.
 ///
 /// # Errors
 ///
-/// The first [`Refusal`] that applies, in the order the variants are declared, but never [`Refusal::Stage`]: a source
-/// may deposit ahead of the decision.
+/// The first [`Refusal`] that applies, in the order the variants are declared, but never
+/// [`Refusal::Stage`]: a source may deposit ahead of the decision.
 pub fn permit(
     proposal: &Proposal<'_>,
     head: BasisHead<'_>,
@@ -194,9 +201,10 @@ pub fn permit_opening(
 
 /// Whether an offer in `state` lets its recipient open a parcel of `stage`.
 ///
-/// Triage opens from the start until the offer is over; what is sealed for the accepted place from the acceptance on;
-/// what is for care from arrival on. Nothing opens when the offer is over, also after COMPLETED: who has helped has
-/// opened what it needed, and a later need is a new offer with its own yes.
+/// Triage opens from the start until the offer is over; what is sealed for the accepted place from
+/// the acceptance on; what is for care from arrival on. Nothing opens when the offer is over, also
+/// after COMPLETED: who has helped has opened what it needed, and a later need is a new offer with
+/// its own yes.
 #[must_use]
 pub const fn stage_open(state: OfferState, stage: Stage) -> bool {
     match stage {

@@ -1,5 +1,5 @@
-//! Identifiers. Random ones are 128-bit and printed as base32: never sequential, never time-ordered,
-//! so that nothing can be read from them or ordered by them (R3).
+//! Identifiers. Random ones are 128-bit and printed as base32: never sequential, never
+//! time-ordered, so that nothing can be read from them or ordered by them (R3).
 
 use data_encoding::Specification;
 use std::fmt;
@@ -69,7 +69,8 @@ macro_rules! name_id {
 }
 
 name_id! {
-    /// An agency: `[a-z0-9-]{1,63}`, as in its certificate's URI. A unit that can be excluded is an agency of its own.
+    /// An agency: `[a-z0-9-]{1,63}`, as in its certificate's URI. A unit that can be excluded is an
+    /// agency of its own.
     "agency id" AgencyId
 }
 name_id! {
@@ -170,7 +171,8 @@ impl FromStr for RequestId {
     }
 }
 
-/// A staff pseudonym (`sub` of the staff token): 1 to 64 visible ASCII characters that only the agency resolves.
+/// A staff pseudonym (`sub` of the staff token): 1 to 64 visible ASCII characters that only the
+/// agency resolves.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StaffPseudonym(std::sync::Arc<str>);
 

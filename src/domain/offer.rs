@@ -73,7 +73,8 @@ pub enum PlacesEffect {
 impl OfferState {
     /// Whether the recipient has still to decide.
     ///
-    /// These are the siblings that a first acceptance closes, and what a recall or a withdrawal closes.
+    /// These are the siblings that a first acceptance closes, and what a recall or a withdrawal
+    /// closes.
     #[must_use]
     pub const fn is_undecided(self) -> bool {
         matches!(
@@ -102,9 +103,10 @@ impl OfferState {
 
     /// The state after `command`.
     ///
-    /// An answer to a question returns the offer to `RECEIVED`, also when it had been waitlisted: there is
-    /// something new to decide on, and its clock runs again. A withdrawal leaves an accepted offer, and one that is
-    /// over, as it is: a placement never ends because consent was withdrawn, and a withdrawal can always be recorded.
+    /// An answer to a question returns the offer to `RECEIVED`, also when it had been waitlisted:
+    /// there is something new to decide on, and its clock runs again. A withdrawal leaves an
+    /// accepted offer, and one that is over, as it is: a placement never ends because consent was
+    /// withdrawn, and a withdrawal can always be recorded.
     ///
     /// # Errors
     ///
@@ -149,7 +151,8 @@ impl OfferState {
     }
 }
 
-/// The siblings that a first acceptance closes: the positions of the offers that are still undecided.
+/// The siblings that a first acceptance closes: the positions of the offers that are still
+/// undecided.
 pub fn siblings_to_close<'a>(
     states: impl IntoIterator<Item = OfferState> + 'a,
     accepted: usize,

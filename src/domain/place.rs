@@ -14,7 +14,8 @@ pub const OFFER_PLACES_MAX: u32 = 64;
 
 /// One category of an agency's places.
 ///
-/// `available + held + taken + occupied + closed = total`, each at least zero; every change keeps it or changes nothing.
+/// `available + held + taken + occupied + closed = total`, each at least zero; every change keeps
+/// it or changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pool {
     total: u32,
@@ -46,7 +47,8 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// [`PlaceError::OutOfRange`] above [`POOL_PLACES_MAX`], [`PlaceError::TooSmall`] when more are closed than exist.
+    /// [`PlaceError::OutOfRange`] above [`POOL_PLACES_MAX`], [`PlaceError::TooSmall`] when more are
+    /// closed than exist.
     pub fn new(total: u32, closed: u32) -> Result<Self, PlaceError> {
         Self::restore(total, 0, 0, 0, closed)
     }
@@ -119,7 +121,8 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// [`PlaceError::NoPlaces`] when fewer are free, [`PlaceError::OutOfRange`] for 0 or more than [`OFFER_PLACES_MAX`].
+    /// [`PlaceError::NoPlaces`] when fewer are free, [`PlaceError::OutOfRange`] for 0 or more than
+    /// [`OFFER_PLACES_MAX`].
     pub fn hold(&mut self, places: u32) -> Result<(), PlaceError> {
         self.claim(places)?;
         self.held += places;
@@ -190,7 +193,8 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// [`PlaceError::TooSmall`] when fewer would remain than are in use, [`PlaceError::OutOfRange`] above the limit.
+    /// [`PlaceError::TooSmall`] when fewer would remain than are in use, [`PlaceError::OutOfRange`]
+    /// above the limit.
     pub fn resize(&mut self, total: u32, closed: u32) -> Result<(), PlaceError> {
         *self = Self::restore(total, self.held, self.taken, self.occupied, closed)?;
         Ok(())
@@ -212,7 +216,8 @@ impl Pool {
     }
 }
 
-/// When a hold made `now` ends: after [`HOLD_MAX`], or when the decision is due if that is still to come.
+/// When a hold made `now` ends: after [`HOLD_MAX`], or when the decision is due if that is still to
+/// come.
 ///
 /// An offer on a waiting list outlives its `decide_by`; its hold has the full time.
 #[must_use]

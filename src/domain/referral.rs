@@ -3,11 +3,12 @@
 use super::vocabulary::{OfferState, ReferralState};
 
 impl ReferralState {
-    /// The state that follows from the offers, and from whether the source recalled or the basis was withdrawn.
+    /// The state that follows from the offers, and from whether the source recalled or the basis
+    /// was withdrawn.
     ///
-    /// What happened to the person comes first: a placement stays a placement after a withdrawal or a recall.
-    /// Without any offer yet the referral is `OPEN`; with none left to hope for it is `UNPLACED`.
-    /// `EXPIRED` and `ENTERED_IN_ERROR` are not derived: they are acts of the source.
+    /// What happened to the person comes first: a placement stays a placement after a withdrawal or
+    /// a recall. Without any offer yet the referral is `OPEN`; with none left to hope for it is
+    /// `UNPLACED`. `EXPIRED` and `ENTERED_IN_ERROR` are not derived: they are acts of the source.
     #[must_use]
     pub fn derive(
         offers: impl Iterator<Item = OfferState>,

@@ -7,7 +7,8 @@ use std::time::Duration;
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The latest time taken from outside, 9999-12-31T23:59:59Z: what RFC 3339 and protobuf can print.
+    /// The latest time taken from outside, 9999-12-31T23:59:59Z: what RFC 3339 and protobuf can
+    /// print.
     pub const MAX: Self = Self(253_402_300_799_000);
 
     /// From milliseconds since the epoch; `None` before the epoch or past [`Timestamp::MAX`].
@@ -55,7 +56,8 @@ impl Timestamp {
         Self(self.0.saturating_sub(millis).max(0))
     }
 
-    /// Rounded down to a multiple of `step`, where a finer time would let two parties join what they hold.
+    /// Rounded down to a multiple of `step`, where a finer time would let two parties join what
+    /// they hold.
     #[must_use]
     pub fn coarse(self, step: Duration) -> Self {
         let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);

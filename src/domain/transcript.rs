@@ -1,10 +1,12 @@
-//! Unambiguous concatenation: what is hashed, keyed or authenticated together can be cut in one way only.
+//! Unambiguous concatenation: what is hashed, keyed or authenticated together can be cut in one way
+//! only.
 
 /// `u16` big-endian count, then for each part its `u32` big-endian length and its bytes.
 ///
 /// # Panics
 ///
-/// On more than 65,535 parts or a part of 4 GiB: both are our own calls, with a fixed number of short parts.
+/// On more than 65,535 parts or a part of 4 GiB: both are our own calls, with a fixed number of
+/// short parts.
 #[must_use]
 pub fn transcript(parts: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::with_capacity(2 + parts.iter().map(|part| 4 + part.len()).sum::<usize>());

@@ -16,19 +16,24 @@ pub const IDENTIFYING: LabelSet = LabelSet::of_categories(&[
 ])
 .union(label(Category::Family, Form::Members).and_above());
 
-/// The most that a ground of `kind` can carry to a recipient for a purpose. Empty: it does not reach there at all.
+/// The most that a ground of `kind` can carry to a recipient for a purpose. Empty: it does not
+/// reach there at all.
 ///
-/// Not a permission: a protocol that would go past it is refused when it is loaded, and a basis when it is recorded.
+/// Not a permission: a protocol that would go past it is refused when it is loaded, and a basis
+/// when it is recorded.
 ///
-/// - Nobody discloses to the operator, to an agency's own data protection officer, or to oversight, other than by
-///   a complaint. A non-member is reached by a carried referral, never through the router.
-/// - `CHILD_SAFEGUARDING` reaches those whose task is children, and for a place for the night those who run places:
-///   shelters, reception, and social services, which place children with families. Not an NGO as such: an NGO's house
-///   is enrolled as a SHELTER, and its other work asks for consent. In doubt about age the person is treated as a
-///   child (R11), so a wrong guess must cost little: never PUNISHABLE_ACTS, and to a place never more than it needs to
-///   put a bed in the right room.
-/// - `VITAL_INTEREST` reaches health, with what treats; and for physical protection the police and the border police,
-///   who run mountain and river rescue, with where and how urgent, and nothing about the person.
+/// - Nobody discloses to the operator, to an agency's own data protection officer, or to oversight,
+///   other than by a complaint. A non-member is reached by a carried referral, never through the
+///   router.
+/// - `CHILD_SAFEGUARDING` reaches those whose task is children, and for a place for the night those
+///   who run places: shelters, reception, and social services, which place children with families.
+///   Not an NGO as such: an NGO's house is enrolled as a SHELTER, and its other work asks for
+///   consent. In doubt about age the person is treated as a child (R11), so a wrong guess must cost
+///   little: never PUNISHABLE_ACTS, and to a place never more than it needs to put a bed in the
+///   right room.
+/// - `VITAL_INTEREST` reaches health, with what treats; and for physical protection the police and
+///   the border police, who run mountain and river rescue, with where and how urgent, and nothing
+///   about the person.
 /// - `LEGAL_DUTY` never says who the person is.
 /// - `COMPLAINT` reaches oversight for the person's rights.
 #[must_use]
