@@ -9,6 +9,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use crate::domain::id::AgencyId;
 use crate::domain::random::Random;
 use crate::domain::time::Timestamp;
+use crate::grpc::tls::system_now;
 use crate::identity::authority::{Authority, IssuedLeaf, RevocationReason};
 use crate::identity::certificate::{Serial, is_trust_domain};
 
@@ -156,7 +157,7 @@ impl CaCommand {
     }
 
     fn execute(self) -> Result<String, FolderError> {
-        let now = now();
+        let now = system_now()();
         let dir = self.dir;
         match self.action {
             Action::Init {
@@ -352,16 +353,6 @@ fn describe(leaf: &IssuedLeaf) -> String {
 
 fn days(days: u32) -> Duration {
     Duration::from_secs(u64::from(days) * 86_400)
-}
-
-fn now() -> Timestamp {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let millis = since
-        .ok()
-        .and_then(|since| i64::try_from(since.as_millis()).ok());
-    millis
-        .and_then(Timestamp::from_millis)
-        .unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

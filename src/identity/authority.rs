@@ -22,9 +22,11 @@ use crate::domain::random::Random;
 use crate::domain::time::Timestamp;
 
 mod index;
+mod issued;
 mod profile;
 
 pub use index::{Index, Issued, RevocationReason};
+pub use issued::{AgencyIdentity, IssuedLeaf, Keep, RevocationLists};
 pub use profile::{LeafProfile, Usage};
 
 /// Life of a root: it is renewed by a ceremony, not by a timer.
@@ -73,72 +75,6 @@ impl From<rcgen::Error> for AuthorityError {
     fn from(_: rcgen::Error) -> Self {
         Self::Making
     }
-}
-
-/// A private key and its certificate's chain, as issued.
-pub struct IssuedLeaf {
-    /// Private key, PKCS #8 in PEM.
-    pub key_pem: Zeroizing<String>,
-    /// Leaf and issuing CA, PEM.
-    pub chain_pem: String,
-    /// Leaf, DER.
-    pub certificate: CertificateDer<'static>,
-    /// Issuing CA, DER.
-    pub issuer: CertificateDer<'static>,
-    /// Serial number of the leaf.
-    pub serial: Serial,
-    /// Last moment of validity.
-    pub not_after: Timestamp,
-}
-
-impl IssuedLeaf {
-    /// The private key, PKCS #8 in DER.
-    ///
-    /// # Errors
-    ///
-    /// [`AuthorityError::State`] when it is not the key that was issued.
-    pub fn key_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, AuthorityError> {
-        let pair = KeyPair::from_pem(&self.key_pem).map_err(|_| AuthorityError::State)?;
-        Ok(Zeroizing::new(pair.serialize_der()))
-    }
-}
-
-impl fmt::Debug for IssuedLeaf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "IssuedLeaf({})", self.serial)
-    }
-}
-
-/// The two certificates of one agency: two keys, so that neither alone can send.
-#[derive(Debug)]
-pub struct AgencyIdentity {
-    /// TLS client certificate.
-    pub tls: IssuedLeaf,
-    /// Signing certificate.
-    pub signing: IssuedLeaf,
-}
-
-/// What an authority must keep between two uses; keys apart from the rest.
-pub struct Keep {
-    /// Root certificate, PEM.
-    pub root_pem: String,
-    /// Root key, PKCS #8 in PEM; absent while it is kept elsewhere.
-    pub root_key_pem: Option<Zeroizing<String>>,
-    /// Issuing CA's certificate, PEM.
-    pub issuing_pem: String,
-    /// Issuing CA's key, PKCS #8 in PEM.
-    pub issuing_key_pem: Zeroizing<String>,
-    /// What was issued and revoked.
-    pub index: Index,
-}
-
-/// Revocation lists as of one moment, PEM.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RevocationLists {
-    /// The root's: covers the issuing CA. Absent when the root key is kept elsewhere.
-    pub root_pem: Option<String>,
-    /// The issuing CA's: covers the leaves.
-    pub issuing_pem: String,
 }
 
 /// A root and an issuing CA, ready to issue and to revoke.

@@ -20,8 +20,6 @@ pub struct Enrolled {
 
 /// That nobody was recognised: one text for the outside, the reason for the log.
 ///
-/// # Source
-///
 /// A caller that could tell an unknown agency from a bad token could enumerate the members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("authentication failed")]

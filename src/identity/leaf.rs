@@ -64,7 +64,7 @@ impl<'a> Leaf<'a> {
             return Err(CertificateError::Malformed);
         }
         match X509Certificate::from_der(der) {
-            Ok((rest, parsed)) if rest.is_empty() => Ok(Self { der, parsed }),
+            Ok(([], parsed)) => Ok(Self { der, parsed }),
             _ => Err(CertificateError::Malformed),
         }
     }

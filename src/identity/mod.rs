@@ -10,4 +10,6 @@ mod leaf;
 pub mod mint;
 pub mod signing_chain;
 pub mod staff_key;
+#[cfg(test)]
+pub(crate) mod testing;
 pub mod token;
