@@ -1,5 +1,72 @@
-//! One file per subcommand.
+//! The command line: one file per subcommand.
 
 pub mod bench;
 pub mod ca;
+pub mod check;
+pub mod exit;
+pub mod key_file;
+pub mod log;
 pub mod protocol;
+pub mod router;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Secure multi-agency referrals: sealed, consented, recorded, and verifiable by outsiders.
+#[derive(Debug, Parser)]
+#[command(name = "safeconduct", version, about, after_help = exit::EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+// One line for each subcommand here and in `main`.
+#[derive(Debug, clap::Subcommand)]
+enum Command {
+    Router(router::RouterCommand),
+    Check(check::CheckCommand),
+    Protocol(protocol::ProtocolCommand),
+    Ca(ca::CaCommand),
+    Bench(bench::BenchCommand),
+}
+
+/// Parses the command line and runs it.
+#[must_use]
+pub fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Router(command) => command.run(),
+        Command::Check(command) => command.run(),
+        Command::Protocol(command) => command.run(),
+        Command::Ca(command) => command.run(),
+        Command::Bench(command) => in_runtime(command.run()),
+    }
+}
+
+/// Runs a command that waits for the network.
+fn in_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => {
+            eprintln!("safeconduct: no runtime: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_documents_exit_codes() {
+        Cli::command().debug_assert();
+        let help = Cli::command().render_long_help().to_string();
+        for code in ["70", "78"] {
+            assert!(help.contains(code));
+        }
+    }
+}

@@ -113,24 +113,27 @@ impl Session {
         self.channel.clone()
     }
 
-    /// `message` as `staff` would send it: token, known log size, deadline.
+    /// `message` as `staff` would send it: token, known log size, deadline. Without staff, the certificate alone
+    /// speaks: enough for an agency's first key bundle, which brings the staff-token key.
     ///
     /// # Errors
     ///
     /// [`ClientError::Token`] when the staff-token key cannot sign.
     pub fn request<Q>(
         &self,
-        staff: &Staff,
+        staff: Option<&Staff>,
         message: Q,
         known_size: u64,
         deadline: Option<Duration>,
     ) -> Result<Request<Q>, ClientError> {
-        let token = self.mint.token(staff, self.now())?;
         let mut request = Request::new(message);
-        let bearer: MetadataValue<Ascii> = format!("Bearer {token}")
-            .parse()
-            .expect("a compact JWS is visible ASCII");
-        request.metadata_mut().insert("authorization", bearer);
+        if let Some(staff) = staff {
+            let token = self.mint.token(staff, self.now())?;
+            let bearer: MetadataValue<Ascii> = format!("Bearer {token}")
+                .parse()
+                .expect("a compact JWS is visible ASCII");
+            request.metadata_mut().insert("authorization", bearer);
+        }
         if known_size > 0 {
             request.metadata_mut().insert(KNOWN_SIZE, known_size.into());
         }
@@ -156,7 +159,7 @@ impl Session {
         F: Fn(Channel, Request<Q>) -> Fut,
         Fut: Future<Output = Result<Response<R>, Status>>,
     {
-        Ok(self.call_known(staff, message, method).await?.0)
+        Ok(self.call_known(Some(staff), message, method).await?.0)
     }
 
     /// As [`Session::call`], with the log size that the request named, for [`Session::prove`].
@@ -166,7 +169,7 @@ impl Session {
     /// As [`RetryPolicy::run`].
     pub async fn call_known<Q, R, F, Fut>(
         &self,
-        staff: &Staff,
+        staff: Option<&Staff>,
         message: Q,
         method: F,
     ) -> Result<(R, Known), ClientError>
@@ -176,7 +179,9 @@ impl Session {
         Fut: Future<Output = Result<Response<R>, Status>>,
     {
         // Minted before the first attempt, so that a key that cannot sign is not taken for a refusal.
-        self.mint.token(staff, self.now())?;
+        if let Some(staff) = staff {
+            self.mint.token(staff, self.now())?;
+        }
         let known = self.log.known();
         let reply = self
             .policy

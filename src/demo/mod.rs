@@ -1,1 +1,11 @@
-//! A scripted town of agencies with real components.
+//! A scripted town of agencies with real components: a certificate authority, a router process, agencies over mTLS.
+//!
+//! [`town`] builds and runs the town and is used by the tests as well; [`story`] is what happens in it. The people
+//! are invented.
+
+pub mod liar;
+pub mod narrate;
+pub mod people;
+pub mod profile;
+pub mod story;
+pub mod town;

@@ -1,1 +1,38 @@
-//! Orders the steps: one file per noun, and the sequencer that commits them.
+//! The operations of the referral exchange, one file per noun, and the sequencer that orders them.
+//!
+//! Every operation is prepared beside the others on what the store holds, noting the versions it relied on; the
+//! [`sequencer`] takes the prepared changes in order, checks those versions again, and makes one durable batch of all
+//! that survive. Nothing is answered before that batch is durable, and what discloses is built from the
+//! [`receipt::Receipt`] of its own entry.
+//!
+//! Must not know how a request arrived, which status code a refusal becomes, or how anything is sealed or opened.
+
+pub mod administration;
+pub mod audit;
+pub mod basis;
+pub mod clock;
+pub mod denial;
+pub mod directory;
+pub mod event;
+pub mod name;
+pub mod offer;
+pub mod opening;
+pub mod parcel;
+pub mod place;
+pub mod receipt;
+pub mod referral;
+pub mod refusal;
+pub mod request;
+pub mod sequencer;
+mod start;
+pub mod withdrawal;
+
+pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
+pub use name::{BasisName, OfferName, PoolName, ReferralName};
+pub use receipt::Receipt;
+pub use refusal::Refusal;
+pub use request::{Page, Paged, Requested};
+pub use start::{Exchange, Initialise, Settings};
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,22 @@
-//! Translates: parse, call, encode. The only room that knows a status code.
+//! Translates: gRPC requests to operations of the exchange and back, and errors to status codes.
+//!
+//! Handlers parse, call and encode. Must not decide who may see what, and holds no state of any referral.
 
+pub mod admin;
+pub mod body_hash;
+pub mod call;
+pub mod convert;
+pub mod deadline;
+pub mod door;
+pub mod fields;
 pub mod limits;
 pub mod listener;
 mod live;
+pub mod metrics;
+pub mod names;
+pub mod panics;
+pub mod server;
+pub mod services;
+pub mod status;
 pub mod tls;
+pub mod words;

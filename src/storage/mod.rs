@@ -2,4 +2,11 @@
 //!
 //! Must not know what a referral may do; engines must not even know what one is.
 
+pub mod embedded;
 pub mod engine;
+pub mod limits;
+pub mod memory;
+pub mod records;
+
+#[cfg(test)]
+mod conformance;

@@ -1,0 +1,327 @@
+//! `safeconduct audit`: verify, openings, replay and export, on a live router or an exported folder.
+
+pub mod drive;
+pub mod export;
+pub mod folder;
+mod live;
+mod print;
+pub mod state;
+
+use crate::audit::source::{AuditSource, SourceError};
+use crate::audit::{Level, Report};
+use crate::ledger::note::{NoteError, NoteVerifier};
+use clap::{Args, Subcommand, ValueEnum};
+use folder::FolderSource;
+use state::{StateError, StateFile};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Check the log from outside, on a live router or an exported folder.
+#[derive(Debug, Args)]
+#[command(after_help = EXIT_CODES)]
+pub struct AuditCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  everything that this level checks is as it must be
+  1  something is not; each finding is printed with its index and reason
+  2  it could not be checked: the source or the command line failed
+  3  nothing is wrong by itself, but there was no saved state and so nothing
+     was verified against the past; with --state the next run will be";
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Recompute every hash and check signatures, times and the past
+    Verify {
+        #[command(flatten)]
+        check: Check,
+        /// Check only the checkpoint's signature and a proof that it continues the saved one; needs no mandate
+        #[arg(long)]
+        checkpoint_only: bool,
+    },
+    /// Verify, and open every commitment
+    Openings {
+        #[command(flatten)]
+        check: Check,
+    },
+    /// Verify, open, and decide every act and every disclosure again
+    Replay {
+        #[command(flatten)]
+        check: Check,
+    },
+    /// Write the log into a folder that can be audited offline
+    Export {
+        #[command(flatten)]
+        source: SourceArgs,
+        /// Folder to write; must be empty or not exist
+        #[arg(long, value_name = "DIR")]
+        to: PathBuf,
+        /// Leave the openings out: the folder can be verified, not replayed
+        #[arg(long)]
+        no_openings: bool,
+    },
+}
+
+/// Where the log is.
+#[derive(Debug, Clone, Args)]
+struct SourceArgs {
+    /// An exported folder
+    #[arg(
+        long,
+        value_name = "DIR",
+        required_unless_present = "router",
+        conflicts_with = "router"
+    )]
+    folder: Option<PathBuf>,
+    /// A live router, as https://host:port
+    #[arg(long, value_name = "URL", requires = "identity")]
+    router: Option<String>,
+    /// Folder with the auditor's certificate and keys, for a live router
+    #[arg(long, value_name = "DIR", conflicts_with = "folder")]
+    identity: Option<PathBuf>,
+}
+
+/// What to check against, and how to say it.
+#[derive(Debug, Clone, Args)]
+struct Check {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// Your saved state: key and last checkpoint. Made if missing; kept up to date
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+    /// The log's verifier key, from a place you trust
+    #[arg(long, value_name = "KEY")]
+    vkey: Option<String>,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    output: Output,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Output {
+    Text,
+    Json,
+}
+
+/// Why nothing could be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum CannotCheck {
+    /// The source failed.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// The auditor's saved state failed.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The key given is not one.
+    #[error("--vkey is not a verifier key")]
+    Key,
+    /// The key given is not the saved one.
+    #[error("--vkey is not the key in the saved state; find out which is right before going on")]
+    OtherKey,
+    /// Neither the auditor nor the source names a key.
+    #[error("no verifier key: give --vkey, or --state with a saved one")]
+    NoKey,
+    /// The folder to write is not empty.
+    #[error("the folder to write is not empty; nothing was written")]
+    NotEmpty,
+    /// Writing failed.
+    #[error("{0} cannot be written: {1}")]
+    Write(String, std::io::Error),
+}
+
+/// Everything that a run showed.
+#[derive(Debug)]
+pub struct Outcome {
+    /// The level; none for a check of the checkpoint alone.
+    pub level: Option<Level>,
+    /// The log.
+    pub origin: String,
+    /// Key name and id.
+    pub key: String,
+    /// Whether the key is the auditor's own knowledge.
+    pub pinned: bool,
+    /// The saved checkpoint's size, if there was one.
+    pub past: Option<u64>,
+    /// The checkpoint's size.
+    pub size: u64,
+    /// What was found.
+    pub report: Report,
+    /// The state file that was brought up to date.
+    pub saved: Option<PathBuf>,
+}
+
+impl Outcome {
+    /// The exit code, as `--help` documents it.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        if self.report.violations().next().is_some() {
+            1
+        } else if self.past.is_none() {
+            3
+        } else {
+            0
+        }
+    }
+}
+
+impl AuditCommand {
+    /// Runs it; prints on standard output.
+    pub async fn run(self) -> ExitCode {
+        let result = match self.action {
+            Action::Verify {
+                check,
+                checkpoint_only: true,
+            } => check.run(None).await,
+            Action::Verify { check, .. } => check.run(Some(Level::Verify)).await,
+            Action::Openings { check } => check.run(Some(Level::Openings)).await,
+            Action::Replay { check } => check.run(Some(Level::Replay)).await,
+            Action::Export {
+                source,
+                to,
+                no_openings,
+            } => source.export(to, !no_openings).await,
+        };
+        match result {
+            Ok(code) => ExitCode::from(code),
+            Err(error) => {
+                eprintln!("safeconduct: could not check: {error}");
+                ExitCode::from(2)
+            }
+        }
+    }
+}
+
+impl Check {
+    async fn run(self, level: Option<Level>) -> Result<u8, CannotCheck> {
+        let output = self.output;
+        let outcome = match (
+            &self.source.folder,
+            &self.source.router,
+            &self.source.identity,
+        ) {
+            (Some(folder), _, _) => {
+                self.check(&mut FolderSource::new(folder.clone()), level)
+                    .await?
+            }
+            (None, Some(router), Some(identity)) => {
+                self.check(&mut live::open(router, identity).await?, level)
+                    .await?
+            }
+            _ => return Err(CannotCheck::NoKey),
+        };
+        let text = match output {
+            Output::Text => print::text(&outcome),
+            Output::Json => print::json(&outcome),
+        };
+        println!("{text}");
+        Ok(outcome.exit_code())
+    }
+
+    async fn check<S: AuditSource>(
+        &self,
+        source: &mut S,
+        level: Option<Level>,
+    ) -> Result<Outcome, CannotCheck> {
+        let file = self.state.clone().map(StateFile::new);
+        let vkey = self.vkey.as_deref().map(NoteVerifier::parse).transpose();
+        let vkey = vkey.map_err(|_: NoteError| CannotCheck::Key)?;
+        check(
+            source,
+            level,
+            file.as_ref(),
+            vkey,
+            &drive::Progress::on_terminal(),
+        )
+        .await
+    }
+}
+
+/// Checks `source` at `level` (none: the checkpoint alone) against the saved state and the key given, and brings
+/// the saved state up to date if the log is one with it.
+///
+/// # Errors
+///
+/// [`CannotCheck`] when there is nothing to say; what is wrong with the log is in the outcome.
+pub async fn check<S: AuditSource>(
+    source: &mut S,
+    level: Option<Level>,
+    file: Option<&StateFile>,
+    vkey: Option<NoteVerifier>,
+    progress: &drive::Progress,
+) -> Result<Outcome, CannotCheck> {
+    let state = file.map(StateFile::load).transpose()?.flatten();
+    let given = source.checkpoint().await?;
+    let (verifier, pinned) = match (&state, vkey, &given.vkey) {
+        (Some(state), Some(vkey), _) if state.verifier != vkey => {
+            return Err(CannotCheck::OtherKey);
+        }
+        (Some(state), _, _) => (state.verifier.clone(), true),
+        (None, Some(vkey), _) => (vkey, true),
+        (None, None, Some(named)) => (
+            NoteVerifier::parse(named).map_err(|_| CannotCheck::NoKey)?,
+            false,
+        ),
+        (None, None, None) => return Err(CannotCheck::NoKey),
+    };
+    let saved = state.map(|state| state.checkpoint);
+    let past = saved.as_ref().map(|saved| saved.size);
+    let vkey = verifier.vkey();
+    let key = vkey
+        .rsplit_once('+')
+        .map_or(vkey.as_str(), |(key, _)| key)
+        .to_owned();
+    let (size, report) = match verifier.verify(&given.note) {
+        Err(error) => (0, drive::unsigned(error)),
+        Ok(checkpoint) => {
+            let report = match level {
+                Some(level) => drive::audit(source, level, &checkpoint, saved, progress).await?,
+                None => drive::checkpoint_only(source, &checkpoint, saved).await?,
+            };
+            (checkpoint.size, report)
+        }
+    };
+    let mut kept = None;
+    if let Some(file) = file.filter(|_| report.intact) {
+        file.save(&verifier, &given.note)?;
+        kept = Some(file.path().to_owned());
+    }
+    let origin = verifier.name().to_owned();
+    Ok(Outcome {
+        level,
+        origin,
+        key,
+        pinned,
+        past,
+        size,
+        report,
+        saved: kept,
+    })
+}
+
+impl SourceArgs {
+    async fn export(self, to: PathBuf, openings: bool) -> Result<u8, CannotCheck> {
+        let progress = drive::Progress::on_terminal();
+        let report = match (self.folder, self.router, self.identity) {
+            (Some(folder), _, _) => {
+                export::export(&mut FolderSource::new(folder), &to, openings, &progress).await?
+            }
+            (None, Some(router), Some(identity)) => {
+                let mut source = live::open(&router, &identity).await?;
+                export::export(&mut source, &to, openings, &progress).await?
+            }
+            _ => return Err(CannotCheck::NoKey),
+        };
+        println!("Wrote {} entries to {}.", report.entries, to.display());
+        for finding in report.violations() {
+            println!("{}", print::wrapped(" !! ", &finding.to_string()));
+        }
+        println!("This was a copy, not an audit: run `safeconduct audit verify --folder`.");
+        Ok(u8::from(report.violations().next().is_some()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

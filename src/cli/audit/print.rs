@@ -1,0 +1,197 @@
+//! What an audit says: what was shown, what was found, and what nobody could show. 80 columns.
+
+use super::Outcome;
+use crate::audit::Level;
+use crate::audit::finding::{Finding, Severity};
+use serde_json::{Value, json};
+
+/// Widest line, in columns.
+const COLUMNS: usize = 80;
+
+/// `text` behind `mark`, broken at spaces, with the following lines indented as deep.
+pub(super) fn wrapped(mark: &str, text: &str) -> String {
+    let indent = " ".repeat(mark.chars().count());
+    let mut out = String::new();
+    let mut line = mark.to_owned();
+    let mut fresh = true;
+    for word in text.split(' ') {
+        if !fresh && line.chars().count() + 1 + word.chars().count() > COLUMNS {
+            out.push_str(&line);
+            out.push('\n');
+            line.clone_from(&indent);
+            fresh = true;
+        }
+        if !fresh {
+            line.push(' ');
+        }
+        line.push_str(word);
+        fresh = false;
+    }
+    out + &line
+}
+
+/// One line for each thing that the level checks, if nothing was found against it.
+fn shown(outcome: &Outcome) -> Vec<String> {
+    let report = &outcome.report;
+    let mut lines = Vec::new();
+    if !report.intact {
+        return lines;
+    }
+    if outcome.level.is_some() {
+        lines.push("every entry and every tile was hashed, and the root is the one signed".into());
+    } else {
+        lines.push("the checkpoint is signed".into());
+    }
+    if outcome.pinned {
+        lines.push(format!(
+            "signed by the key you already knew, {}",
+            outcome.key
+        ));
+    }
+    if let Some(past) = outcome.past {
+        lines.push(format!(
+            "continues the checkpoint of {past} entries that you had saved"
+        ));
+    }
+    let clean = report.violations().next().is_none();
+    if clean && outcome.level >= Some(Level::Openings) {
+        lines.push("every commitment opens, or has a lawful tombstone".into());
+    }
+    if let Some(counts) = report.counts.filter(|_| clean) {
+        lines.push(format!(
+            "{} of {} disclosures decided again and covered; {} deposits, {} basis statements",
+            counts.covered, counts.disclosures, counts.deposits, counts.bases
+        ));
+    }
+    lines
+}
+
+/// What this run does not show.
+fn not_shown(outcome: &Outcome) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    if outcome.past.is_none() {
+        lines.push(
+            "NOTHING WAS VERIFIED AGAINST THE PAST: there was no saved state. Run again with --state \
+             to keep one, and keep it where the log's operator cannot reach it."
+                .into(),
+        );
+    }
+    if !outcome.pinned {
+        lines.push(format!(
+            "the key {} was named by the log itself: compare it with the one published",
+            outcome.key
+        ));
+    }
+    match outcome.level {
+        None => lines.push("the entries were not read".into()),
+        Some(Level::Verify) => {
+            lines.push("what the entries commit to: see openings, replay".into())
+        }
+        Some(Level::Openings) => lines.push("whether disclosures were covered: see replay".into()),
+        Some(Level::Replay) => lines.push(
+            "whether a certificate was revoked at the time: revocation lists are in the log by \
+             digest only"
+                .into(),
+        ),
+    }
+    lines.push("what was never recorded, and whether others are shown another log".into());
+    lines
+}
+
+/// The outcome for people.
+pub(super) fn text(outcome: &Outcome) -> String {
+    let report = &outcome.report;
+    let scope = if outcome.level.is_some() {
+        "whole log, read entry by entry"
+    } else {
+        "checkpoint only"
+    };
+    let mut lines = vec![wrapped(
+        "",
+        &format!("{}: {} entries ({scope})", outcome.origin, outcome.size),
+    )];
+    lines.extend(shown(outcome).iter().map(|line| wrapped("  ok ", line)));
+    for finding in &report.findings {
+        let mark = match finding.problem.severity() {
+            Severity::Violation => "  !! ",
+            Severity::Notice => "  ?  ",
+        };
+        lines.push(wrapped(mark, &finding.to_string()));
+    }
+    if let Some(pins) = &report.pins {
+        lines.push("Pinned by the first entry; compare with what you were given on paper:".into());
+        lines.extend(
+            pins.administrators
+                .iter()
+                .map(|id| wrapped("     administrator ", id)),
+        );
+        lines.extend(
+            pins.authorities
+                .iter()
+                .map(|id| wrapped("     authority ", id)),
+        );
+    }
+    lines.push("Not shown:".into());
+    lines.extend(not_shown(outcome).iter().map(|line| wrapped("   - ", line)));
+    if let Some(path) = &outcome.saved {
+        lines.push(wrapped(
+            "",
+            &format!("Saved the checkpoint in {}.", path.display()),
+        ));
+    }
+    let violations = report.violations().count();
+    lines.push(match outcome.exit_code() {
+        0 => "Result: as it must be.".into(),
+        1 => format!("Result: {violations} violation(s) found."),
+        _ => "Result: nothing wrong by itself; not verified against the past.".into(),
+    });
+    lines.join("\n")
+}
+
+/// The outcome for programs: one JSON object.
+pub(super) fn json(outcome: &Outcome) -> String {
+    let report = &outcome.report;
+    let findings: Vec<Value> = report.findings.iter().map(finding).collect();
+    let value = json!({
+        "level": outcome.level.map(|level| match level {
+            Level::Verify => "verify",
+            Level::Openings => "openings",
+            Level::Replay => "replay",
+        }),
+        "origin": outcome.origin,
+        "key": outcome.key,
+        "key_pinned": outcome.pinned,
+        "size": outcome.size,
+        "entries": report.entries,
+        "past_size": outcome.past,
+        "intact": report.intact,
+        "last_tick_ms": report.last_tick.map(|at| at.millis()),
+        "counts": report.counts.map(|counts| json!({
+            "disclosures": counts.disclosures,
+            "covered": counts.covered,
+            "deposits": counts.deposits,
+            "bases": counts.bases,
+            "denials": counts.denials,
+        })),
+        "pins": report.pins.as_ref().map(|pins| json!({
+            "administrators": pins.administrators,
+            "authorities": pins.authorities,
+        })),
+        "findings": findings,
+        "exit_code": outcome.exit_code(),
+    });
+    value.to_string()
+}
+
+fn finding(finding: &Finding) -> Value {
+    let severity = match finding.problem.severity() {
+        Severity::Violation => "violation",
+        Severity::Notice => "notice",
+    };
+    json!({
+        "index": finding.index,
+        "code": finding.problem.code(),
+        "severity": severity,
+        "text": finding.problem.to_string(),
+    })
+}

@@ -1,0 +1,151 @@
+//! `safeconduct check`: looks at a deployment before it is needed, and says what is wrong and how to mend it.
+
+use super::exit::{Failure, ended};
+use super::key_file;
+use super::router::tls_files;
+use crate::config::RouterConfig;
+use crate::grpc::limits::CONNECTIONS_MAX;
+use crate::grpc::tls::{ReloadingTls, TlsFiles, system_now};
+use crate::storage::embedded::{EmbeddedEngine, OpenError, Options};
+use crate::storage::engine::Engine;
+use clap::Args;
+use rustix::process::{Resource, getrlimit};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Days before a certificate's end at which it is time to renew it.
+const CERTIFICATE_DAYS_MIN: i64 = 14;
+
+/// Look at a router's deployment: files, modes, certificates, revocation lists, store.
+#[derive(Debug, Args)]
+pub struct CheckCommand {
+    /// Settings (deploy/router.toml).
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+impl CheckCommand {
+    /// Does it.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        ended(check(&self.config))
+    }
+}
+
+/// What was looked at, line by line.
+#[derive(Debug, Default)]
+struct Findings {
+    bad: usize,
+}
+
+impl Findings {
+    fn note<T>(&mut self, what: &str, found: Result<T, String>) -> Option<T> {
+        match found {
+            Ok(value) => {
+                println!("ok   {what}");
+                Some(value)
+            }
+            Err(mend) => {
+                self.bad += 1;
+                println!("bad  {what}: {mend}");
+                None
+            }
+        }
+    }
+}
+
+fn check(file: &Path) -> Result<(), Failure> {
+    let mut findings = Findings::default();
+    let config = RouterConfig::read(file).map_err(|error| error.to_string());
+    let Some(config) = findings.note("settings", config) else {
+        return Err(Failure::Settings("the settings cannot be used".into()));
+    };
+    let secret = |path: &Path| key_file::refuse_open(path).map_err(|error| error.to_string());
+    findings.note(
+        "the server's private key is its owner's alone",
+        secret(&config.listener.private_key_file),
+    );
+    let signer = key_file::read(&config.ledger.signing_key_file, &config.origin)
+        .map_err(|error| error.to_string());
+    if let Some(signer) = findings.note("the log's signing key", signer) {
+        println!("     vkey {}", signer.vkey());
+    }
+    certificates(&mut findings, tls_files(&config), &config.origin);
+    findings.note(
+        "the store's folder is its owner's alone",
+        folder(&config.data_directory),
+    );
+    store(&mut findings, &config.data_directory);
+    findings.note("open files", open_files());
+    match findings.bad {
+        0 => Ok(()),
+        bad => Err(Failure::Refused(format!("{bad} to mend"))),
+    }
+}
+
+fn certificates(findings: &mut Findings, files: TlsFiles, origin: &str) {
+    let now = system_now();
+    let tls =
+        ReloadingTls::from_files(files, origin, now.clone()).map_err(|error| error.to_string());
+    let what = "the server's certificate and key are a pair; roots and revocation lists are usable";
+    let Some(tls) = findings.note(what, tls) else {
+        return;
+    };
+    let status = tls.status();
+    let days = |until: i64| (until - now().seconds()) / 86_400;
+    let left = days(status.certificate_expires.seconds());
+    let renew = format!("{left} days left: `safeconduct ca renew`");
+    findings.note(
+        "the server's certificate is not about to end",
+        (left >= CERTIFICATE_DAYS_MIN).then_some(()).ok_or(renew),
+    );
+    let left = days(status.lists_expire.seconds());
+    let renew = format!(
+        "past half of their age, {left} days left: `safeconduct ca crl`, and run it by a timer"
+    );
+    findings.note(
+        "the revocation lists are fresh",
+        (!status.lists_half_aged).then_some(()).ok_or(renew),
+    );
+}
+
+fn folder(path: &Path) -> Result<(), String> {
+    let metadata = std::fs::metadata(path).map_err(|error| {
+        format!(
+            "{}: {error}; `safeconduct router init` makes it",
+            path.display()
+        )
+    })?;
+    if metadata.mode() & 0o077 == 0 {
+        Ok(())
+    } else {
+        Err(format!("chmod 700 {}", path.display()))
+    }
+}
+
+fn store(findings: &mut Findings, path: &Path) {
+    let opened = match EmbeddedEngine::open(path, Options::default()) {
+        Ok(engine) => Ok(Some(engine.head().size)),
+        Err(OpenError::Locked) => Ok(None),
+        Err(error @ OpenError::Missing) => Err(format!("{error}: `safeconduct router init`")),
+        Err(error) => Err(format!(
+            "{error}; do not make a new one, restore the latest backup"
+        )),
+    };
+    match findings.note("the store opens", opened) {
+        Some(Some(entries)) => println!("     {entries} entries in the log"),
+        Some(None) => println!("     a router has it open, so it was not looked into"),
+        None => {}
+    }
+}
+
+fn open_files() -> Result<(), String> {
+    let needed = 2 * CONNECTIONS_MAX as u64;
+    match getrlimit(Resource::Nofile).maximum {
+        Some(most) if most < needed => Err(format!(
+            "the system allows {most}, and {needed} may be needed: raise LimitNOFILE"
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,257 @@
+//! `safeconduct router`: begins a log, and runs the router over it.
+
+use super::exit::{Failure, ended};
+use super::{key_file, log};
+use crate::config::RouterConfig;
+use crate::domain::id::AgencyId;
+use crate::domain::random::Random;
+use crate::exchange::clock::SystemClock;
+use crate::exchange::{Exchange, Initialise, Settings};
+use crate::grpc::listener::Listener;
+use crate::grpc::server::{ServeError, Serving};
+use crate::grpc::tls::{ReloadingTls, TlsFiles, system_now};
+use crate::grpc::{deadline, panics};
+use crate::ledger::note::NoteSigner;
+use crate::storage::embedded::{EmbeddedEngine, Options};
+use aws_lc_rs::digest::{SHA256, digest};
+use clap::{Args, Subcommand};
+use data_encoding::BASE64URL_NOPAD;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustls::pki_types::CertificateRevocationListDer;
+use rustls::pki_types::pem::PemObject;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// Begin a log, or run the router over it.
+#[derive(Debug, Args)]
+pub struct RouterCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Make the store and the log's signing key, and pin who may administer it. Once, and never again.
+    Init {
+        /// Settings (deploy/router.toml).
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// Public key of an administrator (SubjectPublicKeyInfo, PEM); give exactly two, of two people.
+        #[arg(long = "administrator", value_name = "FILE", required = true)]
+        administrators: Vec<PathBuf>,
+        /// Agency that the administrators call as; enrolled from the start, and reads nothing.
+        #[arg(long, value_name = "ID", default_value = "operator")]
+        operator: AgencyId,
+    },
+    /// Run the router until SIGTERM. Prints one line, `listening on ADDRESS`, when it takes requests.
+    Run {
+        /// Settings (deploy/router.toml).
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+}
+
+impl RouterCommand {
+    /// Does it.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        ended(match self.action {
+            Action::Init {
+                config,
+                administrators,
+                operator,
+            } => init(&config, &administrators, operator),
+            Action::Run { config } => run(&config),
+        })
+    }
+}
+
+fn init(config: &Path, administrators: &[PathBuf], operator: AgencyId) -> Result<(), Failure> {
+    let config = RouterConfig::read(config).map_err(Failure::settings)?;
+    let [first, second] = administrators else {
+        return Err(Failure::Settings(
+            "name exactly two administrators: what widens access takes two people".into(),
+        ));
+    };
+    let initialise = Initialise {
+        origin: config.origin.clone(),
+        administrators: [text(first)?, text(second)?],
+        roots: text(&config.listener.agency_roots_file)?,
+        operator,
+    };
+    let key = &config.ledger.signing_key_file;
+    let signer = key_file::create(key, &config.origin).map_err(Failure::settings)?;
+    let vkey = signer.vkey();
+    let begun = EmbeddedEngine::create(&config.data_directory, Options::default())
+        .map_err(Failure::settings)
+        .and_then(|engine| {
+            Exchange::initialise(&engine, &mut settings(signer), &initialise)
+                .map_err(Failure::settings)
+        });
+    if let Err(error) = begun {
+        // The key signed nothing that anybody has seen.
+        let _ = std::fs::remove_file(key);
+        return Err(error);
+    }
+    println!("origin {}", config.origin);
+    println!("vkey {vkey}");
+    Ok(())
+}
+
+fn run(config: &Path) -> Result<(), Failure> {
+    let config = RouterConfig::read(config).map_err(Failure::settings)?;
+    log::begin(&config.log);
+    panics::log_location_only();
+    limit_process()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(Failure::settings)?;
+    runtime.block_on(serve(config))
+}
+
+async fn serve(config: RouterConfig) -> Result<(), Failure> {
+    let origin = &config.origin;
+    let signer =
+        key_file::read(&config.ledger.signing_key_file, origin).map_err(Failure::settings)?;
+    key_file::refuse_open(&config.listener.private_key_file).map_err(Failure::settings)?;
+    let files = tls_files(&config);
+    let lists = files.lists.clone();
+    let tls = ReloadingTls::from_files(files, origin, system_now()).map_err(Failure::settings)?;
+    let engine = open_store(&config.data_directory)?;
+    let exchange = Exchange::open(Arc::new(engine), settings(signer)).map_err(|error| {
+        Failure::Settings(format!(
+            "the store does not open: {error}; the log has the cause, and `safeconduct check` looks closer"
+        ))
+    })?;
+    let stop = CancellationToken::new();
+    stop_on_signals(stop.clone()).map_err(Failure::settings)?;
+
+    let listener = Listener::bind(config.listener.address, tls.clone())
+        .await
+        .map_err(|error| address(config.listener.address, &error))?;
+    let admin = TcpListener::bind(config.admin.address)
+        .await
+        .map_err(|error| address(config.admin.address, &error))?;
+    let listening = listener.local_addr().map_err(Failure::settings)?;
+    let admin_listening = admin.local_addr().map_err(Failure::settings)?;
+    let serving = Serving {
+        exchange,
+        tls,
+        listener,
+        admin: Some(admin),
+        requests_max: config.limits.requests_max,
+        reload_interval: Duration::from_secs(config.listener.reload_seconds),
+        drain: Duration::from_secs(config.limits.drain_seconds),
+        revocation_lists: Box::new(move || list_digests(&lists)),
+        stop,
+    };
+    tracing::info!(%listening, %admin_listening, "serving");
+    // Connections are queued from the bind on, so whoever reads the line may connect. Nobody need read it, though.
+    let mut out = std::io::stdout();
+    let _ = writeln!(out, "listening on {listening}");
+    let _ = writeln!(out, "admin on {admin_listening}");
+    let _ = out.flush();
+    match serving.serve().await {
+        Ok(()) => Ok(()),
+        Err(error @ ServeError::Fatal) => Err(Failure::Store(error.to_string())),
+        Err(error @ ServeError::Listener(_)) => Err(Failure::refused(error)),
+    }
+}
+
+/// The TLS side of the settings.
+pub(super) fn tls_files(config: &RouterConfig) -> TlsFiles {
+    TlsFiles {
+        chain: config.listener.certificate_file.clone(),
+        key: config.listener.private_key_file.clone(),
+        roots: config.listener.agency_roots_file.clone(),
+        lists: config.listener.revocation_list_files.clone(),
+    }
+}
+
+fn settings(signer: NoteSigner) -> Settings {
+    Settings {
+        signer,
+        clock: Arc::new(SystemClock::new()),
+        random: Box::new(SystemRandom),
+        deadline: Duration::from_secs(deadline::REQUEST_SECONDS_MAX),
+    }
+}
+
+fn open_store(folder: &Path) -> Result<EmbeddedEngine, Failure> {
+    EmbeddedEngine::open(folder, Options::default())
+        .map_err(|error| Failure::Settings(format!("{}: {error}", folder.display())))
+}
+
+fn address(address: std::net::SocketAddr, error: &std::io::Error) -> Failure {
+    Failure::Settings(format!("cannot listen on {address}: {error}"))
+}
+
+fn text(file: &Path) -> Result<String, Failure> {
+    std::fs::read_to_string(file)
+        .map_err(|error| Failure::Settings(format!("{}: {error}", file.display())))
+}
+
+/// SHA-256 of every list (DER), base64url, sorted. What does not parse is not in use and not told.
+fn list_digests(files: &[PathBuf]) -> Vec<String> {
+    let mut digests: Vec<_> = files
+        .iter()
+        .filter_map(|file| std::fs::read(file).ok())
+        .flat_map(|pem| {
+            CertificateRevocationListDer::pem_slice_iter(&pem)
+                .filter_map(Result::ok)
+                .map(|list| BASE64URL_NOPAD.encode(digest(&SHA256, &list).as_ref()))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    digests.sort();
+    digests
+}
+
+fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("draining");
+        stop.cancel();
+    });
+    Ok(())
+}
+
+/// No core dumps, which would hold keys and parcels; as many descriptors as the system lets us have.
+fn limit_process() -> Result<(), Failure> {
+    let none = Rlimit {
+        current: Some(0),
+        maximum: Some(0),
+    };
+    setrlimit(Resource::Core, none)
+        .map_err(|error| Failure::Settings(format!("core dumps cannot be turned off: {error}")))?;
+    let files = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: files.maximum,
+        maximum: files.maximum,
+    };
+    if let Err(error) = setrlimit(Resource::Nofile, raised) {
+        tracing::warn!(%error, "the number of open files cannot be raised");
+    }
+    Ok(())
+}
+
+/// The system's randomness.
+struct SystemRandom;
+
+impl Random for SystemRandom {
+    fn fill(&mut self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("the system's random source works before anything else does");
+    }
+}

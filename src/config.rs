@@ -1,0 +1,262 @@
+//! The router's settings: one TOML file, parsed once. Unknown keys are errors, names carry their units, and secrets are
+//! paths of files, never values.
+//!
+//! ```
+//! let text = include_str!("../deploy/router.toml");
+//! let config = safeconduct::config::RouterConfig::parse(text, std::path::Path::new("/etc/safeconduct")).unwrap();
+//! assert_eq!(config.origin, "safeconduct.example");
+//! ```
+
+use serde::Deserialize;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+/// All settings of `safeconduct router`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RouterConfig {
+    /// Name of the log and of the trust domain: `spiffe://<origin>/agency/<id>` in every agency's certificate.
+    ///
+    /// It is in every checkpoint and every token: it must never change once the store exists.
+    pub origin: String,
+    /// Folder of the store. Losing it loses every referral and the log; back it up.
+    pub data_directory: PathBuf,
+    /// Where agencies connect.
+    pub listener: Listener,
+    /// What signs the log.
+    pub ledger: Ledger,
+    /// Where metrics and health are read.
+    #[serde(default)]
+    pub admin: Admin,
+    /// What is written to standard error.
+    #[serde(default)]
+    pub log: Log,
+    /// Numbers that bound what callers can use up.
+    #[serde(default)]
+    pub limits: Limits,
+}
+
+/// The listener for agencies: TLS 1.3 with client certificates.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    /// Address and port; port 0 takes any free one and prints it.
+    pub address: SocketAddr,
+    /// The router's own certificate and its intermediates, PEM, leaf first.
+    pub certificate_file: PathBuf,
+    /// The certificate's private key, PEM (PKCS #8), mode 0600.
+    pub private_key_file: PathBuf,
+    /// Certificate authorities of the agencies, PEM.
+    pub agency_roots_file: PathBuf,
+    /// Certificate revocation lists, PEM: one for each authority, intermediates included. Without one the router refuses to start, and once the
+    /// youngest is past its `nextUpdate` nobody can connect.
+    pub revocation_list_files: Vec<PathBuf>,
+    /// How often certificate, key, roots and revocation lists are looked at for changes, in seconds, 1 to 30.
+    #[serde(default = "reload_seconds")]
+    pub reload_seconds: u64,
+}
+
+/// The log's signing key.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ledger {
+    /// Ed25519 seed (base64, one line), mode 0600; made by `router init`. Losing it ends the log; whoever has it can
+    /// fork it.
+    pub signing_key_file: PathBuf,
+}
+
+/// The operator's own address.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Admin {
+    /// Loopback address of plain HTTP `/metrics` and `/healthz`; port 0 takes any free one.
+    pub address: SocketAddr,
+}
+
+impl Default for Admin {
+    fn default() -> Self {
+        Self {
+            address: SocketAddr::from(([127, 0, 0, 1], 9464)),
+        }
+    }
+}
+
+/// Logging.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// Levels, such as `info` or `info,safeconduct=debug`. Libraries stay at `info` whatever is set here.
+    pub filter: String,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            filter: "info".into(),
+            format: LogFormat::Text,
+        }
+    }
+}
+
+/// How a log line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Bounds.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Requests at a time over all connections, 1 to 65,536; more get `RESOURCE_EXHAUSTED`.
+    pub requests_max: usize,
+    /// How long a stop waits for requests in hand, in seconds, 1 to 60.
+    pub drain_seconds: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            requests_max: 4096,
+            drain_seconds: 10,
+        }
+    }
+}
+
+const fn reload_seconds() -> u64 {
+    10
+}
+
+/// Why the settings cannot be used, and how to mend them.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read {file}: {cause}")]
+    Unreadable {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// Not the TOML that is expected; the text says where.
+    #[error("{0}deploy/router.toml shows every setting with its meaning")]
+    Toml(#[from] toml::de::Error),
+    /// A setting that cannot stand.
+    #[error("{key}: {mend}")]
+    Setting {
+        /// The setting.
+        key: &'static str,
+        /// What to write instead.
+        mend: &'static str,
+    },
+}
+
+impl RouterConfig {
+    /// Reads and parses `file`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], saying what to mend.
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|cause| ConfigError::Unreadable {
+            file: file.to_owned(),
+            cause,
+        })?;
+        Self::parse(&text, file.parent().unwrap_or(Path::new("")))
+    }
+
+    /// Parses `text`; relative paths in it are taken from `folder`.
+    ///
+    /// # Errors
+    ///
+    /// [`ConfigError`], saying what to mend.
+    pub fn parse(text: &str, folder: &Path) -> Result<Self, ConfigError> {
+        let mut config: Self = toml::from_str(text)?;
+        config.check()?;
+        config.resolve(folder);
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), ConfigError> {
+        let origin = !self.origin.is_empty()
+            && self.origin.len() <= 253
+            && self.origin.split('.').all(|label| {
+                (1..=63).contains(&label.len())
+                    && !label.starts_with('-')
+                    && !label.ends_with('-')
+                    && label
+                        .bytes()
+                        .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+            });
+        let rules = [
+            (
+                origin,
+                "origin",
+                "write the trust domain as a lower-case host name, such as safeconduct.example",
+            ),
+            (
+                !self.listener.revocation_list_files.is_empty(),
+                "listener.revocation_list_files",
+                "name at least one list; `safeconduct ca crl` writes it. Without one, nobody's certificate could be \
+                 revoked",
+            ),
+            (
+                (1..=30).contains(&self.listener.reload_seconds),
+                "listener.reload_seconds",
+                "write 1 to 30, so that a revocation takes effect within a minute",
+            ),
+            (
+                self.admin.address.ip().is_loopback(),
+                "admin.address",
+                "write a loopback address such as 127.0.0.1:9464; the address has no authentication",
+            ),
+            (
+                self.log
+                    .filter
+                    .parse::<tracing_subscriber::EnvFilter>()
+                    .is_ok(),
+                "log.filter",
+                "write levels such as info or info,safeconduct=debug",
+            ),
+            (
+                (1..=65_536).contains(&self.limits.requests_max),
+                "limits.requests_max",
+                "write 1 to 65536",
+            ),
+            (
+                (1..=60).contains(&self.limits.drain_seconds),
+                "limits.drain_seconds",
+                "write 1 to 60",
+            ),
+        ];
+        match rules.into_iter().find(|(holds, ..)| !holds) {
+            None => Ok(()),
+            Some((_, key, mend)) => Err(ConfigError::Setting { key, mend }),
+        }
+    }
+
+    fn resolve(&mut self, folder: &Path) {
+        let paths = [
+            &mut self.data_directory,
+            &mut self.listener.certificate_file,
+            &mut self.listener.private_key_file,
+            &mut self.listener.agency_roots_file,
+            &mut self.ledger.signing_key_file,
+        ];
+        for path in paths
+            .into_iter()
+            .chain(&mut self.listener.revocation_list_files)
+        {
+            *path = folder.join(&*path);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

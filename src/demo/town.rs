@@ -1,0 +1,390 @@
+//! The town: a certificate authority, a router process and connected agencies, in one folder.
+//!
+//! Nothing here is pretended: the router is the program itself in a process of its own, agencies reach it over mutual
+//! TLS, and two administrators sign every enrolment.
+
+pub mod authority;
+pub mod members;
+pub mod router;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use crate::client::agency::{Agency, Desk};
+use crate::client::connect::{ConnectError, RouterAddress};
+use crate::client::error::ClientError;
+use crate::client::keys::{AgencyKeys, KeyFileError};
+use crate::client::log::{LogStateError, LogView};
+use crate::client::retry::RetryPolicy;
+use crate::client::session::system_clock;
+use crate::client::trust::{ADMINISTRATORS_FILE, LOG_KEY_FILE, ROOTS_FILE, TrustAnchors};
+use crate::domain::id::AgencyId;
+use crate::domain::vocabulary::{AgencyKind, StaffRole};
+use crate::envelope::keys::{KeyError, KeyPairSigner, Signer};
+use crate::identity::authority::AuthorityError;
+
+use authority::TownAuthority;
+use members::MemberSpec;
+use router::RouterProcess;
+
+/// The trust domain and log origin of the town.
+pub const ORIGIN: &str = "safeconduct.example";
+/// The agency that the administrators call as.
+pub const OPERATOR: &str = "operator";
+
+/// The town could not be built or does not answer.
+#[derive(Debug, thiserror::Error)]
+pub enum TownError {
+    /// A file.
+    #[error("{path}: {cause}")]
+    Io {
+        /// Which.
+        path: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The router process.
+    #[error("the router process: {0}")]
+    Router(String),
+    /// The certificate authority.
+    #[error(transparent)]
+    Authority(#[from] AuthorityError),
+    /// A client.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// A connection.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// A key.
+    #[error(transparent)]
+    Keys(#[from] KeyFileError),
+    /// A signer.
+    #[error(transparent)]
+    Signer(#[from] KeyError),
+    /// A saved checkpoint.
+    #[error(transparent)]
+    Log(#[from] LogStateError),
+    /// No such agency in this town.
+    #[error("no agency of this name in the town")]
+    NoSuchAgency,
+    /// Not an id.
+    #[error(transparent)]
+    Id(#[from] crate::domain::id::BadId),
+}
+
+/// How to build a town.
+#[derive(Debug, Clone)]
+pub struct TownOptions {
+    /// The program; its `router` subcommand is the router.
+    pub binary: PathBuf,
+    /// Folder to build in, made if it is not there; must be empty.
+    pub folder: PathBuf,
+    /// The agencies, besides the operator.
+    pub members: Vec<MemberSpec>,
+    /// Levels of the router's own log.
+    pub log_filter: String,
+    /// How patient the agencies are.
+    pub policy: RetryPolicy,
+}
+
+impl TownOptions {
+    /// A town of the demo's members.
+    #[must_use]
+    pub fn new(binary: PathBuf, folder: PathBuf) -> Self {
+        Self {
+            binary,
+            folder,
+            members: members::all(),
+            log_filter: "info".into(),
+            policy: RetryPolicy::default(),
+        }
+    }
+}
+
+/// A running town. The router ends with it.
+#[derive(Debug)]
+pub struct Town {
+    folder: PathBuf,
+    policy: RetryPolicy,
+    authority: TownAuthority,
+    router: RouterProcess,
+    trust: TrustAnchors,
+    administrators: [KeyPairSigner; 2],
+    agencies: BTreeMap<String, Agency>,
+}
+
+impl Town {
+    /// Builds the town in an empty folder: authority, administrators, `router init`, router, enrolments, keys.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError`] at the first thing that fails.
+    pub async fn start(options: TownOptions) -> Result<Self, TownError> {
+        let mut town = Self::begin(&options)?;
+        town.open_operator().await?;
+        town.publish_protocol().await?;
+        for member in &options.members {
+            town.enrol(member).await?;
+        }
+        for member in &options.members {
+            town.join(member).await?;
+        }
+        Ok(town)
+    }
+
+    /// The first half of [`Town::start`]: authority, administrators, `router init` and the router process.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError`] at the first thing that fails.
+    pub fn begin(options: &TownOptions) -> Result<Self, TownError> {
+        let folder = options.folder.clone();
+        make_folder(&folder)?;
+        let mut authority = TownAuthority::create(&folder.join("ca"), ORIGIN)?;
+        let administrators = [administrator(&folder, 1)?, administrator(&folder, 2)?];
+        let mut router = RouterProcess::create(options, &authority)?;
+        router.initialise(&mut authority, &folder)?;
+        let trust = pin(&folder, &authority, &administrators, router.log_key())?;
+        let agencies = BTreeMap::new();
+        let policy = options.policy;
+        Ok(Self {
+            folder,
+            policy,
+            authority,
+            router,
+            trust,
+            administrators,
+            agencies,
+        })
+    }
+
+    /// The operator's certificate, keys and first bundle.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError`].
+    pub async fn open_operator(&mut self) -> Result<(), TownError> {
+        let operator = MemberSpec::new(OPERATOR, AgencyKind::Operator);
+        self.join(&operator).await
+    }
+
+    /// Publishes the shipped protocol under both administrators' signatures.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError`].
+    pub async fn publish_protocol(&self) -> Result<(), TownError> {
+        let toml = include_str!("../../deploy/protocol.toml");
+        self.administrator_desk()?
+            .publish_protocol(1, toml, self.signers())
+            .await?;
+        Ok(())
+    }
+
+    /// Enrols a member under both administrators' signatures.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError`].
+    pub async fn enrol(&self, member: &MemberSpec) -> Result<(), TownError> {
+        let agency: AgencyId = member.id.parse()?;
+        let parent = member.parent.map(str::parse).transpose()?;
+        self.administrator_desk()?
+            .enrol(&agency, member.kind, parent.as_ref(), self.signers())
+            .await?;
+        Ok(())
+    }
+
+    /// Gives a member its certificates, connects it and publishes its first key bundle.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError`].
+    pub async fn join(&mut self, member: &MemberSpec) -> Result<(), TownError> {
+        let id: AgencyId = member.id.parse()?;
+        let home = self.home(member.id);
+        make_folder(&home)?;
+        let files = self.authority.issue_agency(&id, &home)?;
+        let keys = AgencyKeys::load(id, &files)?;
+        let agency = self.connect(keys, &home.join("checkpoint"))?;
+        agency
+            .desk("desk", StaffRole::Administrator)?
+            .publish_keys(member.facts.clone())
+            .await?;
+        self.agencies.insert(member.id.to_owned(), agency);
+        Ok(())
+    }
+
+    /// Connects an agency with these keys; its last checkpoint is kept in `checkpoint`.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError`].
+    pub fn connect(&self, keys: AgencyKeys, checkpoint: &Path) -> Result<Agency, TownError> {
+        let log = LogView::open(&self.trust.log_key, checkpoint.to_owned())?;
+        let (address, trust) = (self.address(), self.trust.clone());
+        Ok(Agency::connect_at(
+            keys,
+            &address,
+            trust,
+            log,
+            system_clock(),
+            self.policy,
+        )?)
+    }
+
+    /// One agency of the town.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError::NoSuchAgency`].
+    pub fn agency(&self, id: &str) -> Result<&Agency, TownError> {
+        self.agencies.get(id).ok_or(TownError::NoSuchAgency)
+    }
+
+    /// A member of staff of one agency.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError::NoSuchAgency`], [`TownError::Id`].
+    pub fn desk(&self, id: &str, pseudonym: &str, role: StaffRole) -> Result<Desk, TownError> {
+        Ok(self.agency(id)?.desk(pseudonym, role)?)
+    }
+
+    fn administrator_desk(&self) -> Result<Desk, TownError> {
+        self.desk(OPERATOR, "administrator", StaffRole::Administrator)
+    }
+
+    /// Both administrators.
+    #[must_use]
+    pub fn signers(&self) -> [&dyn Signer; 2] {
+        let [first, second] = &self.administrators;
+        [first, second]
+    }
+
+    /// Where the router is.
+    #[must_use]
+    pub fn address(&self) -> RouterAddress {
+        self.router.address()
+    }
+
+    /// What every agency pinned.
+    #[must_use]
+    pub const fn trust(&self) -> &TrustAnchors {
+        &self.trust
+    }
+
+    /// The router process, to be killed, stopped and started.
+    pub const fn router(&mut self) -> &mut RouterProcess {
+        &mut self.router
+    }
+
+    /// The certificate authority, to issue hostile certificates and revoke good ones.
+    pub const fn authority(&mut self) -> &mut TownAuthority {
+        &mut self.authority
+    }
+
+    /// Everything is in here.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// An agency's own folder.
+    #[must_use]
+    pub fn home(&self, id: &str) -> PathBuf {
+        self.folder.join("agencies").join(id)
+    }
+
+    /// Kills the router and starts it again on the same store and address.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError::Router`].
+    pub fn restart(&mut self) -> Result<(), TownError> {
+        self.router.kill();
+        self.router.start()
+    }
+}
+
+/// An administrator's key, made on the spot; its public half is what `router init` pins.
+fn administrator(folder: &Path, number: u8) -> Result<KeyPairSigner, TownError> {
+    let (signer, _) = KeyPairSigner::generate()?;
+    let file = administrator_file(folder, number);
+    write(
+        &file,
+        pem("PUBLIC KEY", &signer.verifying_key().spki()).as_bytes(),
+    )?;
+    Ok(signer)
+}
+
+/// Where an administrator's public key is.
+fn administrator_file(folder: &Path, number: u8) -> PathBuf {
+    folder.join(format!("administrator-{number}.pem"))
+}
+
+/// Writes what every agency pins, and reads it back as an agency would.
+fn pin(
+    folder: &Path,
+    authority: &TownAuthority,
+    administrators: &[KeyPairSigner; 2],
+    log_key: &str,
+) -> Result<TrustAnchors, TownError> {
+    let trust = folder.join("trust");
+    make_folder(&trust)?;
+    let keys: String = administrators
+        .iter()
+        .map(|signer| pem("PUBLIC KEY", &signer.verifying_key().spki()))
+        .collect();
+    write(&trust.join(ADMINISTRATORS_FILE), keys.as_bytes())?;
+    write(&trust.join(ROOTS_FILE), authority.root_pem().as_bytes())?;
+    write(&trust.join(LOG_KEY_FILE), format!("{log_key}\n").as_bytes())?;
+    Ok(TrustAnchors::read(&trust)?)
+}
+
+/// PEM as everything else writes it: lines of 64.
+fn pem(label: &str, der: &[u8]) -> String {
+    let base64 = data_encoding::BASE64.encode(der);
+    let mut text = format!("-----BEGIN {label}-----\n");
+    for line in base64.as_bytes().chunks(64) {
+        text.push_str(&String::from_utf8_lossy(line));
+        text.push('\n');
+    }
+    text.push_str(&format!("-----END {label}-----\n"));
+    text
+}
+
+fn make_folder(path: &Path) -> Result<(), TownError> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|cause| io(path, cause))
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), TownError> {
+    fs::write(path, bytes).map_err(|cause| io(path, cause))
+}
+
+/// Writes a file that only its owner may read.
+fn write_private(path: &Path, bytes: &[u8]) -> Result<(), TownError> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(bytes))
+        .map_err(|cause| io(path, cause))
+}
+
+fn io(path: &Path, cause: std::io::Error) -> TownError {
+    TownError::Io {
+        path: path.display().to_string(),
+        cause,
+    }
+}

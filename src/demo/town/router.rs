@@ -1,0 +1,273 @@
+//! The router process: made once, started, stopped, killed, started again on the same store and address.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::client::connect::RouterAddress;
+
+use super::authority::TownAuthority;
+use super::{
+    ORIGIN, TownError, TownOptions, administrator_file, io, make_folder, write, write_private,
+};
+
+/// The name that the router's certificate carries.
+const SERVER_NAME: &str = "localhost";
+/// How long a router may take to say that it listens.
+const START_MAX: Duration = Duration::from_secs(30);
+/// How long a stopped router may take to drain.
+const STOP_MAX: Duration = Duration::from_secs(30);
+
+/// One router over one store.
+#[derive(Debug)]
+pub struct RouterProcess {
+    binary: PathBuf,
+    folder: PathBuf,
+    lists: PathBuf,
+    root: PathBuf,
+    log_filter: String,
+    log_key: String,
+    listening: SocketAddr,
+    admin: SocketAddr,
+    child: Option<Child>,
+}
+
+impl RouterProcess {
+    /// Writes the settings, runs `router init`, and starts the router.
+    pub(super) fn create(
+        options: &TownOptions,
+        authority: &TownAuthority,
+    ) -> Result<Self, TownError> {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let router = Self {
+            binary: options.binary.clone(),
+            folder: options.folder.join("router"),
+            lists: authority.lists_file(),
+            root: authority.root_file(),
+            log_filter: options.log_filter.clone(),
+            log_key: String::new(),
+            listening: any,
+            admin: any,
+            child: None,
+        };
+        make_folder(&router.folder)?;
+        router.write_settings()?;
+        Ok(router)
+    }
+
+    /// Issues the certificate and begins the log.
+    pub(super) fn initialise(
+        &mut self,
+        authority: &mut TownAuthority,
+        town: &Path,
+    ) -> Result<(), TownError> {
+        let names = [SERVER_NAME.to_owned(), "127.0.0.1".to_owned()];
+        let leaf = authority.issue_router(&names)?;
+        write(&self.folder.join("router.pem"), leaf.chain_pem.as_bytes())?;
+        write_private(&self.folder.join("router.key"), leaf.key_pem.as_bytes())?;
+        let output = Command::new(&self.binary)
+            .args(["router", "init", "--config"])
+            .arg(self.settings_file())
+            .arg("--administrator")
+            .arg(administrator_file(town, 1))
+            .arg("--administrator")
+            .arg(administrator_file(town, 2))
+            .args(["--operator", super::OPERATOR])
+            .output()
+            .map_err(|cause| io(&self.binary, cause))?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let key = said.lines().find_map(|line| line.strip_prefix("vkey "));
+        match key {
+            Some(key) if output.status.success() => key.clone_into(&mut self.log_key),
+            _ => {
+                let why = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+                return Err(TownError::Router(format!("init: {why}")));
+            }
+        }
+        self.start()
+    }
+
+    fn settings_file(&self) -> PathBuf {
+        self.folder.join("router.toml")
+    }
+
+    fn write_settings(&self) -> Result<(), TownError> {
+        let text = format!(
+            "origin = \"{ORIGIN}\"\n\
+             data_directory = \"store\"\n\
+             [listener]\n\
+             address = \"{}\"\n\
+             certificate_file = \"router.pem\"\n\
+             private_key_file = \"router.key\"\n\
+             agency_roots_file = {:?}\n\
+             revocation_list_files = [{:?}]\n\
+             reload_seconds = 1\n\
+             [ledger]\n\
+             signing_key_file = \"log.key\"\n\
+             [admin]\n\
+             address = \"{}\"\n\
+             [log]\n\
+             filter = {:?}\n",
+            self.listening, self.root, self.lists, self.admin, self.log_filter
+        );
+        write(&self.settings_file(), text.as_bytes())
+    }
+
+    /// Starts the process and waits until it listens. The first start takes any free port, later ones the same.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError::Router`] when it ends or does not listen in time.
+    pub fn start(&mut self) -> Result<(), TownError> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_file())
+            .map_err(|cause| io(&self.log_file(), cause))?;
+        let mut child = Command::new(&self.binary)
+            .args(["router", "run", "--config"])
+            .arg(self.settings_file())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .map_err(|cause| io(&self.binary, cause))?;
+        let out = child
+            .stdout
+            .take()
+            .ok_or_else(|| TownError::Router("no output".into()))?;
+        self.child = Some(child);
+        let (told, heard) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                if told.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        let until = Instant::now() + START_MAX;
+        let (mut listening, mut admin) = (None, None);
+        while listening.is_none() || admin.is_none() {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok(line) = heard.recv_timeout(left) else {
+                self.kill();
+                return Err(TownError::Router(self.last_words()));
+            };
+            if let Some(address) = line.strip_prefix("listening on ") {
+                listening = address.parse().ok();
+            } else if let Some(address) = line.strip_prefix("admin on ") {
+                admin = address.parse().ok();
+            }
+        }
+        if let (Some(listening), Some(admin)) = (listening, admin) {
+            (self.listening, self.admin) = (listening, admin);
+        }
+        self.write_settings()
+    }
+
+    /// Ends the process at once, as a power cut or `kill -9` would.
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Asks the process to drain and end.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError::Router`] when it does not end by itself.
+    pub fn stop(&mut self) -> Result<(), TownError> {
+        let Some(mut child) = self.child.take() else {
+            return Ok(());
+        };
+        let pid = i32::try_from(child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        if let Some(pid) = pid {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        let until = Instant::now() + STOP_MAX;
+        while Instant::now() < until {
+            match child.try_wait() {
+                Ok(Some(_)) => return Ok(()),
+                _ => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+        let _ = child.kill();
+        let _ = child.wait();
+        Err(TownError::Router("it did not end when asked".into()))
+    }
+
+    /// Whether the process runs.
+    pub fn is_running(&mut self) -> bool {
+        self.child
+            .as_mut()
+            .is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Its process id, while it runs.
+    #[must_use]
+    pub fn pid(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
+    /// The log's verifier key, as `router init` printed it.
+    #[must_use]
+    pub fn log_key(&self) -> &str {
+        &self.log_key
+    }
+
+    /// Where agencies connect.
+    #[must_use]
+    pub fn address(&self) -> RouterAddress {
+        RouterAddress {
+            host: self.listening.ip().to_string(),
+            port: self.listening.port(),
+            server_name: SERVER_NAME.into(),
+        }
+    }
+
+    /// Where metrics and health are read.
+    #[must_use]
+    pub const fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    /// Its folder: settings, certificate, log key, store.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> PathBuf {
+        self.folder.join("store")
+    }
+
+    /// What the process wrote to standard error.
+    #[must_use]
+    pub fn log_file(&self) -> PathBuf {
+        self.folder.join("router.log")
+    }
+
+    fn last_words(&self) -> String {
+        let log = std::fs::read_to_string(self.log_file()).unwrap_or_default();
+        let last: Vec<&str> = log.lines().rev().take(5).collect();
+        if last.is_empty() {
+            return "it does not listen, and said nothing".into();
+        }
+        last.into_iter().rev().collect::<Vec<_>>().join(" | ")
+    }
+}
+
+impl Drop for RouterProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}

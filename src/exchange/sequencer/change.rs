@@ -1,0 +1,179 @@
+//! What one operation wants to happen, all of it or nothing.
+
+use crate::domain::id::AgencyId;
+use crate::domain::time::{Period, Timestamp};
+use crate::exchange::event::EventKind;
+use crate::ledger::decision::Decision;
+use crate::ledger::entry::{Actor, Entry, EntryBody, Opening};
+use crate::ledger::hash::Hash;
+use crate::storage::engine::{Table, Write};
+
+/// A key that the change relied on, and the version it had: zero for absent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// Where.
+    pub table: Table,
+    /// Which.
+    pub key: Vec<u8>,
+    /// Number of the batch that wrote it.
+    pub version: u64,
+}
+
+/// An entry, but for its index and time.
+#[derive(Debug, Clone)]
+pub struct EntryDraft {
+    by: Actor,
+    body: EntryBody,
+    opening: Option<(Opening, Vec<u8>)>,
+}
+
+impl EntryDraft {
+    /// An entry that commits to `decision`, with a fresh nonce.
+    #[must_use]
+    pub fn decided(by: Actor, nonce: [u8; 32], decision: Decision) -> Self {
+        let opening = Opening { nonce, decision };
+        let bytes = opening.decision_bytes();
+        Self {
+            by,
+            body: EntryBody::Committed {
+                event: opening.decision.event(),
+                commitment: crate::ledger::entry::commitment(&nonce, &bytes),
+            },
+            opening: Some((opening, bytes)),
+        }
+    }
+
+    /// A key bundle, in the clear.
+    #[must_use]
+    pub const fn keys(agency: AgencyId, bundle: String) -> Self {
+        Self {
+            by: Actor::Agency(agency),
+            body: EntryBody::Keys { bundle },
+            opening: None,
+        }
+    }
+
+    /// A tick.
+    #[must_use]
+    pub const fn tick() -> Self {
+        Self {
+            by: Actor::Router,
+            body: EntryBody::Tick,
+            opening: None,
+        }
+    }
+
+    /// A directory digest.
+    #[must_use]
+    pub const fn digest(number: u64, size: u64, root: Hash) -> Self {
+        Self {
+            by: Actor::Router,
+            body: EntryBody::Digest { number, size, root },
+            opening: None,
+        }
+    }
+
+    /// The entry at `at`, and its opening with the decision's bytes.
+    pub(super) fn at(self, at: Timestamp) -> (Entry, Option<(Opening, Vec<u8>)>) {
+        let entry = Entry {
+            by: self.by,
+            at,
+            body: self.body,
+        };
+        (entry, self.opening)
+    }
+
+    fn bytes(&self) -> usize {
+        let opening = self.opening.as_ref();
+        256 + opening.map_or(0, |(_, decision)| decision.len())
+    }
+}
+
+/// A row that gets the agency's next number in its table.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// Where.
+    pub table: Table,
+    /// Under which agency.
+    pub agency: AgencyId,
+    /// The value.
+    pub value: Vec<u8>,
+}
+
+/// A doorbell to ring.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doorbell {
+    /// Whose.
+    pub agency: AgencyId,
+    /// The viewer's own resource name.
+    pub resource: String,
+    /// Kind.
+    pub kind: EventKind,
+}
+
+/// Where and when the entries of a change were put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Placed {
+    /// Index of the first entry.
+    pub first: u64,
+    /// Time of the entries.
+    pub at: Timestamp,
+}
+
+/// Writes that need to know where the entries were put.
+pub type Late = Box<dyn FnOnce(Placed) -> Vec<Write> + Send>;
+
+/// What one operation wants to happen.
+#[derive(Default)]
+pub struct Change {
+    /// Number of the last batch that its reads are sure to have seen.
+    pub since: u64,
+    /// What it relied on.
+    pub reads: Vec<Read>,
+    /// When it may be recorded; always, when none.
+    pub validity: Option<Period>,
+    /// Entries, in order.
+    pub entries: Vec<EntryDraft>,
+    /// Writes.
+    pub writes: Vec<Write>,
+    /// Numbered rows.
+    pub rows: Vec<Row>,
+    /// Doorbells.
+    pub doorbells: Vec<Doorbell>,
+    /// Writes that need the index or the time.
+    pub late: Vec<Late>,
+}
+
+impl std::fmt::Debug for Change {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "Change({} entries, {} writes)",
+            self.entries.len(),
+            self.writes.len()
+        )
+    }
+}
+
+impl Change {
+    /// Narrows the time at which the change may be recorded.
+    pub fn within(&mut self, period: Period) {
+        self.validity = Some(match self.validity {
+            Some(before) => before.intersection(&period),
+            None => period,
+        });
+    }
+
+    /// About how many bytes it takes in a batch.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let writes = self.writes.iter().map(|write| match write {
+            Write::Put { key, value, .. } => key.len() + value.len() + 32,
+            Write::Delete { key, .. } | Write::Erase { key, .. } => key.len() + 32,
+        });
+        let rows = self.rows.iter().map(|row| row.value.len() + 96);
+        let entries = self.entries.iter().map(EntryDraft::bytes);
+        let rest = 256 * (self.doorbells.len() + self.late.len()) + 512;
+        writes.sum::<usize>() + rows.sum::<usize>() + entries.sum::<usize>() + rest
+    }
+}

@@ -1,0 +1,252 @@
+//! The door: what every request passes before a handler sees it.
+//!
+//! In this order: a place among the requests in hand, a deadline, who is calling, whether they may call this at all.
+//! Afterwards: code and time are counted. A panic inside ends the one request.
+
+use super::listener::Peer;
+use super::metrics::{self, Metrics};
+use super::status::{self, Answer};
+use super::{deadline, panics};
+use crate::exchange::Exchange;
+use crate::identity::authorization::{self, TokenNeed};
+use crate::identity::caller::{AuthenticationError, Caller, Newcomer, Unrecognised};
+use crate::identity::token::{TokenCache, bearer};
+use http::{Request, Response};
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Instant;
+use tokio::sync::Semaphore;
+use tonic::body::Body;
+use tonic::{Code, Status};
+use tower::{Layer, Service};
+
+/// What stands at the door; one for the whole router.
+pub struct Door {
+    exchange: Arc<Exchange>,
+    tokens: TokenCache,
+    metrics: Arc<Metrics>,
+    places: Semaphore,
+}
+
+impl Door {
+    /// A door that lets `requests_max` requests be in hand at a time.
+    #[must_use]
+    pub fn new(exchange: Arc<Exchange>, metrics: Arc<Metrics>, requests_max: usize) -> Self {
+        Self {
+            exchange,
+            tokens: TokenCache::new(),
+            metrics,
+            places: Semaphore::new(requests_max),
+        }
+    }
+
+    async fn answer<S>(&self, request: Request<Body>, inner: S) -> Response<Body>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    {
+        let began = Instant::now();
+        let in_hand = self.metrics.request_in_hand();
+        let method = known(request.uri().path());
+        let agency = request
+            .extensions()
+            .get::<Peer>()
+            .map(|peer| peer.certified.agency().clone());
+        let response = self.admitted(method, request, inner).await;
+        let code = code_of(&response);
+        let took = began.elapsed();
+        self.metrics.answered(method, code, took);
+        drop(in_hand);
+        tracing::debug!(
+            method,
+            code = metrics::code_name(code),
+            micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+            agency = agency.as_ref().map(tracing::field::display),
+            "answered"
+        );
+        response
+    }
+
+    async fn admitted<S>(
+        &self,
+        method: &'static str,
+        mut request: Request<Body>,
+        mut inner: S,
+    ) -> Response<Body>
+    where
+        S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
+    {
+        let Ok(_place) = self.places.try_acquire() else {
+            return refused(status::OVERLOADED);
+        };
+        let allowed = deadline::allowed(request.headers());
+        let work = panics::caught(async {
+            match self.recognise(method, &mut request).await {
+                Ok(()) => {
+                    let Ok(response) = inner.call(request).await;
+                    response
+                }
+                Err(answer) => refused(answer),
+            }
+        });
+        match tokio::time::timeout(allowed, work).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(panicked)) => {
+                self.metrics.panicked();
+                refused(status::internal(&panicked))
+            }
+            Err(_) => refused(status::DEADLINE_EXCEEDED),
+        }
+    }
+
+    /// Leaves a [`Caller`] (or a [`Newcomer`]) in the request's extensions if they may call `method`.
+    async fn recognise(
+        &self,
+        method: &'static str,
+        request: &mut Request<Body>,
+    ) -> Result<(), Answer> {
+        let peer = request
+            .extensions()
+            .get::<Peer>()
+            .cloned()
+            .ok_or_else(|| status::internal(&"a connection without a peer"))?;
+        let now = self.exchange.now();
+        // The handshake looked at these once; a connection lives longer than a handshake (invariant 19).
+        if let Err(reason) = peer.still_valid(now) {
+            self.metrics.authentication_failed("certificate");
+            tracing::info!(%reason, "a connection may no longer be used");
+            return Err(status::AUTHENTICATION_FAILED);
+        }
+        request.extensions_mut().insert(Method(method));
+        let need = authorization::token_need(method);
+        if need == TokenNeed::Never {
+            return Ok(());
+        }
+        let token = request
+            .headers()
+            .get(http::header::AUTHORIZATION)
+            .and_then(|value| value.to_str().ok())
+            .and_then(bearer);
+        let enrolled = self.exchange.enrolled(peer.certified.agency())?;
+        if need == TokenNeed::UnlessNewcomer && token.is_none() {
+            let newcomer = Newcomer::authenticate(&peer.certified, enrolled.as_deref(), now)
+                .map_err(|error| self.unrecognised(error))?;
+            authorization::authorize_newcomer(method, newcomer.kind())
+                .map_err(|_| status::NOT_PERMITTED)?;
+            request.extensions_mut().insert(newcomer);
+            return Ok(());
+        }
+        let token = token.ok_or_else(|| self.unrecognised(Unrecognised::NoToken.into()))?;
+        let origin = self.exchange.origin();
+        let caller = Caller::authenticate(
+            &peer.certified,
+            enrolled.as_deref(),
+            token,
+            origin,
+            now,
+            &self.tokens,
+        )
+        .map_err(|error| self.unrecognised(error))?
+        .over(peer.group);
+        if authorization::authorize(method, &caller).is_err() {
+            self.exchange
+                .deny(
+                    caller.agency(),
+                    Some(caller.staff()),
+                    method,
+                    "NOT_PERMITTED",
+                )
+                .await?;
+            return Err(status::NOT_PERMITTED);
+        }
+        request.extensions_mut().insert(caller);
+        Ok(())
+    }
+
+    fn unrecognised(&self, error: AuthenticationError) -> Answer {
+        self.metrics.authentication_failed(why(error.reason()));
+        tracing::info!(reason = %error.reason(), "nobody was recognised");
+        status::AUTHENTICATION_FAILED
+    }
+}
+
+/// The path of the method that a request past the door calls.
+#[derive(Debug, Clone, Copy)]
+pub struct Method(pub &'static str);
+
+/// The method's path if the authorisation table knows it; strangers choose no label of a metric.
+fn known(path: &str) -> &'static str {
+    authorization::methods()
+        .find(|method| *method == path)
+        .unwrap_or("unknown")
+}
+
+/// For the metrics: coarser than the log.
+const fn why(reason: Unrecognised) -> &'static str {
+    match reason {
+        Unrecognised::CertificateTime => "certificate",
+        Unrecognised::NotEnrolled => "not_enrolled",
+        Unrecognised::Suspended => "suspended",
+        Unrecognised::NoKeys | Unrecognised::KeysExist => "keys",
+        Unrecognised::NoToken => "no_token",
+        Unrecognised::Token(_) => "token",
+    }
+}
+
+fn refused(answer: Answer) -> Response<Body> {
+    Status::from(answer).into_http()
+}
+
+/// The code in the headers of a refusal; a reply with a body says OK in its trailers.
+fn code_of(response: &Response<Body>) -> Code {
+    Status::from_header_map(response.headers()).map_or(Code::Ok, |status| status.code())
+}
+
+/// Puts the door before a service.
+#[derive(Clone)]
+pub struct DoorLayer(pub Arc<Door>);
+
+impl<S> Layer<S> for DoorLayer {
+    type Service = Behind<S>;
+
+    fn layer(&self, inner: S) -> Behind<S> {
+        Behind {
+            door: self.0.clone(),
+            inner,
+        }
+    }
+}
+
+/// A service behind the door.
+#[derive(Clone)]
+pub struct Behind<S> {
+    door: Arc<Door>,
+    inner: S,
+}
+
+impl<S> Service<Request<Body>> for Behind<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        let door = self.door.clone();
+        let fresh = self.inner.clone();
+        // The one that was polled ready is the one to call.
+        let inner = std::mem::replace(&mut self.inner, fresh);
+        Box::pin(async move { Ok(door.answer(request, inner).await) })
+    }
+}

@@ -1,0 +1,232 @@
+//! The router's server: listener, door and services put together, and how they stop.
+
+use super::admin;
+use super::door::{Door, DoorLayer};
+use super::limits::{self, MESSAGE_BYTES_MAX};
+use super::listener::Listener;
+use super::metrics::Metrics;
+use super::services::Services;
+use super::tls::ReloadingTls;
+use crate::exchange::{Exchange, Refusal};
+use crate::proto::v1 as proto;
+use proto::administration_service_server::AdministrationServiceServer;
+use proto::audit_service_server::AuditServiceServer;
+use proto::basis_service_server::BasisServiceServer;
+use proto::directory_service_server::DirectoryServiceServer;
+use proto::event_service_server::EventServiceServer;
+use proto::offer_service_server::OfferServiceServer;
+use proto::place_service_server::PlaceServiceServer;
+use proto::referral_service_server::ReferralServiceServer;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+use tonic::transport::server::Router;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+use tower::layer::util::{Identity, Stack};
+
+/// Longest reply in bytes: the largest parcel that came in as a request, and the receipt of its opening.
+const REPLY_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 64 * 1024;
+
+/// Longest reply of the directory in bytes: it has no pages, and every member's key bundle is in it.
+const DIRECTORY_BYTES_MAX: usize = 16 * MESSAGE_BYTES_MAX;
+
+/// How often health is looked at: well within the minute in which stale revocation lists must show.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What a server is made of.
+pub struct Serving {
+    /// The exchange.
+    pub exchange: Arc<Exchange>,
+    /// Certificates, keys and revocation lists.
+    pub tls: Arc<ReloadingTls>,
+    /// The bound listener for agencies.
+    pub listener: Listener,
+    /// The bound listener for the operator.
+    pub admin: Option<TcpListener>,
+    /// Requests in hand at a time.
+    pub requests_max: usize,
+    /// How often the TLS files are looked at.
+    pub reload_interval: Duration,
+    /// How long a stop waits for requests in hand.
+    pub drain: Duration,
+    /// SHA-256 of each revocation list in use, base64url, for the ledger.
+    pub revocation_lists: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// Cancelled when the server is to stop.
+    pub stop: CancellationToken,
+}
+
+/// How a server ended otherwise than by being told to.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// Nothing more can be committed; nothing more was acknowledged.
+    #[error("the store failed; start again, and it recovers from its journal")]
+    Fatal,
+    /// The listener.
+    #[error("the listener failed: {0}")]
+    Listener(#[from] tonic::transport::Error),
+}
+
+impl Serving {
+    /// Serves until told to stop, then drains: streams end with a token, requests in hand are answered.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`]; at once and without draining when the store failed (invariant 3).
+    pub async fn serve(self) -> Result<(), ServeError> {
+        let metrics = Arc::new(Metrics::default());
+        let (reporter, health) = tonic_health::server::health_reporter();
+        let services = Services::new(
+            self.exchange.clone(),
+            metrics.clone(),
+            self.stop.child_token(),
+        );
+        let door = Door::new(self.exchange.clone(), metrics.clone(), self.requests_max);
+        let door = Arc::new(door);
+        let server = router(door, services).add_service(health);
+
+        // Everything beside the listener ends with this scope, whichever way it is left.
+        let beside = CancellationToken::new();
+        let _beside = beside.clone().drop_guard();
+        let (serving, is_serving) = watch::channel(true);
+        if let Some(listener) = self.admin {
+            let answering = admin::serve(listener, metrics.clone(), is_serving, beside.clone());
+            tokio::spawn(async move {
+                if let Err(error) = answering.await {
+                    tracing::error!(%error, "the admin address failed");
+                }
+            });
+        }
+        let reloading = self.tls.clone().watch(self.reload_interval, beside.clone());
+        tokio::spawn(async move {
+            if let Err(error) = reloading.await {
+                tracing::error!(%error, "revocation lists are no longer reloaded");
+            }
+        });
+        let house = self.exchange.clone().keep_house();
+        tokio::spawn(beside.clone().run_until_cancelled_owned(house));
+        let health = Health {
+            exchange: self.exchange.clone(),
+            tls: self.tls,
+            metrics,
+            reporter,
+            serving,
+            stop: self.stop.clone(),
+            revocation_lists: self.revocation_lists,
+        };
+        tokio::spawn(beside.clone().run_until_cancelled_owned(health.watch()));
+
+        let listening = server.serve_with_incoming_shutdown(
+            self.listener.incoming(),
+            self.stop.clone().cancelled_owned(),
+        );
+        let drained = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(self.drain).await;
+        };
+        let mut fatal = self.exchange.fatal();
+        tokio::select! {
+            biased;
+            // An error means that the exchange is gone, and it says so before it goes.
+            _ = fatal.wait_for(|fatal| *fatal) => Err(ServeError::Fatal),
+            ended = listening => Ok(ended?),
+            () = drained => {
+                tracing::warn!("requests or streams were cut at the end of the drain");
+                Ok(())
+            }
+        }
+    }
+}
+
+fn router(door: Arc<Door>, services: Services) -> Router<Stack<DoorLayer, Identity>> {
+    macro_rules! limited {
+        ($server:ident) => {
+            limited!($server, REPLY_BYTES_MAX)
+        };
+        ($server:ident, $reply:expr) => {
+            $server::new(services.clone())
+                .max_decoding_message_size(MESSAGE_BYTES_MAX)
+                .max_encoding_message_size($reply)
+        };
+    }
+    limits::configure(Server::builder())
+        .layer(DoorLayer(door))
+        .add_service(limited!(DirectoryServiceServer, DIRECTORY_BYTES_MAX))
+        .add_service(limited!(BasisServiceServer))
+        .add_service(limited!(ReferralServiceServer))
+        .add_service(limited!(OfferServiceServer))
+        .add_service(limited!(PlaceServiceServer))
+        .add_service(limited!(EventServiceServer))
+        .add_service(limited!(AuditServiceServer))
+        .add_service(limited!(AdministrationServiceServer))
+}
+
+/// Looks at what makes the router fit to serve, and tells everybody who asks.
+struct Health {
+    exchange: Arc<Exchange>,
+    tls: Arc<ReloadingTls>,
+    metrics: Arc<Metrics>,
+    reporter: HealthReporter,
+    serving: watch::Sender<bool>,
+    stop: CancellationToken,
+    revocation_lists: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+}
+
+impl Health {
+    async fn watch(self) {
+        let mut ticks = tokio::time::interval(HEALTH_INTERVAL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut recorded = Vec::new();
+        loop {
+            let stopping = tokio::select! {
+                _ = ticks.tick() => false,
+                () = self.stop.cancelled() => true,
+            };
+            self.look().await;
+            if stopping {
+                return;
+            }
+            self.record_lists(&mut recorded).await;
+        }
+    }
+
+    async fn look(&self) {
+        let tls = self.tls.status();
+        let fatal = *self.exchange.fatal().borrow();
+        let fit = !fatal && !self.stop.is_cancelled() && tls.lists_expire > self.exchange.now();
+        self.metrics.set_serving(fit);
+        self.metrics.set_connections(tls.connections);
+        self.metrics.set_lists_expire(tls.lists_expire.seconds());
+        let changed = self.serving.send_if_modified(|serving| {
+            let changed = *serving != fit;
+            *serving = fit;
+            changed
+        });
+        if changed {
+            let status = if fit {
+                ServingStatus::Serving
+            } else {
+                ServingStatus::NotServing
+            };
+            tracing::warn!(serving = fit, "health changed");
+            self.reporter.set_service_status("", status).await;
+        }
+    }
+
+    /// An entry for every set of lists that came into use.
+    async fn record_lists(&self, recorded: &mut Vec<String>) {
+        let lists = (self.revocation_lists)();
+        if lists == *recorded {
+            return;
+        }
+        let outcome: Result<_, Refusal> = self.exchange.revocations_loaded(lists.clone()).await;
+        match outcome {
+            Ok(_) => *recorded = lists,
+            Err(error) => tracing::error!(%error, "the load of revocation lists was not recorded"),
+        }
+    }
+}

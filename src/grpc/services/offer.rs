@@ -1,0 +1,262 @@
+//! `OfferService`: the recipient's side.
+
+use super::Services;
+use crate::domain::vocabulary::{Alarm, DeclineReason, Decliner, Outcome, Stage};
+use crate::exchange::offer::Offer;
+use crate::exchange::{OfferName, PoolName, Requested};
+use crate::grpc::call::Call;
+use crate::grpc::fields::{self, Fields};
+use crate::grpc::words::{Word, number_or_zero};
+use crate::grpc::{convert, names};
+use crate::proto::v1 as proto;
+use proto::offer_service_server::OfferService;
+use tonic::{Request, Response, Status};
+
+/// Most places of one offer: a family or a group that travels together.
+const PLACES_MAX: u32 = 64;
+
+#[tonic::async_trait]
+impl OfferService for Services {
+    async fn list_offers(
+        &self,
+        request: Request<proto::ListOffersRequest>,
+    ) -> Result<Response<proto::ListOffersResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let parent = fields.agency("parent", &message.parent);
+        let page = fields.page(message.page_size, message.page_token);
+        let (parent, page) = fields.all((parent, page))?;
+        let offers = self.exchange.offers(call.caller(), &parent, page).await;
+        let offers = call.settled(&self.exchange, offers).await?;
+        Ok(Response::new(proto::ListOffersResponse {
+            offers: offers.items.into_iter().map(view).collect(),
+            next_page_token: offers.next,
+        }))
+    }
+
+    async fn get_offer(
+        &self,
+        request: Request<proto::GetOfferRequest>,
+    ) -> Result<Response<proto::GetOfferResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let name = fields.offer("name", &message.name);
+        let (name,) = fields.all((name,))?;
+        let offer = self.exchange.offer(call.caller(), &name).await;
+        let offer = call.settled(&self.exchange, offer).await?;
+        let offer = Some(view(offer));
+        Ok(Response::new(proto::GetOfferResponse { offer }))
+    }
+
+    async fn open_parcel(
+        &self,
+        request: Request<proto::OpenParcelRequest>,
+    ) -> Result<Response<proto::OpenParcelResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let name = fields.offer("name", &message.name);
+        let stage = fields.word::<Stage>("stage", message.stage);
+        let (name, stage) = fields.all((name, stage))?;
+        let disclosure = self.exchange.open_parcel(call.caller(), &name, stage).await;
+        let disclosure = call.settled(&self.exchange, disclosure).await?;
+        let (parcel, receipt) = disclosure.into_parts();
+        Ok(Response::new(proto::OpenParcelResponse {
+            parcel: Some(convert::sealed(parcel)),
+            receipt: Some(call.receipt(&receipt)?),
+        }))
+    }
+
+    async fn acknowledge_offer(
+        &self,
+        request: Request<proto::AcknowledgeOfferRequest>,
+    ) -> Result<Response<proto::AcknowledgeOfferResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let (name, requested) = named(&call, &message, &message.name, &message.request_id)?;
+        let receipt = self
+            .exchange
+            .acknowledge_offer(call.caller(), &name, requested)
+            .await;
+        let receipt = call.settled(&self.exchange, receipt).await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::AcknowledgeOfferResponse { receipt }))
+    }
+
+    async fn hold_places(
+        &self,
+        request: Request<proto::HoldPlacesRequest>,
+    ) -> Result<Response<proto::HoldPlacesResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let name = fields.offer("name", &message.name);
+        let pool = fields.pool("pool", &message.pool);
+        let places = fields.when(
+            "places",
+            (1..=PLACES_MAX).contains(&message.places),
+            "must be 1 to 64",
+            message.places,
+        );
+        let (requested, name, pool, places) = fields.all((requested, name, pool, places))?;
+        let held = self
+            .exchange
+            .hold_places(call.caller(), &name, requested, &pool, places)
+            .await;
+        let (until, receipt) = call.settled(&self.exchange, held).await?;
+        Ok(Response::new(proto::HoldPlacesResponse {
+            receipt: Some(call.receipt(&receipt)?),
+            expire_time: Some(fields::time(until)),
+        }))
+    }
+
+    async fn accept_offer(
+        &self,
+        request: Request<proto::AcceptOfferRequest>,
+    ) -> Result<Response<proto::AcceptOfferResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let name = fields.offer("name", &message.name);
+        let places = pool_and_places(&mut fields, &message.pool, message.places);
+        let (requested, name, places) = fields.all((requested, name, places))?;
+        let receipt = self
+            .exchange
+            .accept_offer(call.caller(), &name, requested, places)
+            .await;
+        let receipt = call.settled(&self.exchange, receipt).await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::AcceptOfferResponse { receipt }))
+    }
+
+    async fn decline_offer(
+        &self,
+        request: Request<proto::DeclineOfferRequest>,
+    ) -> Result<Response<proto::DeclineOfferResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let name = fields.offer("name", &message.name);
+        let reason = fields.word::<DeclineReason>("reason", message.reason);
+        let decliner = fields.word::<Decliner>("decliner", message.decliner);
+        let (requested, name, reason, decliner) =
+            fields.all((requested, name, reason, decliner))?;
+        let receipt = self
+            .exchange
+            .decline_offer(call.caller(), &name, requested, reason, decliner)
+            .await;
+        let receipt = call.settled(&self.exchange, receipt).await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::DeclineOfferResponse { receipt }))
+    }
+
+    async fn waitlist_offer(
+        &self,
+        request: Request<proto::WaitlistOfferRequest>,
+    ) -> Result<Response<proto::WaitlistOfferResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let (name, requested) = named(&call, &message, &message.name, &message.request_id)?;
+        let receipt = self
+            .exchange
+            .waitlist_offer(call.caller(), &name, requested)
+            .await;
+        let receipt = call.settled(&self.exchange, receipt).await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::WaitlistOfferResponse { receipt }))
+    }
+
+    async fn check_in(
+        &self,
+        request: Request<proto::CheckInRequest>,
+    ) -> Result<Response<proto::CheckInResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let (name, requested) = named(&call, &message, &message.name, &message.request_id)?;
+        let receipt = self
+            .exchange
+            .check_in(call.caller(), &name, requested)
+            .await;
+        let receipt = call.settled(&self.exchange, receipt).await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::CheckInResponse { receipt }))
+    }
+
+    async fn complete_offer(
+        &self,
+        request: Request<proto::CompleteOfferRequest>,
+    ) -> Result<Response<proto::CompleteOfferResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let name = fields.offer("name", &message.name);
+        let outcome = fields.word::<Outcome>("outcome", message.outcome);
+        let (requested, name, outcome) = fields.all((requested, name, outcome))?;
+        let receipt = self
+            .exchange
+            .complete_offer(call.caller(), &name, requested, outcome)
+            .await;
+        let receipt = call.settled(&self.exchange, receipt).await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::CompleteOfferResponse { receipt }))
+    }
+
+    async fn raise_alarm(
+        &self,
+        request: Request<proto::RaiseAlarmRequest>,
+    ) -> Result<Response<proto::RaiseAlarmResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let name = fields.offer("name", &message.name);
+        let stage = fields.word::<Stage>("stage", message.stage);
+        let alarm = fields.word::<Alarm>("alarm", message.alarm);
+        let (requested, name, stage, alarm) = fields.all((requested, name, stage, alarm))?;
+        let receipt = self
+            .exchange
+            .raise_alarm(call.caller(), &name, requested, stage, alarm)
+            .await;
+        let receipt = call.settled(&self.exchange, receipt).await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::RaiseAlarmResponse { receipt }))
+    }
+}
+
+/// The two fields of an act that needs no more.
+fn named(
+    call: &Call,
+    message: &impl prost::Message,
+    name: &str,
+    request_id: &str,
+) -> Result<(OfferName, Requested), Status> {
+    let mut fields = Fields::new();
+    let requested = call.requested(&mut fields, message, request_id);
+    let name = fields.offer("name", name);
+    Ok(fields.all((name, requested))?)
+}
+
+/// A pool and places from it, or neither.
+fn pool_and_places(
+    fields: &mut Fields,
+    pool: &str,
+    places: u32,
+) -> Option<Option<(PoolName, u32)>> {
+    if pool.is_empty() {
+        return fields.when("places", places == 0, "must be zero without a pool", None);
+    }
+    let pool = fields.pool("pool", pool);
+    let fits = (1..=PLACES_MAX).contains(&places);
+    let places = fields.when("places", fits, "must be 1 to 64 with a pool", places);
+    Some(Some((pool?, places?)))
+}
+
+fn view(offer: Offer) -> proto::Offer {
+    proto::Offer {
+        name: offer.name.to_string(),
+        source: names::agency(&offer.source),
+        purpose: offer.purpose.number(),
+        urgency: offer.urgency.number(),
+        decide_by: Some(fields::time(offer.decide_by)),
+        state: offer.state.number(),
+        openable: offer.openable.into_iter().map(Word::number).collect(),
+        decline_reason: number_or_zero(offer.reason),
+        outcome: number_or_zero(offer.outcome),
+        places: offer.places,
+    }
+}

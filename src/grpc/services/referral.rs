@@ -1,0 +1,194 @@
+//! `ReferralService`: the source's side.
+
+use super::Services;
+use crate::domain::vocabulary::{Purpose, Urgency};
+use crate::exchange::referral::{NewOffer, NewReferral, OFFERS_MAX, Referral, SourceOffer};
+use crate::grpc::call::Call;
+use crate::grpc::fields::{self, Fields};
+use crate::grpc::words::{Word, number_or_zero};
+use crate::grpc::{convert, names};
+use crate::proto::v1 as proto;
+use proto::referral_service_server::ReferralService;
+use tonic::{Request, Response, Status};
+
+/// Most parcels deposited with one offer: one per stage.
+const DEPOSITS_MAX: usize = 3;
+
+#[tonic::async_trait]
+impl ReferralService for Services {
+    async fn create_referral(
+        &self,
+        request: Request<proto::CreateReferralRequest>,
+    ) -> Result<Response<proto::CreateReferralResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let parent = fields.agency("parent", &message.parent);
+        let referral = new_referral(&mut fields, message);
+        let (requested, parent, referral) = fields.all((requested, parent, referral))?;
+        let made = self
+            .exchange
+            .create_referral(call.caller(), &parent, requested, referral)
+            .await;
+        let made = call.settled(&self.exchange, made).await?;
+        Ok(Response::new(proto::CreateReferralResponse {
+            name: made.name.to_string(),
+            offers: made.offers.iter().map(ToString::to_string).collect(),
+            receipts: call.receipts(&made.receipts)?,
+        }))
+    }
+
+    async fn get_referral(
+        &self,
+        request: Request<proto::GetReferralRequest>,
+    ) -> Result<Response<proto::GetReferralResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let name = fields.referral("name", &message.name);
+        let (name,) = fields.all((name,))?;
+        let referral = self.exchange.referral(call.caller(), &name).await;
+        let referral = call.settled(&self.exchange, referral).await?;
+        let referral = Some(view(referral));
+        Ok(Response::new(proto::GetReferralResponse { referral }))
+    }
+
+    async fn list_referrals(
+        &self,
+        request: Request<proto::ListReferralsRequest>,
+    ) -> Result<Response<proto::ListReferralsResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let parent = fields.agency("parent", &message.parent);
+        let page = fields.page(message.page_size, message.page_token);
+        let (parent, page) = fields.all((parent, page))?;
+        let referrals = self.exchange.referrals(call.caller(), &parent, page).await;
+        let referrals = call.settled(&self.exchange, referrals).await?;
+        Ok(Response::new(proto::ListReferralsResponse {
+            referrals: referrals.items.into_iter().map(view).collect(),
+            next_page_token: referrals.next,
+        }))
+    }
+
+    async fn add_offer(
+        &self,
+        request: Request<proto::AddOfferRequest>,
+    ) -> Result<Response<proto::AddOfferResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let referral = fields.referral("referral", &message.referral);
+        let offer = fields
+            .present("offer", message.offer)
+            .and_then(|offer| fields.within("offer", |fields| new_offer(fields, offer)));
+        let (requested, referral, offer) = fields.all((requested, referral, offer))?;
+        let made = self
+            .exchange
+            .add_offer(call.caller(), &referral, requested, offer)
+            .await;
+        let (name, receipt) = call.settled(&self.exchange, made).await?;
+        Ok(Response::new(proto::AddOfferResponse {
+            name: name.to_string(),
+            receipt: Some(call.receipt(&receipt)?),
+        }))
+    }
+
+    async fn deposit_parcel(
+        &self,
+        request: Request<proto::DepositParcelRequest>,
+    ) -> Result<Response<proto::DepositParcelResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let offer = fields.offer("offer", &message.offer);
+        let deposit = fields
+            .present("deposit", message.deposit)
+            .and_then(|deposit| {
+                fields.within("deposit", |fields| convert::deposit(fields, deposit))
+            });
+        let (requested, offer, deposit) = fields.all((requested, offer, deposit))?;
+        let receipt = self
+            .exchange
+            .deposit_parcel(call.caller(), &offer, requested, deposit)
+            .await;
+        let receipt = call.settled(&self.exchange, receipt).await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::DepositParcelResponse { receipt }))
+    }
+
+    async fn recall_referral(
+        &self,
+        request: Request<proto::RecallReferralRequest>,
+    ) -> Result<Response<proto::RecallReferralResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let name = fields.referral("name", &message.name);
+        let (requested, name) = fields.all((requested, name))?;
+        let receipts = self
+            .exchange
+            .recall_referral(call.caller(), &name, requested)
+            .await;
+        let receipts = call.settled(&self.exchange, receipts).await?;
+        let receipts = call.receipts(&receipts)?;
+        Ok(Response::new(proto::RecallReferralResponse { receipts }))
+    }
+}
+
+fn new_referral(fields: &mut Fields, message: proto::CreateReferralRequest) -> Option<NewReferral> {
+    let case = fields.case_handle("case_handle", &message.case_handle);
+    let purpose = fields.word::<Purpose>("purpose", message.purpose);
+    let urgency = fields.word::<Urgency>("urgency", message.urgency);
+    let decide_by = match message.decide_by {
+        None => Some(None),
+        time => fields.time("decide_by", time).map(Some),
+    };
+    let few = (1..=OFFERS_MAX).contains(&message.offers.len());
+    let offers = fields.when("offers", few, "must be 1 to 32", message.offers)?;
+    let offers = fields.each("offers", offers, new_offer);
+    Some(NewReferral {
+        case: case?,
+        purpose: purpose?,
+        urgency: urgency?,
+        decide_by: decide_by?,
+        offers: offers?,
+    })
+}
+
+fn new_offer(fields: &mut Fields, message: proto::NewOffer) -> Option<NewOffer> {
+    let recipient = fields.agency("recipient", &message.recipient);
+    let few = (1..=DEPOSITS_MAX).contains(&message.deposits.len());
+    let expected = "must be 1 to 3, one per stage";
+    let deposits = fields.when("deposits", few, expected, message.deposits)?;
+    let deposits = fields.each("deposits", deposits, convert::deposit);
+    Some(NewOffer {
+        recipient: recipient?,
+        deposits: deposits?,
+    })
+}
+
+fn view(referral: Referral) -> proto::Referral {
+    proto::Referral {
+        name: referral.name.to_string(),
+        case_handle: referral.case.to_string(),
+        purpose: referral.purpose.number(),
+        urgency: referral.urgency.number(),
+        decide_by: Some(fields::time(referral.decide_by)),
+        state: referral.state.number(),
+        offers: referral.offers.into_iter().map(view_offer).collect(),
+        create_time: Some(fields::time(referral.created)),
+    }
+}
+
+fn view_offer(offer: SourceOffer) -> proto::ReferralOffer {
+    proto::ReferralOffer {
+        name: offer.name.to_string(),
+        recipient: names::agency(&offer.recipient),
+        state: offer.state.number(),
+        decline_reason: number_or_zero(offer.reason),
+        decliner: number_or_zero(offer.decliner),
+        outcome: number_or_zero(offer.outcome),
+        deposited: offer.deposited.into_iter().map(Word::number).collect(),
+        opened: offer.opened.into_iter().map(Word::number).collect(),
+        update_time: Some(fields::time(offer.updated)),
+    }
+}

@@ -1,0 +1,42 @@
+//! Basis chains and cases.
+
+use super::{Record, Table};
+
+/// The head of one chain.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct BasisRecord {
+    /// Head statement: compact JWS, a basis or a withdrawal.
+    #[prost(bytes = "vec", tag = "1")]
+    pub statement: Vec<u8>,
+    /// Sequence number of the head.
+    #[prost(uint64, tag = "2")]
+    pub sequence: u64,
+    /// Whether the head is a withdrawal.
+    #[prost(bool, tag = "3")]
+    pub withdrawn: bool,
+    /// Recipient's agency id.
+    #[prost(string, tag = "4")]
+    pub recipient: String,
+    /// Case handle.
+    #[prost(string, tag = "5")]
+    pub case: String,
+}
+
+impl Record for BasisRecord {
+    const TABLE: Table = Table::Basis;
+}
+
+/// A case: its version is what makes a withdrawal beat a racing opening.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct CaseRecord {
+    /// Chains ever begun.
+    #[prost(uint32, tag = "1")]
+    pub chains: u32,
+    /// Changes of any of its bases.
+    #[prost(uint64, tag = "2")]
+    pub changes: u64,
+}
+
+impl Record for CaseRecord {
+    const TABLE: Table = Table::Case;
+}

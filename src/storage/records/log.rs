@@ -1,0 +1,127 @@
+//! The log's own facts: origin, administrators, protocols, proposals, digests, openings.
+
+use super::{Life, Record, Table};
+
+/// What `initialise` pinned.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct LogRecord {
+    /// Log origin, which is also the trust domain.
+    #[prost(string, tag = "1")]
+    pub origin: String,
+    /// Administrators' public keys (SubjectPublicKeyInfo PEM).
+    #[prost(string, repeated, tag = "2")]
+    pub administrators: Vec<String>,
+    /// Certificate authorities (PEM).
+    #[prost(string, tag = "3")]
+    pub roots: String,
+    /// Key that authenticates page and resume tokens.
+    #[prost(bytes = "vec", tag = "4")]
+    pub token_key: Vec<u8>,
+}
+
+impl Record for LogRecord {
+    const TABLE: Table = Table::Meta;
+}
+
+/// A number that the exchange counts.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct CounterRecord {
+    /// The number.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+}
+
+impl Record for CounterRecord {
+    const TABLE: Table = Table::Meta;
+}
+
+/// A withdrawal whose erasures are not finished.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct WithdrawingRecord {
+    /// Source's agency id.
+    #[prost(string, tag = "1")]
+    pub source: String,
+    /// Chain id.
+    #[prost(string, tag = "2")]
+    pub chain: String,
+}
+
+impl Record for WithdrawingRecord {
+    const TABLE: Table = Table::Meta;
+}
+
+/// A numbered directory digest.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct DigestRecord {
+    /// Number.
+    #[prost(uint64, tag = "1")]
+    pub number: u64,
+    /// Records under the root.
+    #[prost(uint64, tag = "2")]
+    pub size: u64,
+    /// Root.
+    #[prost(bytes = "vec", tag = "3")]
+    pub root: Vec<u8>,
+    /// Leaf index of the digest's own entry.
+    #[prost(uint64, tag = "4")]
+    pub index: u64,
+    /// Directory changes that it covers.
+    #[prost(uint64, tag = "5")]
+    pub changes: u64,
+}
+
+impl Record for DigestRecord {
+    const TABLE: Table = Table::Digest;
+}
+
+/// A published protocol.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct ProtocolRecord {
+    /// The TOML file, as signed.
+    #[prost(string, tag = "1")]
+    pub toml: String,
+    /// Compact JWS of the proposal.
+    #[prost(bytes = "vec", tag = "2")]
+    pub proposal: Vec<u8>,
+    /// Compact JWS of the approval.
+    #[prost(bytes = "vec", tag = "3")]
+    pub approval: Vec<u8>,
+}
+
+impl Record for ProtocolRecord {
+    const TABLE: Table = Table::Protocol;
+}
+
+/// An act that awaits its second signature.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct ProposalRecord {
+    /// Compact JWS of the act.
+    #[prost(bytes = "vec", tag = "1")]
+    pub act: Vec<u8>,
+    /// When it was proposed, milliseconds since the epoch.
+    #[prost(int64, tag = "2")]
+    pub time: i64,
+    /// Whether it took effect.
+    #[prost(bool, tag = "3")]
+    pub done: bool,
+}
+
+impl Record for ProposalRecord {
+    const TABLE: Table = Table::Proposal;
+}
+
+/// The opening of one entry.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct OpeningRecord {
+    /// Nonce.
+    #[prost(bytes = "vec", tag = "1")]
+    pub nonce: Vec<u8>,
+    /// The decision: RFC 8785 JSON.
+    #[prost(bytes = "vec", tag = "2")]
+    pub decision: Vec<u8>,
+}
+
+impl Record for OpeningRecord {
+    const TABLE: Table = Table::Opening;
+    const LIFE: Life = Life::Decision;
+}

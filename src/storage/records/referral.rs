@@ -1,0 +1,48 @@
+//! Referrals.
+
+use super::{Record, Table};
+
+/// A source's ask for one purpose.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct ReferralRecord {
+    /// Case handle.
+    #[prost(string, tag = "1")]
+    pub case: String,
+    /// Purpose, by name.
+    #[prost(string, tag = "2")]
+    pub purpose: String,
+    /// Urgency, by name.
+    #[prost(string, tag = "3")]
+    pub urgency: String,
+    /// Time to decide by, milliseconds since the epoch.
+    #[prost(int64, tag = "4")]
+    pub decide_by: i64,
+    /// Offer ids in the order made.
+    #[prost(string, repeated, tag = "5")]
+    pub offers: Vec<String>,
+    /// When it was created, milliseconds since the epoch.
+    #[prost(int64, tag = "6")]
+    pub created: i64,
+    /// Whether the source took it back.
+    #[prost(bool, tag = "7")]
+    pub recalled: bool,
+    /// Whether a withdrawal closed one of its offers.
+    #[prost(bool, tag = "8")]
+    pub withdrawn: bool,
+}
+
+impl Record for ReferralRecord {
+    const TABLE: Table = Table::Referral;
+}
+
+/// A row of a source's outbox.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct OutboxRecord {
+    /// Referral id.
+    #[prost(string, tag = "1")]
+    pub referral: String,
+}
+
+impl Record for OutboxRecord {
+    const TABLE: Table = Table::Outbox;
+}
