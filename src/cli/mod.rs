@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+pub mod bench;
 pub mod ca;
 pub mod check;
 pub mod exit;
@@ -26,6 +27,7 @@ enum Command {
     Check(check::CheckCommand),
     Protocol(protocol::ProtocolCommand),
     Ca(ca::CaCommand),
+    Bench(bench::BenchCommand),
 }
 
 /// Parses the command line and runs it.
@@ -36,6 +38,21 @@ pub fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Protocol(command) => command.run(),
         Command::Ca(command) => command.run(),
+        Command::Bench(command) => in_runtime(command.run()),
+    }
+}
+
+/// Runs a command that waits for the network.
+fn in_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => {
+            eprintln!("safeconduct: no runtime: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 
