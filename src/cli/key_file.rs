@@ -35,7 +35,8 @@ pub enum KeyFileError {
 /// [`KeyFileError`].
 pub fn create(file: &Path, origin: &str) -> Result<NoteSigner, KeyFileError> {
     let mut seed = Zeroizing::new([0; 32]);
-    getrandom::fill(&mut *seed).map_err(|cause| io(file, std::io::Error::other(cause.to_string())))?;
+    getrandom::fill(&mut *seed)
+        .map_err(|cause| io(file, std::io::Error::other(cause.to_string())))?;
     let text = Zeroizing::new(BASE64.encode(&*seed));
     let mut out = std::fs::OpenOptions::new()
         .write(true)

@@ -1,7 +1,9 @@
 //! The command line: one file per subcommand.
 
+pub mod audit;
 pub mod ca;
 pub mod check;
+pub mod demo;
 pub mod exit;
 pub mod key_file;
 pub mod log;
@@ -26,6 +28,7 @@ enum Command {
     Check(check::CheckCommand),
     Protocol(protocol::ProtocolCommand),
     Ca(ca::CaCommand),
+    Demo(demo::DemoCommand),
 }
 
 /// Parses the command line and runs it.
@@ -36,6 +39,7 @@ pub fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Protocol(command) => command.run(),
         Command::Ca(command) => command.run(),
+        Command::Demo(command) => command.run(),
     }
 }
 
