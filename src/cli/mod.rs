@@ -1,8 +1,10 @@
 //! The command line: one file per subcommand.
 
+pub mod audit;
 pub mod bench;
 pub mod ca;
 pub mod check;
+pub mod demo;
 pub mod exit;
 pub mod key_file;
 pub mod log;
@@ -27,7 +29,9 @@ enum Command {
     Check(check::CheckCommand),
     Protocol(protocol::ProtocolCommand),
     Ca(ca::CaCommand),
+    Audit(audit::AuditCommand),
     Bench(bench::BenchCommand),
+    Demo(demo::DemoCommand),
 }
 
 /// Parses the command line and runs it.
@@ -38,7 +42,9 @@ pub fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Protocol(command) => command.run(),
         Command::Ca(command) => command.run(),
+        Command::Audit(command) => in_runtime(command.run()),
         Command::Bench(command) => in_runtime(command.run()),
+        Command::Demo(command) => command.run(),
     }
 }
 
