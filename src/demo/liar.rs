@@ -73,7 +73,10 @@ struct Tiles(Vec<FullTile>);
 
 impl TileSource for Tiles {
     fn full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<[Hash]>>, TileError> {
-        let found = self.0.iter().find(|tile| tile.level == level && tile.index == index);
+        let found = self
+            .0
+            .iter()
+            .find(|tile| tile.level == level && tile.index == index);
         Ok(found.map(|tile| tile.hashes.clone().into()))
     }
 }
@@ -102,7 +105,11 @@ impl LyingRouter {
         }
         if lie == Lie::Rewrite {
             let (origin, size) = (ORIGIN.to_owned(), edge.size());
-            let checkpoint = Checkpoint { origin, size, root: edge.root() };
+            let checkpoint = Checkpoint {
+                origin,
+                size,
+                root: edge.root(),
+            };
             honest.checkpoint = stolen_signer(folder)?.sign(&checkpoint);
         }
         let lying = Lying {

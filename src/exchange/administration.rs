@@ -15,7 +15,6 @@ use crate::identity::caller::Caller;
 use crate::identity::signing_chain::TrustStore;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::Actor;
-use crate::ledger::hash;
 use crate::storage::engine::Write;
 use crate::storage::records::agency::AgencyRecord;
 use crate::storage::records::log::{CounterRecord, ProposalRecord, ProtocolRecord};
@@ -304,14 +303,30 @@ impl Exchange {
         Ok(done.single()?.1)
     }
 
-    /// Takes certificate revocation lists (DER, one of every issuer) into use for signing chains, and records them.
+    /// Records that certificate revocation lists were loaded (SHA-256 of each, base64url).
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Unavailable`], [`Refusal::Overloaded`].
+    pub async fn revocations_loaded(&self, lists: Vec<String>) -> Result<Receipt, Refusal> {
+        let decision = Decision::RevocationsLoaded { lists };
+        let entry = EntryDraft::decided(Actor::Router, self.shared.random(), decision);
+        let change = Change {
+            entries: vec![entry],
+            ..Change::default()
+        };
+        let mut receipts = self.submit(change).await?.receipts(&[0])?;
+        receipts.pop().ok_or(Refusal::Internal)
+    }
+
+    /// Takes certificate revocation lists (DER, one of every issuer) into use for agencies' signing chains.
     ///
     /// From here on a signing chain without a current list for each of its issuers is refused.
     ///
     /// # Errors
     ///
-    /// [`Refusal::InvalidField`] for what is no list, [`Refusal::Unavailable`], [`Refusal::Overloaded`].
-    pub async fn revocations_loaded(&self, lists: &[Vec<u8>]) -> Result<Receipt, Refusal> {
+    /// [`Refusal::InvalidField`] for what is no list; then those before stay in use.
+    pub fn trust_revocation_lists(&self, lists: &[Vec<u8>]) -> Result<(), Refusal> {
         const BAD: Refusal = Refusal::InvalidField("revocation_list");
         let roots: Result<Vec<CertificateDer<'static>>, _> =
             CertificateDer::pem_slice_iter(self.shared.roots.as_bytes()).collect();
@@ -322,17 +337,7 @@ impl Exchange {
             .map(|list| CertificateRevocationListDer::from(list.as_slice()))
             .collect();
         let trust = trust.with_revocation_lists(&ders).map_err(|_| BAD)?;
-        let digests = lists.iter().map(|list| hash::sha256(&[list]).base64url());
-        let decision = Decision::RevocationsLoaded {
-            lists: digests.collect(),
-        };
-        let entry = EntryDraft::decided(Actor::Router, self.shared.random(), decision);
-        let change = Change {
-            entries: vec![entry],
-            ..Change::default()
-        };
         self.shared.trust.store(Arc::new(trust));
-        let mut receipts = self.submit(change).await?.receipts(&[0])?;
-        receipts.pop().ok_or(Refusal::Internal)
+        Ok(())
     }
 }

@@ -36,7 +36,12 @@ impl MemberSpec {
             hours: String::new(),
             intake_phone: String::new(),
         };
-        Self { id, kind, parent: None, facts }
+        Self {
+            id,
+            kind,
+            parent: None,
+            facts,
+        }
     }
 
     fn offering(mut self, purposes: &[Purpose]) -> Self {
@@ -51,7 +56,10 @@ impl MemberSpec {
         self.facts.interpreters = interpreters
             .iter()
             .filter_map(|(language, gender)| {
-                Some(Interpreter { language: language.parse().ok()?, gender: *gender })
+                Some(Interpreter {
+                    language: language.parse().ok()?,
+                    gender: *gender,
+                })
             })
             .collect();
         self
