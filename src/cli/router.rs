@@ -12,7 +12,6 @@ use crate::grpc::tls::{ReloadingTls, TlsFiles, system_now};
 use crate::grpc::{deadline, panics};
 use crate::ledger::note::NoteSigner;
 use crate::storage::embedded::{EmbeddedEngine, Options};
-use crate::storage::engine::Engine;
 use clap::{Args, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::pki_types::CertificateRevocationListDer;
@@ -89,8 +88,8 @@ fn init(config: &Path, administrators: &[PathBuf], operator: AgencyId) -> Result
     let begun = EmbeddedEngine::create(&config.data_directory, Options::default())
         .map_err(Failure::settings)
         .and_then(|engine| {
-            let engine: Arc<dyn Engine> = Arc::new(engine);
-            Exchange::initialise(&engine, settings(signer), &initialise).map_err(Failure::settings)
+            Exchange::initialise(&engine, &mut settings(signer), &initialise)
+                .map_err(Failure::settings)
         });
     if let Err(error) = begun {
         // The key signed nothing that anybody has seen.

@@ -9,6 +9,8 @@ use super::services::Services;
 use super::tls::ReloadingTls;
 use crate::exchange::{Exchange, Refusal};
 use crate::proto::v1 as proto;
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::BASE64URL_NOPAD;
 use proto::administration_service_server::AdministrationServiceServer;
 use proto::audit_service_server::AuditServiceServer;
 use proto::basis_service_server::BasisServiceServer;
@@ -253,7 +255,10 @@ async fn record_lists(
         .await
         .map_err(|_| Refusal::Internal)?;
     if lists != *recorded {
-        let _ = exchange.revocations_loaded(&lists).await?;
+        exchange.trust_revocation_lists(&lists)?;
+        let sha256 = |list: &Vec<u8>| BASE64URL_NOPAD.encode(digest(&SHA256, list).as_ref());
+        let digests = lists.iter().map(sha256).collect();
+        let _ = exchange.revocations_loaded(digests).await?;
         *recorded = lists;
     }
     Ok(())

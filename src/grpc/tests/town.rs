@@ -279,7 +279,7 @@ fn exchange(authority: &Authority, administrators: &[KeyPairSigner; 2]) -> Arc<E
         roots: authority.root_pem().to_owned(),
         operator: "operator".parse().expect("an agency id"),
     };
-    Exchange::initialise(&engine, settings(), &initialise).expect("an empty store");
+    Exchange::initialise(&*engine, &mut settings(), &initialise).expect("an empty store");
     Exchange::open(engine, settings()).expect("a store just begun")
 }
 
