@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::error::{OpenError, corrupt};
 use super::frame::sha256;
+use super::open::{LOCK_ATTEMPTS, LOCK_PAUSE};
 use super::payload::{Change, Facts, LOCATION_BYTES, Location, Reader};
 use super::recovery::Position;
 use crate::storage::engine::Head;
@@ -202,12 +203,21 @@ pub(super) struct IndexWriter {
 }
 
 fn open_sled(folder: &Path, cache_bytes: u64) -> sled::Result<sled::Db> {
-    sled::Config::new()
+    let config = sled::Config::new()
         .path(folder)
         .cache_capacity(cache_bytes)
         .flush_every_ms(Some(1_000))
-        .use_compression(false)
-        .open()
+        .use_compression(false);
+    // sled locks its file as well, and tells a lock apart by its words only.
+    for _ in 1..LOCK_ATTEMPTS {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains("acquire lock") => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            opened => return opened,
+        }
+    }
+    config.open()
 }
 
 impl IndexWriter {

@@ -23,7 +23,7 @@ pub(super) fn scratch() -> TempDir {
 /// Small files, so that a test makes many stores quickly; segments roll often.
 pub(super) fn small() -> Options {
     Options {
-        first_segment_bytes: 32 << 10,
+        first_segment_bytes: 24 << 10,
         segment_bytes: 48 << 10,
         chunk_slots: 8,
         keep_free_bytes: 0,
