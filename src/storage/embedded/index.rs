@@ -221,8 +221,13 @@ fn open_sled(folder: &Path, cache_bytes: u64) -> sled::Result<sled::Db> {
 }
 
 impl IndexWriter {
-    /// Opens what is there and checks every row of it; `None` when it is not whole, or another store's.
-    pub(super) fn open(folder: &Path, cache_bytes: u64, genesis: Position) -> Option<IndexWriter> {
+    /// Opens what is there, checking every row if asked to; `None` when it is not whole, or another store's.
+    pub(super) fn open(
+        folder: &Path,
+        cache_bytes: u64,
+        genesis: Position,
+        check_rows: bool,
+    ) -> Option<IndexWriter> {
         let folder = folder.to_owned();
         // Of its own thread, since sled panics on some damaged files.
         let thread = std::thread::Builder::new().name("index-check".to_owned());
@@ -231,6 +236,12 @@ impl IndexWriter {
                 let db = open_sled(&folder, cache_bytes).ok()?;
                 let tree = (*db).clone();
                 let meta = Meta::parse(&tree.get(META_KEY).ok()??)?;
+                if meta.genesis != genesis.digest {
+                    return None;
+                }
+                if !check_rows {
+                    return Some(IndexWriter { db, tree, meta });
+                }
                 let mut found = Meta {
                     rows: 0,
                     sum: 0,
@@ -240,11 +251,7 @@ impl IndexWriter {
                     let (key, value) = row.ok()?;
                     found.add(&key, &value);
                 }
-                (found == meta && meta.genesis == genesis.digest).then_some(IndexWriter {
-                    db,
-                    tree,
-                    meta,
-                })
+                (found == meta).then_some(IndexWriter { db, tree, meta })
             })
             .ok()?;
         handle.join().ok().flatten()

@@ -242,9 +242,10 @@ impl Drop for EmbeddedEngine {
         if let Some(index) = index
             && self.seal().is_ok()
         {
-            let synced = index.sync(&open::index_folder(&self.shared.folder));
-            let recorded = synced.and_then(|()| {
-                trust::record(&self.shared.io, &self.shared.folder, &trust::State::Clean)
+            let folder = open::index_folder(&self.shared.folder);
+            let recorded = index.sync(&folder).and_then(|()| {
+                let state = trust::State::Clean(trust::digest_files(&folder)?);
+                trust::record(&self.shared.io, &self.shared.folder, &state)
             });
             if let Err(error) = recorded {
                 tracing::warn!(%error, "the index was not left cleanly");
@@ -255,8 +256,12 @@ impl Drop for EmbeddedEngine {
 
 impl Shared {
     fn writer(&self) -> MutexGuard<'_, commit::Writer> {
-        // A panic in a commit leaves the journal failed or untouched, never half counted: see `commit`.
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writer.lock().unwrap_or_else(|poisoned| {
+            // A commit panicked, and nobody knows how far it came: the next start finds out.
+            let mut writer = poisoned.into_inner();
+            writer.journal.fail("an earlier commit panicked");
+            writer
+        })
     }
 }
 

@@ -18,7 +18,7 @@ use super::overlay::Overlay;
 use super::payload;
 use super::recovery::{self, Position};
 use super::segment::{Segment, Segments};
-use super::trust;
+use super::trust::{self, Trust};
 use super::{Opening, Options, Progress, Shared};
 
 /// Format of a store. A newer one is refused by name.
@@ -257,11 +257,18 @@ fn open_index(
     let index = index_folder(folder);
     let cache = options.index_cache_bytes;
     let genesis = Position::genesis(store);
-    let usable = !options.rebuild && index.is_dir() && trust::is_trusted(folder);
-    if let Some(found) = usable
-        .then(|| IndexWriter::open(&index, cache, genesis))
-        .flatten()
-    {
+    let usable = !options.rebuild && index.is_dir();
+    let trust = if usable {
+        trust::of_index(folder, &index)
+    } else {
+        Trust::None
+    };
+    let found = match trust {
+        Trust::None => None,
+        Trust::Rows => IndexWriter::open(&index, cache, genesis, true),
+        Trust::Whole => IndexWriter::open(&index, cache, genesis, false),
+    };
+    if let Some(found) = found {
         trust::record(io, folder, &trust::State::Open)?;
         return Ok(found);
     }

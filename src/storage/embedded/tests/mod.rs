@@ -214,6 +214,8 @@ fn many_batches_roll_over_many_segments_and_survive_reopening() {
     check_store(&engine, &[&model]);
     drop(engine);
     assert!(folder.path().join("journal/0000000003.segment").exists());
+    let trust = trust::of_index(folder.path(), &folder.path().join("index"));
+    assert_eq!(trust, trust::Trust::Whole);
     let engine = EmbeddedEngine::open(folder.path(), small()).unwrap();
     assert_eq!(engine.opening(), Opening::default());
     check_store(&engine, &[&model]);
