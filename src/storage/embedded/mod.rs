@@ -67,7 +67,7 @@ pub struct Options {
     pub chunk_slots: u64,
     /// Free space that making a segment must leave for the index and the rest, in bytes; past it, batches are refused.
     pub keep_free_bytes: u64,
-    /// sled's cache in bytes.
+    /// sled's cache in bytes as they lie on disk; in memory they take many times that.
     pub index_cache_bytes: u64,
     /// Changes that may wait for the index; past it, commits wait too.
     pub backlog_changes_max: usize,
@@ -90,7 +90,7 @@ impl Default for Options {
             segment_bytes: 64 << 20,
             chunk_slots: 16_384,
             keep_free_bytes: 128 << 20,
-            index_cache_bytes: 8 << 20,
+            index_cache_bytes: 1 << 20,
             backlog_changes_max: 32_768,
             seal_after: Some(Duration::from_secs(1)),
             rebuild: false,
