@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand.
 
+pub mod audit;
 pub mod ca;
 pub mod check;
 pub mod exit;
@@ -23,6 +24,7 @@ struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Router(router::RouterCommand),
+    Audit(audit::AuditCommand),
     Check(check::CheckCommand),
     Protocol(protocol::ProtocolCommand),
     Ca(ca::CaCommand),
@@ -33,6 +35,7 @@ enum Command {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Router(command) => command.run(),
+        Command::Audit(command) => command.start(),
         Command::Check(command) => command.run(),
         Command::Protocol(command) => command.run(),
         Command::Ca(command) => command.run(),
