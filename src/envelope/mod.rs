@@ -14,6 +14,8 @@ pub mod disclosure;
 pub mod error;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod golden;
 pub mod hpke;
 pub mod jws;
 pub mod keys;
