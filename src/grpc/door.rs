@@ -3,6 +3,7 @@
 //! In this order: a place among the requests in hand, a deadline, who is calling, whether they may call this at all.
 //! Afterwards: code and time are counted. A panic inside ends the one request.
 
+use super::call::short;
 use super::listener::Peer;
 use super::metrics::{self, Metrics};
 use super::status::{self, Answer};

@@ -37,6 +37,8 @@ pub enum Table {
     Inbox = 32,
     /// Referrals of a source in the order made, by source, number.
     Outbox = 33,
+    /// Offers by the time to decide by, by time and id.
+    Deadline = 34,
     /// Parcel statements and labels, by offer and stage.
     Parcel = 40,
     /// Sealed fields of a parcel, by offer and stage. Content.

@@ -1,1 +1,3 @@
-fn main() {}
+//! The whole program, from outside.
+
+mod router_process;
