@@ -54,7 +54,10 @@ pub fn main() -> ExitCode {
 
 /// Runs a command that waits for the network.
 fn in_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
-    match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime.block_on(command),
         Err(error) => {
             eprintln!("safeconduct: no runtime: {error}");
