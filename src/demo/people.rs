@@ -53,6 +53,7 @@ pub fn samira() -> Record {
             area: "BELGRADE".into(),
             placement_gender: v1::PlacementPreference::Woman.into(),
             tonight: Some(true),
+            keep_together: Some(true),
             ..Default::default()
         }),
         age: Some(v1::AgeFacts {
@@ -74,9 +75,17 @@ pub fn samira() -> Record {
             level: v1::ThreatLevel::PossibleNearby.into(),
             ..Default::default()
         }),
+        family: Some(v1::FamilyFacts {
+            counts: vec![v1::GroupCount {
+                band: v1::AgeBand::Adult.into(),
+                placement_gender: v1::PlacementPreference::Woman.into(),
+                count: 1,
+            }],
+            ..Default::default()
+        }),
         contact: Some(v1::ContactFacts {
             via_source: Some(true),
-            never: "never call; message through alpha".into(),
+            never: "call her; messages go through alpha".into(),
             ..Default::default()
         }),
         nationality: Some(v1::NationalityFacts {

@@ -7,13 +7,15 @@ use crate::client::error::{ClientError, Reason};
 use crate::client::random::SystemRandom;
 use crate::client::retry::RetryPolicy;
 use crate::client::source::{Candidate, to_proto};
+use crate::client::words;
 use crate::demo::narrate::Stop;
 use crate::demo::people::{self, FARID_CANARIES, SAMIRA_CANARIES, labels};
 use crate::domain::basis::Basis;
+use crate::domain::id::OfferId;
 use crate::domain::label::{Label, LabelSet};
 use crate::domain::vocabulary::{Category, Form, Purpose, StaffRole, Stage};
 use crate::envelope::disclosure::Field;
-use crate::envelope::open::OpenError;
+use crate::envelope::open::{OpenError, OpenedParcel};
 use crate::envelope::seal::{ParcelDraft, seal};
 use crate::envelope::statement::Forward;
 use crate::proto::v1;
@@ -75,13 +77,13 @@ impl Story {
         alpha: &Desk,
         basis: &Basis,
         fields: Vec<Field>,
-    ) -> Result<(), ClientError> {
+    ) -> Result<v1::CreateReferralResponse, ClientError> {
         let mut prepared = self.honest_request(alpha, basis)?;
         let forced = force_seal(alpha, basis, fields)?;
         if let Some(offer) = prepared.offers.first_mut() {
             offer.deposits = vec![forced];
         }
-        send(alpha, prepared).await.map(|_| ())
+        send(alpha, prepared).await
     }
 
     /// A referral that the router would accept, not yet sent.
@@ -125,9 +127,10 @@ impl Story {
         let mut request = self.narrator.quietly("a referral is sealed", request)?;
         flip_ciphertext(&mut request);
         let sent = send(alpha, request).await;
-        self.narrator
+        let sent = self
+            .narrator
             .quietly("the router cannot read it, and takes it", sent)?;
-        let opened = self.open_newest("house2").await?;
+        let opened = self.open_sent(&sent).await?;
         self.narrator.step(
             "One bit of a sealed field flipped, which no router can see: house2 refuses to read it, \
              and its alarm is in the log.",
@@ -146,9 +149,10 @@ impl Story {
         let label = self.narrator.quietly("a label", label)?;
         fields.iter_mut().for_each(|field| field.label = label);
         let sent = self.around_the_gate(alpha, &basis, fields).await;
-        self.narrator
+        let sent = self
+            .narrator
             .quietly("the router sees a label that is allowed", sent)?;
-        let opened = self.open_newest("house2").await?;
+        let opened = self.open_sent(&sent).await?;
         self.narrator.step(
             "Injuries sealed under the label of care needs: house2 computes the label again and \
              refuses; its alarm is in the log.",
@@ -158,29 +162,24 @@ impl Story {
         Ok(())
     }
 
-    /// Opens what came last to a house, as its intake would.
-    async fn open_newest(
+    /// house2 opens what was just sent, as its intake would.
+    async fn open_sent(
         &mut self,
-        house: &'static str,
-    ) -> Result<Result<crate::envelope::open::OpenedParcel, ClientError>, Stop> {
-        let desk = self.desk(house, "desk-2", StaffRole::Intake)?;
-        let offers = desk.offers().await;
-        let offers = self.narrator.quietly("the offers are listed", offers)?;
-        let known = self.seen.known_offers(house);
-        let newest = offers
-            .iter()
-            .find(|offer| !known.contains(&offer.id))
-            .ok_or("no new offer");
-        let newest = self.narrator.quietly("the offer is there", newest)?;
-        let opened = desk.open(newest, Stage::Triage).await;
-        self.seen
-            .know_offers(house, offers.iter().map(|offer| offer.id));
-        Ok(opened)
+        sent: &v1::CreateReferralResponse,
+    ) -> Result<Result<OpenedParcel, ClientError>, Stop> {
+        let desk = self.desk("house2", "desk-2", StaffRole::Intake)?;
+        let alpha = self.id("alpha")?;
+        let offer = sent.offers.first().ok_or(ClientError::Reply("no offer"));
+        let offer = offer.and_then(|name| words::own_id::<OfferId>(name, &alpha, "offers"));
+        let offer = self.narrator.quietly("the offer's name", offer)?;
+        let view = desk.offer(offer).await;
+        let view = self.narrator.quietly("house2 sees the offer", view)?;
+        Ok(desk.open(&view, Stage::Triage).await)
     }
 
     async fn another_name(&mut self, samira: &Samira) -> Result<(), Stop> {
         let atu = self.desk("moi-atu", "inspector-3", StaffRole::Supervisor)?;
-        let name = crate::client::words::offer_name(&self.id("house1")?, samira.house1);
+        let name = words::offer_name(&self.id("house1")?, samira.house1);
         let request = v1::GetOfferRequest { name };
         let answer = atu
             .agency()
@@ -376,8 +375,8 @@ fn parcel(request: &mut v1::CreateReferralRequest) -> Option<&mut v1::Parcel> {
 
 fn flip_label(request: &mut v1::CreateReferralRequest) {
     if let Some(label) = parcel(request).and_then(|parcel| parcel.labels.first_mut()) {
-        label.category = crate::client::words::category_number(Category::Health);
-        label.form = crate::client::words::form_number(Form::Clinical);
+        label.category = words::category_number(Category::Health);
+        label.form = words::form_number(Form::Clinical);
     }
 }
 

@@ -89,8 +89,7 @@ impl Story {
             self.narrator
                 .step(sentence, clean, Some(violations(&outcome)));
             if let (Level::Replay, Some(counts)) = (level, outcome.report.counts) {
-                self.narrator
-                    .tell(&format!("{} entries; {counts:?}.", outcome.report.entries));
+                self.narrator.tell(&format!("{} entries: {} disclosures, {} of them covered; {} deposits, {} bases, {} refusals.", outcome.report.entries, counts.disclosures, counts.covered, counts.deposits, counts.bases, counts.denials));
             }
         }
         let copied = copy(&mut source).await;
@@ -106,10 +105,9 @@ impl Story {
         self.lied_to(
             copied.clone(),
             hidden,
-            Lie::Omit,
+            Lie::Replace,
             &staff,
-            "The operator hides one opening and shows the rest: the root does not fit, and the \
-             ombudsperson is told.",
+            "The operator hides one opening behind another entry: the root does not fit, and the ombudsperson is told.",
         )
         .await?;
         self.lied_to(

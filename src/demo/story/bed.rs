@@ -6,8 +6,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use crate::client::agency::Desk;
 use crate::client::agent::{LaterParcels, Plan, SourceAgent};
-use crate::client::error::ClientError;
+use crate::client::error::{ClientError, Reason};
+use crate::client::recipient::OfferView;
 use crate::client::source::{Candidate, SentReferral};
 use crate::client::watch::Doorbell;
 use crate::demo::narrate::Stop;
@@ -137,6 +139,9 @@ impl Story {
         self.narrator
             .check("Nothing in it says who she is, or from where.", !identity);
 
+        let house2 = self.desk("house2", "desk-2", StaffRole::Intake)?;
+        let elsewhere = self.house2_looks(&house2).await?;
+
         let decided = decide(&house1, offer.id, &pool).await;
         self.narrator.need(
             "house1 acknowledges, holds one place and accepts: two taps; the place is taken.",
@@ -165,6 +170,12 @@ impl Story {
             "The other two offers closed by themselves, without a reason.",
             closed,
         );
+        let again = house2.open(&elsewhere, Stage::Triage).await;
+        self.narrator.step(
+            "house2, which had read its triage parcel a minute before, opens it again and finds nothing.",
+            again.as_ref().err().and_then(ClientError::reason) == Some(Reason::NotFound),
+            Some(format!("{:?}", again.err())),
+        );
         self.narrator.need(
             "02:10. She arrives; the place is occupied.",
             house1.check_in(offer.id).await,
@@ -178,10 +189,7 @@ impl Story {
     }
 
     /// alpha matches on its own mirror: what she needs and refuses leaves the desk in no request.
-    async fn match_locally(
-        &mut self,
-        alpha: &crate::client::agency::Desk,
-    ) -> Result<Vec<String>, Stop> {
+    async fn match_locally(&mut self, alpha: &Desk) -> Result<Vec<String>, Stop> {
         let directory = self.narrator.quietly("the mirror", alpha.mirror().await)?;
         let suitors: Vec<Suitor> = directory
             .members()
@@ -250,14 +258,7 @@ impl Story {
 
     async fn house1_listens(
         &mut self,
-    ) -> Result<
-        (
-            crate::client::agency::Desk,
-            crate::client::watch::Doorbells,
-            PoolId,
-        ),
-        Stop,
-    > {
+    ) -> Result<(Desk, crate::client::watch::Doorbells, PoolId), Stop> {
         let house1 = self.desk("house1", "night-1", StaffRole::Intake)?;
         let pool: PoolId = self.narrator.quietly("a pool's id", "women".parse())?;
         let places = house1.update_pool(&pool, 6, 0).await;
@@ -270,6 +271,24 @@ impl Story {
         self.narrator
             .quietly("house1 hears its doorbell stream", first)?;
         Ok((house1, doorbells, pool))
+    }
+
+    /// house2 reads its own triage parcel, under another alias, and is still thinking.
+    async fn house2_looks(&mut self, house2: &Desk) -> Result<OfferView, Stop> {
+        let offers = house2.offers().await;
+        let offers = self.narrator.quietly("house2 lists its offers", offers)?;
+        let offer = offers
+            .into_iter()
+            .find(|offer| offer.state == OfferState::Offered);
+        let offer = self
+            .narrator
+            .quietly("the offer is there", offer.ok_or("no offer"))?;
+        let parcel = house2.open(&offer, Stage::Triage).await;
+        let parcel = self
+            .narrator
+            .quietly("house2 opens its triage parcel", parcel)?;
+        self.seen.opened("house2", 'S', &parcel);
+        Ok(offer)
     }
 
     /// The source's unattended process, with tonight's plan.
@@ -340,11 +359,7 @@ async fn ring(doorbells: &mut crate::client::watch::Doorbells) -> Result<(), Cli
     }
 }
 
-async fn decide(
-    house1: &crate::client::agency::Desk,
-    offer: OfferId,
-    pool: &PoolId,
-) -> Result<(), ClientError> {
+async fn decide(house1: &Desk, offer: OfferId, pool: &PoolId) -> Result<(), ClientError> {
     house1.acknowledge(offer).await?;
     house1.hold(offer, pool, 1).await?;
     house1.accept(offer, None).await?;

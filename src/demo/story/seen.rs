@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::id::OfferId;
 use crate::domain::label::LabelSet;
 use crate::domain::vocabulary::Category;
 use crate::envelope::open::OpenedParcel;
@@ -16,7 +15,6 @@ use crate::demo::people;
 pub(super) struct Seen {
     read: BTreeMap<&'static str, BTreeMap<Category, BTreeSet<char>>>,
     labelled: BTreeSet<Category>,
-    offers: BTreeMap<&'static str, BTreeSet<OfferId>>,
 }
 
 /// Parties in the order of the table.
@@ -62,20 +60,6 @@ impl Seen {
             .insert(person);
     }
 
-    /// Offers that a party has looked at before.
-    pub(super) fn known_offers(&self, party: &'static str) -> BTreeSet<OfferId> {
-        self.offers.get(party).cloned().unwrap_or_default()
-    }
-
-    /// Remembers offers as looked at.
-    pub(super) fn know_offers(
-        &mut self,
-        party: &'static str,
-        offers: impl Iterator<Item = OfferId>,
-    ) {
-        self.offers.entry(party).or_default().extend(offers);
-    }
-
     fn cell(&self, party: &str, category: Category) -> String {
         if matches!(party, "router" | "ombud") {
             let known = self.labelled.contains(&category);
@@ -85,7 +69,7 @@ impl Seen {
             .read
             .get(party)
             .and_then(|categories| categories.get(&category));
-        read.map_or_else(|| "–".into(), |people| people.iter().collect())
+        read.map_or_else(|| "–".into(), |people| people.iter().rev().collect())
     }
 }
 
@@ -106,7 +90,7 @@ impl Story {
             row
         });
         self.narrator.table(Table {
-            title: "What each party could see. S: of Samira, F: of Farid, label: that it is \
+            title: "What each party saw. S: of Samira, F: of Farid, label: that it is \
                     there but not what it says, –: nothing at all."
                 .into(),
             heads,
