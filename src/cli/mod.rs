@@ -1,7 +1,11 @@
 //! The command line: one file per subcommand.
 
+pub mod audit;
+pub mod bench;
 pub mod ca;
 pub mod check;
+pub mod crash;
+pub mod demo;
 pub mod exit;
 pub mod key_file;
 pub mod log;
@@ -22,20 +26,43 @@ struct Cli {
 // One line for each subcommand here and in `main`.
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Demo(demo::DemoCommand),
     Router(router::RouterCommand),
     Check(check::CheckCommand),
-    Protocol(protocol::ProtocolCommand),
     Ca(ca::CaCommand),
+    Protocol(protocol::ProtocolCommand),
+    Audit(audit::AuditCommand),
+    Bench(bench::BenchCommand),
+    #[command(hide = true)]
+    Crash(crash::CrashCommand),
 }
 
 /// Parses the command line and runs it.
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::Demo(command) => command.run(),
         Command::Router(command) => command.run(),
         Command::Check(command) => command.run(),
-        Command::Protocol(command) => command.run(),
         Command::Ca(command) => command.run(),
+        Command::Protocol(command) => command.run(),
+        Command::Audit(command) => command.start(),
+        Command::Bench(command) => in_runtime(command.run()),
+        Command::Crash(command) => command.run(),
+    }
+}
+
+/// Runs a command that waits for the network.
+fn in_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => {
+            eprintln!("safeconduct: no runtime: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -18,7 +18,12 @@ impl Desk {
     fn sign_act(&self, body: ActBody, signer: &dyn Signer) -> Result<Vec<u8>, ClientError> {
         let issued = whole_seconds(self.now());
         let origin = self.agency().trust().origin.clone();
-        Ok(Act { issued, origin, body }.sign(signer)?)
+        Ok(Act {
+            issued,
+            origin,
+            body,
+        }
+        .sign(signer)?)
     }
 
     /// Proposes an act under one administrator's signature; gives the proposal's id and the act, for the other
@@ -33,10 +38,15 @@ impl Desk {
         signer: &dyn Signer,
     ) -> Result<(ProposalId, Vec<u8>), ClientError> {
         let act = self.sign_act(body, signer)?;
-        let request = v1::ProposeRequest { request_id: request_id(), act: act.clone() };
+        let request = v1::ProposeRequest {
+            request_id: request_id(),
+            act: act.clone(),
+        };
         let (reply, known) = self
             .call(request, |channel, request| async move {
-                AdministrationServiceClient::new(channel).propose(request).await
+                AdministrationServiceClient::new(channel)
+                    .propose(request)
+                    .await
             })
             .await?;
         let proposal: ProposalId = reply
@@ -44,10 +54,12 @@ impl Desk {
             .strip_prefix("proposals/")
             .and_then(|id| id.parse().ok())
             .ok_or(ClientError::Reply("a proposal's name"))?;
-        self.prove(reply.receipt.as_ref(), known).await?.expect(|decision| {
-            matches!(decision, Decision::Proposed { proposal: named, statement }
+        self.prove(reply.receipt.as_ref(), known)
+            .await?
+            .expect(|decision| {
+                matches!(decision, Decision::Proposed { proposal: named, statement }
                 if *named == proposal.to_string() && statement.as_bytes() == act)
-        })?;
+            })?;
         Ok((proposal, act))
     }
 
@@ -62,7 +74,10 @@ impl Desk {
         act: &[u8],
         signer: &dyn Signer,
     ) -> Result<Proven, ClientError> {
-        let approval = Approval { issued: whole_seconds(self.now()), act: act_digest(act) };
+        let approval = Approval {
+            issued: whole_seconds(self.now()),
+            act: act_digest(act),
+        };
         let approval = approval.sign(signer)?;
         let request = v1::ApproveRequest {
             name: format!("proposals/{proposal}"),
@@ -71,7 +86,9 @@ impl Desk {
         };
         let (reply, known) = self
             .call(request, |channel, request| async move {
-                AdministrationServiceClient::new(channel).approve(request).await
+                AdministrationServiceClient::new(channel)
+                    .approve(request)
+                    .await
             })
             .await?;
         let proven = self.prove(reply.receipt.as_ref(), known).await?;
@@ -94,7 +111,11 @@ impl Desk {
         administrators: [&dyn Signer; 2],
     ) -> Result<Proven, ClientError> {
         let [first, second] = administrators;
-        let body = ActBody::Enrol { agency: agency.clone(), kind, parent: parent.cloned() };
+        let body = ActBody::Enrol {
+            agency: agency.clone(),
+            kind,
+            parent: parent.cloned(),
+        };
         let (proposal, act) = self.propose(body, first).await?;
         self.approve(proposal, &act, second).await
     }
@@ -111,7 +132,10 @@ impl Desk {
         administrators: [&dyn Signer; 2],
     ) -> Result<Proven, ClientError> {
         let [first, second] = administrators;
-        let body = ActBody::PublishProtocol { version, toml: toml.to_owned() };
+        let body = ActBody::PublishProtocol {
+            version,
+            toml: toml.to_owned(),
+        };
         let (proposal, act) = self.propose(body, first).await?;
         self.approve(proposal, &act, second).await
     }
@@ -126,11 +150,21 @@ impl Desk {
         agency: &AgencyId,
         signer: &dyn Signer,
     ) -> Result<Proven, ClientError> {
-        let act = self.sign_act(ActBody::Suspend { agency: agency.clone() }, signer)?;
-        let request = v1::SuspendAgencyRequest { request_id: request_id(), act: act.clone() };
+        let act = self.sign_act(
+            ActBody::Suspend {
+                agency: agency.clone(),
+            },
+            signer,
+        )?;
+        let request = v1::SuspendAgencyRequest {
+            request_id: request_id(),
+            act: act.clone(),
+        };
         let (reply, known) = self
             .call(request, |channel, request| async move {
-                AdministrationServiceClient::new(channel).suspend_agency(request).await
+                AdministrationServiceClient::new(channel)
+                    .suspend_agency(request)
+                    .await
             })
             .await?;
         let proven = self.prove(reply.receipt.as_ref(), known).await?;

@@ -91,7 +91,14 @@ impl Agency {
         trust: TrustAnchors,
         log: LogView,
     ) -> Result<Self, ConnectError> {
-        Self::connect_at(keys, router, trust, log, system_clock(), RetryPolicy::default())
+        Self::connect_at(
+            keys,
+            router,
+            trust,
+            log,
+            system_clock(),
+            RetryPolicy::default(),
+        )
     }
 
     /// As [`Agency::connect`], with another clock and another patience.
@@ -129,7 +136,9 @@ impl Agency {
             protocol: RwLock::default(),
             seen: Mutex::default(),
         };
-        Ok(Self { inner: Arc::new(inner) })
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// The agency's id.
@@ -168,8 +177,14 @@ impl Agency {
     ///
     /// [`BadId`] on a pseudonym that is not 1 to 64 visible ASCII characters.
     pub fn desk(&self, pseudonym: &str, role: StaffRole) -> Result<Desk, BadId> {
-        let staff = Staff { pseudonym: pseudonym.parse()?, role };
-        Ok(Desk { agency: self.clone(), staff })
+        let staff = Staff {
+            pseudonym: pseudonym.parse()?,
+            role,
+        };
+        Ok(Desk {
+            agency: self.clone(),
+            staff,
+        })
     }
 
     /// The mirror as last verified.
@@ -178,7 +193,11 @@ impl Agency {
     ///
     /// [`DirectoryError::Stale`] before the first [`Desk::mirror`].
     pub fn directory(&self) -> Result<Arc<Directory>, DirectoryError> {
-        let directory = self.inner.directory.read().unwrap_or_else(PoisonError::into_inner);
+        let directory = self
+            .inner
+            .directory
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         directory.clone().ok_or(DirectoryError::Stale)
     }
 
@@ -188,18 +207,30 @@ impl Agency {
     ///
     /// [`DirectoryError::Stale`] before the first [`Desk::mirror`].
     pub fn protocol(&self) -> Result<Arc<Protocol>, DirectoryError> {
-        let protocol = self.inner.protocol.read().unwrap_or_else(PoisonError::into_inner);
+        let protocol = self
+            .inner
+            .protocol
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         protocol.clone().ok_or(DirectoryError::Stale)
     }
 
     /// The statement under which a parcel id came before.
     pub(super) fn seen_parcel(&self, parcel: &ParcelId) -> Option<[u8; 32]> {
-        let seen = self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self
+            .inner
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         seen.get(parcel).copied()
     }
 
     pub(super) fn remember_parcel(&self, parcel: ParcelId, statement: [u8; 32]) {
-        let mut seen = self.inner.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self
+            .inner
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if seen.len() < SEEN_PARCELS_MAX {
             seen.entry(parcel).or_insert(statement);
         }
@@ -236,7 +267,10 @@ impl Desk {
         F: Fn(Channel, Request<Q>) -> Fut,
         Fut: Future<Output = Result<Response<R>, Status>>,
     {
-        self.agency.session().call_known(Some(&self.staff), message, method).await
+        self.agency
+            .session()
+            .call_known(Some(&self.staff), message, method)
+            .await
     }
 
     /// Verifies a receipt.
@@ -245,7 +279,10 @@ impl Desk {
         receipt: Option<&v1::Receipt>,
         known: Known,
     ) -> Result<Proven, ClientError> {
-        self.agency.session().prove(&self.staff, receipt, known).await
+        self.agency
+            .session()
+            .prove(&self.staff, receipt, known)
+            .await
     }
 
     /// Mirrors the directory and the protocol in force, verifying every record.
@@ -258,14 +295,20 @@ impl Desk {
         let previous = self.agency.directory().ok();
         let known_digest = previous.as_ref().map_or(0, |directory| directory.number());
         let (reply, known) = self
-            .call(v1::GetDirectoryRequest { known_digest }, |channel, request| async move {
-                DirectoryServiceClient::new(channel)
-                    .max_decoding_message_size(DIRECTORY_BYTES_MAX)
-                    .get_directory(request)
-                    .await
-            })
+            .call(
+                v1::GetDirectoryRequest { known_digest },
+                |channel, request| async move {
+                    DirectoryServiceClient::new(channel)
+                        .max_decoding_message_size(DIRECTORY_BYTES_MAX)
+                        .get_directory(request)
+                        .await
+                },
+            )
             .await?;
-        let digest = reply.digest.as_ref().ok_or(DirectoryError::Malformed("no digest"))?;
+        let digest = reply
+            .digest
+            .as_ref()
+            .ok_or(DirectoryError::Malformed("no digest"))?;
         let proven = self.prove(digest.receipt.as_ref(), known).await?;
         let own = self.agency.keys().published();
         let directory = Arc::new(Directory::verify(
@@ -284,11 +327,20 @@ impl Desk {
     /// Fetches the protocol in force and verifies its two signatures.
     async fn mirror_protocol(&self) -> Result<(), ClientError> {
         let (reply, _) = self
-            .call(v1::GetProtocolRequest { version: 0 }, |channel, request| async move {
-                DirectoryServiceClient::new(channel).get_protocol(request).await
-            })
+            .call(
+                v1::GetProtocolRequest { version: 0 },
+                |channel, request| async move {
+                    DirectoryServiceClient::new(channel)
+                        .get_protocol(request)
+                        .await
+                },
+            )
             .await?;
-        if self.agency.protocol().is_ok_and(|protocol| protocol.version() == reply.version) {
+        if self
+            .agency
+            .protocol()
+            .is_ok_and(|protocol| protocol.version() == reply.version)
+        {
             return Ok(());
         }
         let toml = verify_protocol(&reply, self.agency.trust())
@@ -321,7 +373,9 @@ impl Desk {
         let session = self.agency.session();
         let (reply, known) = session
             .call_known(staff, request, |channel, request| async move {
-                DirectoryServiceClient::new(channel).publish_key_bundle(request).await
+                DirectoryServiceClient::new(channel)
+                    .publish_key_bundle(request)
+                    .await
             })
             .await?;
         // The proof of consistency, where one is asked for, needs the token that is good from here on.

@@ -57,7 +57,10 @@ impl SourceAgent {
     /// An agent that acts through `desk`, whose role should be `PROCESS`.
     #[must_use]
     pub fn new(desk: Desk) -> Self {
-        Self { desk, plans: Arc::default() }
+        Self {
+            desk,
+            plans: Arc::default(),
+        }
     }
 
     /// Takes over a plan; replaces an earlier one of the same referral.
@@ -87,16 +90,28 @@ impl SourceAgent {
         for plan in plans {
             let view = self.desk.referral(plan.referral).await?;
             for offer in view.offers {
-                let Some(later) = plan.recipients.get(&offer.recipient) else { continue };
+                let Some(later) = plan.recipients.get(&offer.recipient) else {
+                    continue;
+                };
                 for (stage, fields) in &later.stages {
                     if !stage_open(offer.state, *stage) || offer.deposited.contains(stage) {
                         continue;
                     }
                     self.desk
-                        .deposit(offer.offer, &later.basis, plan.purpose, *stage, fields.clone())
+                        .deposit(
+                            offer.offer,
+                            &later.basis,
+                            plan.purpose,
+                            *stage,
+                            fields.clone(),
+                        )
                         .await?;
                     let recipient = offer.recipient.clone();
-                    deposited.push(DepositedByAgent { offer: offer.offer, recipient, stage: *stage });
+                    deposited.push(DepositedByAgent {
+                        offer: offer.offer,
+                        recipient,
+                        stage: *stage,
+                    });
                 }
             }
         }
@@ -118,9 +133,7 @@ impl SourceAgent {
             let ring = doorbells.next().await?;
             let relevant = match &ring {
                 Doorbell::Missed => true,
-                Doorbell::Ring { kind, .. } => {
-                    *kind == crate::proto::v1::EventKind::OfferChanged
-                }
+                Doorbell::Ring { kind, .. } => *kind == crate::proto::v1::EventKind::OfferChanged,
             };
             if !relevant {
                 continue;

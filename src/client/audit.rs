@@ -51,16 +51,28 @@ impl AuditSource for LiveSource {
     async fn checkpoint(&mut self) -> Result<SignedCheckpoint, SourceError> {
         let reply = self
             .session
-            .call(&self.staff, v1::GetCheckpointRequest {}, |channel, request| async move {
-                AuditServiceClient::new(channel).get_checkpoint(request).await
-            })
+            .call(
+                &self.staff,
+                v1::GetCheckpointRequest {},
+                |channel, request| async move {
+                    AuditServiceClient::new(channel)
+                        .get_checkpoint(request)
+                        .await
+                },
+            )
             .await
             .map_err(unreadable)?;
-        Ok(SignedCheckpoint { note: reply.checkpoint, vkey: Some(reply.verifier_key) })
+        Ok(SignedCheckpoint {
+            note: reply.checkpoint,
+            vkey: Some(reply.verifier_key),
+        })
     }
 
     async fn entries(&mut self, start: u64, count: u64) -> Result<Vec<Vec<u8>>, SourceError> {
-        let request = v1::ListEntriesRequest { start, page_size: page(count) };
+        let request = v1::ListEntriesRequest {
+            start,
+            page_size: page(count),
+        };
         let reply = self
             .session
             .call(&self.staff, request, |channel, request| async move {
@@ -76,11 +88,16 @@ impl AuditSource for LiveSource {
         start: u64,
         count: u64,
     ) -> Result<Vec<Option<SealedOpening>>, SourceError> {
-        let request = v1::ReadOpeningsRequest { start, page_size: page(count) };
+        let request = v1::ReadOpeningsRequest {
+            start,
+            page_size: page(count),
+        };
         let reply = self
             .session
             .call(&self.staff, request, |channel, request| async move {
-                AuditServiceClient::new(channel).read_openings(request).await
+                AuditServiceClient::new(channel)
+                    .read_openings(request)
+                    .await
             })
             .await
             .map_err(unreadable)?;
@@ -96,11 +113,16 @@ impl AuditSource for LiveSource {
     }
 
     async fn consistency(&mut self, old: u64, new: u64) -> Result<Vec<Hash>, SourceError> {
-        let request = v1::ProveConsistencyRequest { old_size: old, new_size: new };
+        let request = v1::ProveConsistencyRequest {
+            old_size: old,
+            new_size: new,
+        };
         let reply = self
             .session
             .call(&self.staff, request, |channel, request| async move {
-                AuditServiceClient::new(channel).prove_consistency(request).await
+                AuditServiceClient::new(channel)
+                    .prove_consistency(request)
+                    .await
             })
             .await
             .map_err(unreadable)?;

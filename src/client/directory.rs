@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::trust::TrustAnchors;
 use super::words;
+use crate::domain::directory_record::DirectoryRecord;
 use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{AgencyKind, DeclaredCapacity};
@@ -37,16 +38,24 @@ pub enum DirectoryError {
     #[error("the directory digest is not the one in the log; stop sending and call the auditors")]
     Digest,
     /// A record does not stand under the digest.
-    #[error("the record of {0} is not proved in the directory digest; stop sending and call the auditors")]
+    #[error(
+        "the record of {0} is not proved in the directory digest; stop sending and call the auditors"
+    )]
     Unproven(AgencyId),
     /// Two pinned administrators did not sign this enrolment.
-    #[error("the enrolment of {0} is not signed by two administrators; stop sending and call the auditors")]
+    #[error(
+        "the enrolment of {0} is not signed by two administrators; stop sending and call the auditors"
+    )]
     Enrolment(AgencyId),
     /// The key bundle is not the agency's own.
-    #[error("the key bundle of {0} is not certified for it; nothing is sealed to it, call the agency by phone")]
+    #[error(
+        "the key bundle of {0} is not certified for it; nothing is sealed to it, call the agency by phone"
+    )]
     Bundle(AgencyId),
     /// A bundle stands under this agency's own name that it did not publish.
-    #[error("a key bundle that we did not publish stands under our own name; stop sending and call the auditors")]
+    #[error(
+        "a key bundle that we did not publish stands under our own name; stop sending and call the auditors"
+    )]
     NotOurs,
     /// Nothing newer than a day is proved.
     #[error("the mirror of the directory is older than a day; connect before sealing")]
@@ -100,10 +109,17 @@ impl Directory {
         own: (&AgencyId, Option<&[u8; 32]>),
         now: Timestamp,
     ) -> Result<Self, DirectoryError> {
-        let digest = reply.digest.as_ref().ok_or(DirectoryError::Malformed("no digest"))?;
-        let root = Hash::from_slice(&digest.root).ok_or(DirectoryError::Malformed("digest root"))?;
-        let expected =
-            EntryBody::Digest { number: digest.number, size: digest.size, root };
+        let digest = reply
+            .digest
+            .as_ref()
+            .ok_or(DirectoryError::Malformed("no digest"))?;
+        let root =
+            Hash::from_slice(&digest.root).ok_or(DirectoryError::Malformed("digest root"))?;
+        let expected = EntryBody::Digest {
+            number: digest.number,
+            size: digest.size,
+            root,
+        };
         if digest_entry.body != expected {
             return Err(DirectoryError::Digest);
         }
@@ -115,7 +131,10 @@ impl Directory {
                 return Err(DirectoryError::Digest);
             }
             if digest.number == previous.number && reply.agencies.is_empty() {
-                return Ok(Self { proven_at, ..previous.clone() });
+                return Ok(Self {
+                    proven_at,
+                    ..previous.clone()
+                });
             }
         }
         let mut members = BTreeMap::new();
@@ -123,7 +142,12 @@ impl Directory {
             let member = verify_record(record, (digest.size, &root), trust, own, now)?;
             members.insert(member.agency.clone(), member);
         }
-        Ok(Self { number: digest.number, root, proven_at, members })
+        Ok(Self {
+            number: digest.number,
+            root,
+            proven_at,
+            members,
+        })
     }
 
     /// Number of the digest.
@@ -195,15 +219,28 @@ fn verify_record(
     let kind = words::kind(record.kind).ok_or(DirectoryError::Malformed("an agency's kind"))?;
     let parent = match record.parent.as_str() {
         "" => None,
-        name => Some(
-            words::agency_of(name).map_err(|_| DirectoryError::Malformed("a parent's name"))?,
-        ),
+        name => {
+            Some(words::agency_of(name).map_err(|_| DirectoryError::Malformed("a parent's name"))?)
+        }
     };
-    let enrolment =
-        record.enrolment.as_ref().ok_or_else(|| DirectoryError::Enrolment(agency.clone()))?;
-    verify_enrolment(enrolment, (&agency, kind, parent.as_ref()), trust)
-        .ok_or_else(|| DirectoryError::Enrolment(agency.clone()))?;
-    verify_standing(record, &agency, enrolment, digest)
+    let enrolment = record.enrolment.clone().unwrap_or_default();
+    // The operator is enrolled by `router init`, before there is anyone to sign; it reads nothing and nothing is
+    // ever sealed to its kind.
+    let unsigned = enrolment.proposal.is_empty() && kind == AgencyKind::Operator;
+    if !unsigned {
+        verify_enrolment(&enrolment, (&agency, kind, parent.as_ref()), trust)
+            .ok_or_else(|| DirectoryError::Enrolment(agency.clone()))?;
+    }
+    let standing = DirectoryRecord {
+        agency: &agency,
+        kind,
+        parent: parent.as_ref(),
+        suspended: record.suspended,
+        bundle: &record.key_bundle,
+        proposal: &enrolment.proposal,
+        approval: &enrolment.approval,
+    };
+    verify_standing(&standing, record.digest_index, &record.digest_proof, digest)
         .ok_or_else(|| DirectoryError::Unproven(agency.clone()))?;
     let bundle = if record.key_bundle.is_empty() {
         None
@@ -218,7 +255,14 @@ fn verify_record(
         return Err(DirectoryError::NotOurs);
     }
     let capacity = words::capacity(record.capacity);
-    Ok(Member { agency, kind, parent, suspended: record.suspended, capacity, bundle })
+    Ok(Member {
+        agency,
+        kind,
+        parent,
+        suspended: record.suspended,
+        capacity,
+        bundle,
+    })
 }
 
 /// The enrolment says this of the agency, one pinned administrator signed it and another approved it.
@@ -231,7 +275,12 @@ fn verify_enrolment(
     let approver = trust.administrator(&claimed_kid(&enrolment.approval).ok()?)?;
     let act = Act::parse(&enrolment.proposal, proposer).ok()?;
     let approval = Approval::parse(&enrolment.approval, approver).ok()?;
-    let ActBody::Enrol { agency, kind, parent } = &act.body else {
+    let ActBody::Enrol {
+        agency,
+        kind,
+        parent,
+    } = &act.body
+    else {
         return None;
     };
     let holds = proposer != approver
@@ -243,23 +292,11 @@ fn verify_enrolment(
 
 /// The record stands under the digest's root.
 fn verify_standing(
-    record: &v1::Agency,
-    agency: &AgencyId,
-    enrolment: &v1::Enrolment,
+    record: &DirectoryRecord<'_>,
+    index: u64,
+    proof: &[Vec<u8>],
     (size, root): (u64, &Hash),
 ) -> Option<()> {
-    let proof: Option<Vec<Hash>> =
-        record.digest_proof.iter().map(|hash| Hash::from_slice(hash)).collect();
-    let leaf = leaf(&record_bytes(agency, enrolment, &record.key_bundle));
-    verify_inclusion(&leaf, record.digest_index, size, &proof?, root).ok()
-}
-
-/// The bytes of a record under the digest: who, as enrolled by which statements, with which keys.
-fn record_bytes(agency: &AgencyId, enrolment: &v1::Enrolment, bundle: &[u8]) -> Vec<u8> {
-    crate::domain::transcript::transcript(&[
-        agency.as_str().as_bytes(),
-        &enrolment.proposal,
-        &enrolment.approval,
-        bundle,
-    ])
+    let proof: Option<Vec<Hash>> = proof.iter().map(|hash| Hash::from_slice(hash)).collect();
+    verify_inclusion(&leaf(&record.bytes()), index, size, &proof?, root).ok()
 }

@@ -128,7 +128,10 @@ impl AgencyKeys {
         let key = PrivateKeyDer::from_pem_file(&files.signing_key)
             .map_err(|_| KeyFileError::Key(KeyError::NotP256))?;
         let signer = CertifiedSigner::new(key.secret_der(), chain)?;
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(&files.own)?;
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&files.own)?;
         let staff_file = files.own.join(STAFF_KEY_FILE);
         let staff_pkcs8 = match fs::read(&staff_file) {
             Ok(pkcs8) => Zeroizing::new(pkcs8),
@@ -142,9 +145,9 @@ impl AgencyKeys {
         let staff = KeyPairSigner::from_pkcs8(&staff_pkcs8)
             .map_err(|_| KeyFileError::Damaged(STAFF_KEY_FILE))?;
         let published = match fs::read(files.own.join(BUNDLE_FILE)) {
-            Ok(token) => Some(
-                KeyBundle::parse(&token).map_err(|_| KeyFileError::Damaged(BUNDLE_FILE))?,
-            ),
+            Ok(token) => {
+                Some(KeyBundle::parse(&token).map_err(|_| KeyFileError::Damaged(BUNDLE_FILE))?)
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(error.into()),
         };
@@ -187,7 +190,10 @@ impl AgencyKeys {
     /// Digest of the bundle that this agency published last: any other under its name is an alarm.
     #[must_use]
     pub fn published(&self) -> Option<[u8; 32]> {
-        let published = self.published.read().unwrap_or_else(PoisonError::into_inner);
+        let published = self
+            .published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         published.as_ref().map(|bundle| *bundle.digest())
     }
 
@@ -199,7 +205,10 @@ impl AgencyKeys {
     pub fn remember_published(&self, token: &[u8]) -> Result<(), KeyFileError> {
         let bundle = KeyBundle::parse(token)?;
         write_private(&self.folder.join(BUNDLE_FILE), token)?;
-        *self.published.write().unwrap_or_else(PoisonError::into_inner) = Some(bundle);
+        *self
+            .published
+            .write()
+            .unwrap_or_else(PoisonError::into_inner) = Some(bundle);
         Ok(())
     }
 }
@@ -211,7 +220,10 @@ impl KeyRotation {
     /// Whether a new bundle should be published at `now`.
     #[must_use]
     pub fn is_due(keys: &AgencyKeys, now: Timestamp) -> bool {
-        let published = keys.published.read().unwrap_or_else(PoisonError::into_inner);
+        let published = keys
+            .published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         let bundle_ends = published
             .as_ref()
             .is_none_or(|bundle| bundle.content().expires <= now.plus(RENEW_BEFORE));
@@ -235,10 +247,15 @@ impl KeyRotation {
             add_seed(keys, now, random)?;
         }
         let seeds = keys.seeds.read().unwrap_or_else(PoisonError::into_inner);
-        let published = keys.published.read().unwrap_or_else(PoisonError::into_inner);
+        let published = keys
+            .published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
         let draft = KeyBundleDraft {
             agency: keys.agency.clone(),
-            seq: published.as_ref().map_or(1, |bundle| bundle.content().seq.saturating_add(1)),
+            seq: published
+                .as_ref()
+                .map_or(1, |bundle| bundle.content().seq.saturating_add(1)),
             prev: published.as_ref().map(|bundle| *bundle.digest()),
             issued: now,
             expires: now.plus(BUNDLE_VALIDITY),
@@ -262,8 +279,13 @@ fn add_seed(
 ) -> Result<(), KeyFileError> {
     let seed = SealingSeed::generate(random);
     // Whole seconds, as the bundle will say; a little back, for readers whose clocks are behind.
-    let from = now.minus(Duration::from_secs(60)).coarse(Duration::from_secs(1));
-    let validity = Period { from, until: from.plus(KEY_VALIDITY) };
+    let from = now
+        .minus(Duration::from_secs(60))
+        .coarse(Duration::from_secs(1));
+    let validity = Period {
+        from,
+        until: from.plus(KEY_VALIDITY),
+    };
     let public = SealingPublicKey::new(seed.public_key(), validity)?;
     let kept = KeptSeed {
         seed: BASE64URL_NOPAD.encode(seed.expose()),
@@ -281,7 +303,10 @@ fn add_seed(
 
 fn destroy_ended(keys: &AgencyKeys, now: Timestamp) -> Result<(), KeyFileError> {
     let mut seeds = keys.seeds.write().unwrap_or_else(PoisonError::into_inner);
-    for ended in seeds.iter().filter(|held| held.public.validity().until <= now) {
+    for ended in seeds
+        .iter()
+        .filter(|held| held.public.validity().until <= now)
+    {
         fs::remove_file(seed_file(&keys.folder, ended.public.kid()))?;
     }
     seeds.retain(|held| now < held.public.validity().until);
@@ -305,13 +330,21 @@ fn read_seeds(folder: &Path) -> Result<Vec<Held>, KeyFileError> {
     let mut seeds = Vec::new();
     for file in fs::read_dir(folder)? {
         let path = file?.path();
-        if path.extension().is_none_or(|extension| extension != SEED_SUFFIX) {
+        if path
+            .extension()
+            .is_none_or(|extension| extension != SEED_SUFFIX)
+        {
             continue;
         }
         let json = Zeroizing::new(fs::read(&path)?);
         let kept: KeptSeed = serde_json::from_slice(&json).map_err(|_| DAMAGED)?;
-        let bytes = BASE64URL_NOPAD.decode(kept.seed.as_bytes()).map_err(|_| DAMAGED)?;
-        let bytes: [u8; 32] = Zeroizing::new(bytes).as_slice().try_into().map_err(|_| DAMAGED)?;
+        let bytes = BASE64URL_NOPAD
+            .decode(kept.seed.as_bytes())
+            .map_err(|_| DAMAGED)?;
+        let bytes: [u8; 32] = Zeroizing::new(bytes)
+            .as_slice()
+            .try_into()
+            .map_err(|_| DAMAGED)?;
         let seed = SealingSeed::from_bytes(Zeroizing::new(bytes));
         let validity = Timestamp::from_seconds(kept.from)
             .zip(Timestamp::from_seconds(kept.until))
@@ -327,8 +360,11 @@ fn read_seeds(folder: &Path) -> Result<Vec<Held>, KeyFileError> {
 fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let temporary = path.with_extension("new");
     let _ = fs::remove_file(&temporary);
-    let mut file =
-        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&temporary)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&temporary, path)

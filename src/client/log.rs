@@ -30,25 +30,39 @@ const PROOF_HASHES_MAX: usize = 128;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LogViolation {
     /// No receipt, or one whose parts are not well formed.
-    #[error("the reply has no usable receipt; do not rely on it, stop sending and call the auditors")]
+    #[error(
+        "the reply has no usable receipt; do not rely on it, stop sending and call the auditors"
+    )]
     NoReceipt,
     /// The checkpoint is not signed by the pinned key.
-    #[error("the checkpoint is not signed by the pinned log key; stop sending and call the auditors")]
+    #[error(
+        "the checkpoint is not signed by the pinned log key; stop sending and call the auditors"
+    )]
     NotSigned,
     /// The entry is not in the tree that the checkpoint signs.
-    #[error("the entry is not in the log that the router signed; stop sending and call the auditors")]
+    #[error(
+        "the entry is not in the log that the router signed; stop sending and call the auditors"
+    )]
     NotIncluded,
     /// The entry is of another act than the reply says, or its commitment opens to something else.
-    #[error("the entry records something else than what was done; stop sending and call the auditors")]
+    #[error(
+        "the entry records something else than what was done; stop sending and call the auditors"
+    )]
     OtherEntry,
     /// Two roots for one size, or no proof that one log extends the other.
-    #[error("the log is not a continuation of what was seen before: it was forked or rewritten; stop sending, keep the saved checkpoint and call the auditors")]
+    #[error(
+        "the log is not a continuation of what was seen before: it was forked or rewritten; stop sending, keep the saved checkpoint and call the auditors"
+    )]
     Forked,
     /// A proof is missing or does not verify.
-    #[error("the router did not prove that its log continues what was seen before; stop sending, keep the saved checkpoint and call the auditors")]
+    #[error(
+        "the router did not prove that its log continues what was seen before; stop sending, keep the saved checkpoint and call the auditors"
+    )]
     NotConsistent,
     /// The latest checkpoint is smaller than one seen before.
-    #[error("the log has shrunk: it was rewound or restored from an old copy; stop sending, keep the saved checkpoint and call the auditors")]
+    #[error(
+        "the log has shrunk: it was rewound or restored from an old copy; stop sending, keep the saved checkpoint and call the auditors"
+    )]
     Rewound,
 }
 
@@ -133,7 +147,11 @@ impl LogView {
     /// [`LogStateError::Key`].
     pub fn in_memory(vkey: &str) -> Result<Self, LogStateError> {
         let verifier = NoteVerifier::parse(vkey).map_err(|_| LogStateError::Key)?;
-        Ok(Self { verifier, path: None, seen: Mutex::default() })
+        Ok(Self {
+            verifier,
+            path: None,
+            seen: Mutex::default(),
+        })
     }
 
     /// A view kept in the file `path`, starting from what is saved there.
@@ -145,8 +163,10 @@ impl LogView {
         let mut view = Self::in_memory(vkey)?;
         match std::fs::read_to_string(&path) {
             Ok(note) => {
-                let checkpoint =
-                    view.verifier.verify(&note).map_err(|_| LogStateError::Foreign)?;
+                let checkpoint = view
+                    .verifier
+                    .verify(&note)
+                    .map_err(|_| LogStateError::Foreign)?;
                 view.seen().latest = Some((checkpoint, note));
             }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
@@ -171,8 +191,14 @@ impl LogView {
     #[must_use]
     pub fn known(&self) -> Known {
         match &self.seen().latest {
-            Some((checkpoint, _)) => Known { size: checkpoint.size, root: Some(checkpoint.root) },
-            None => Known { size: 0, root: None },
+            Some((checkpoint, _)) => Known {
+                size: checkpoint.size,
+                root: Some(checkpoint.root),
+            },
+            None => Known {
+                size: 0,
+                root: None,
+            },
         }
     }
 
@@ -202,8 +228,10 @@ impl LogView {
         known: Known,
     ) -> Result<(Proven, Option<Gap>), LogViolation> {
         let receipt = receipt.ok_or(LogViolation::NoReceipt)?;
-        let checkpoint =
-            self.verifier.verify(&receipt.checkpoint).map_err(|_| LogViolation::NotSigned)?;
+        let checkpoint = self
+            .verifier
+            .verify(&receipt.checkpoint)
+            .map_err(|_| LogViolation::NotSigned)?;
         let proof = hashes(&receipt.inclusion)?;
         verify_inclusion(
             &leaf(&receipt.entry),
@@ -235,7 +263,10 @@ impl LogView {
     /// [`LogViolation::NotSigned`], [`LogViolation::Forked`], and [`LogViolation::Rewound`] when it is smaller than
     /// one seen before.
     pub fn take_checkpoint(&self, note: &str) -> Result<Option<Gap>, LogViolation> {
-        let checkpoint = self.verifier.verify(note).map_err(|_| LogViolation::NotSigned)?;
+        let checkpoint = self
+            .verifier
+            .verify(note)
+            .map_err(|_| LogViolation::NotSigned)?;
         if checkpoint.size < self.known().size {
             return Err(LogViolation::Rewound);
         }
@@ -264,13 +295,19 @@ impl LogView {
         if this == latest || seen.recent.contains(&this) {
             return Ok(None);
         }
-        if this.0 > latest.0 && tied.is_some_and(|known| known.size == latest.0 && known.root == Some(latest.1)) {
+        if this.0 > latest.0
+            && tied.is_some_and(|known| known.size == latest.0 && known.root == Some(latest.1))
+        {
             seen.remember(latest);
             seen.latest = Some((checkpoint, note.to_owned()));
             self.save(note);
             return Ok(None);
         }
-        let (old, new) = if this.0 < latest.0 { (this, latest) } else { (latest, this) };
+        let (old, new) = if this.0 < latest.0 {
+            (this, latest)
+        } else {
+            (latest, this)
+        };
         Ok(Some(Gap { old, new }))
     }
 
@@ -283,10 +320,16 @@ impl LogView {
         let proof = hashes(proof)?;
         verify_consistency(gap.old.0, gap.new.0, &gap.old.1, &gap.new.1, &proof)
             .map_err(|_| LogViolation::NotConsistent)?;
-        let checkpoint = self.verifier.verify(note).map_err(|_| LogViolation::NotSigned)?;
+        let checkpoint = self
+            .verifier
+            .verify(note)
+            .map_err(|_| LogViolation::NotSigned)?;
         let this = (checkpoint.size, checkpoint.root);
         let mut seen = self.seen();
-        let latest = seen.latest.as_ref().map(|(latest, _)| (latest.size, latest.root));
+        let latest = seen
+            .latest
+            .as_ref()
+            .map(|(latest, _)| (latest.size, latest.root));
         match latest {
             // The gap's smaller end was the latest and still is: this checkpoint extends it.
             Some(latest) if latest == gap.old && this == gap.new => {
@@ -335,14 +378,21 @@ fn parse(receipt: &v1::Receipt) -> Result<Proven, LogViolation> {
         }
         _ => None,
     };
-    Ok(Proven { index: receipt.index, entry, decision })
+    Ok(Proven {
+        index: receipt.index,
+        entry,
+        decision,
+    })
 }
 
 fn hashes(proof: &[Vec<u8>]) -> Result<Vec<Hash>, LogViolation> {
     if proof.len() > PROOF_HASHES_MAX {
         return Err(LogViolation::NoReceipt);
     }
-    proof.iter().map(|hash| Hash::from_slice(hash).ok_or(LogViolation::NoReceipt)).collect()
+    proof
+        .iter()
+        .map(|hash| Hash::from_slice(hash).ok_or(LogViolation::NoReceipt))
+        .collect()
 }
 
 #[cfg(test)]

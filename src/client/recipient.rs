@@ -105,9 +105,12 @@ impl Desk {
     pub async fn offer(&self, offer: OfferId) -> Result<OfferView, ClientError> {
         let name = words::offer_name(self.agency().id(), offer);
         let (reply, _) = self
-            .call(v1::GetOfferRequest { name }, |channel, request| async move {
-                OfferServiceClient::new(channel).get_offer(request).await
-            })
+            .call(
+                v1::GetOfferRequest { name },
+                |channel, request| async move {
+                    OfferServiceClient::new(channel).get_offer(request).await
+                },
+            )
             .await?;
         self.read_offer(reply.offer.ok_or(ClientError::Reply("no offer"))?)
     }
@@ -120,7 +123,11 @@ impl Desk {
             urgency: words::urgency(offer.urgency).ok_or(ClientError::Reply("an urgency"))?,
             decide_by: offer.decide_by.as_ref().and_then(words::from_proto_time),
             state: words::offer_state(offer.state).ok_or(ClientError::Reply("an offer's state"))?,
-            openable: offer.openable.into_iter().filter_map(words::stage).collect(),
+            openable: offer
+                .openable
+                .into_iter()
+                .filter_map(words::stage)
+                .collect(),
             places: offer.places,
         })
     }
@@ -135,7 +142,12 @@ impl Desk {
     pub async fn open(&self, offer: &OfferView, stage: Stage) -> Result<OpenedParcel, ClientError> {
         let parcel = self.fetch(offer.id, stage).await?;
         let directory = self.agency().directory()?;
-        let opened = self.check(&parcel, &directory.signing_key(&offer.source)?, offer, stage);
+        let opened = self.check(
+            &parcel,
+            &directory.signing_key(&offer.source)?,
+            offer,
+            stage,
+        );
         match opened {
             Ok(opened) => {
                 let claims = opened.statement.claims();
@@ -159,7 +171,10 @@ impl Desk {
     /// As [`Desk::open`], but for the parcel's own checks.
     pub async fn fetch(&self, offer: OfferId, stage: Stage) -> Result<SealedParcel, ClientError> {
         let name = words::offer_name(self.agency().id(), offer);
-        let request = v1::OpenParcelRequest { name, stage: words::stage_number(stage) };
+        let request = v1::OpenParcelRequest {
+            name,
+            stage: words::stage_number(stage),
+        };
         let (reply, known) = self
             .call(request, |channel, request| async move {
                 OfferServiceClient::new(channel).open_parcel(request).await
@@ -167,14 +182,21 @@ impl Desk {
             .await?;
         let parcel = reply.parcel.ok_or(ClientError::Reply("no parcel"))?;
         let statement_digest = sha256(&parcel.statement);
-        self.prove(reply.receipt.as_ref(), known).await?.expect(|decision| match decision {
-            Decision::Opened { offer: named, stage: at, statement_hash, .. } => {
-                *named == offer.to_string()
-                    && at == stage.name()
-                    && digest_from_b64u(statement_hash) == Some(statement_digest)
-            }
-            _ => false,
-        })?;
+        self.prove(reply.receipt.as_ref(), known)
+            .await?
+            .expect(|decision| match decision {
+                Decision::Opened {
+                    offer: named,
+                    stage: at,
+                    statement_hash,
+                    ..
+                } => {
+                    *named == offer.to_string()
+                        && at == stage.name()
+                        && digest_from_b64u(statement_hash) == Some(statement_digest)
+                }
+                _ => false,
+            })?;
         from_proto(parcel)
     }
 
@@ -208,13 +230,19 @@ impl Desk {
     /// As any call.
     pub async fn acknowledge(&self, offer: OfferId) -> Result<Proven, ClientError> {
         let name = words::offer_name(self.agency().id(), offer);
-        let request = v1::AcknowledgeOfferRequest { name, request_id: request_id() };
+        let request = v1::AcknowledgeOfferRequest {
+            name,
+            request_id: request_id(),
+        };
         let (reply, known) = self
             .call(request, |channel, request| async move {
-                OfferServiceClient::new(channel).acknowledge_offer(request).await
+                OfferServiceClient::new(channel)
+                    .acknowledge_offer(request)
+                    .await
             })
             .await?;
-        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Received).await
+        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Received)
+            .await
     }
 
     /// Holds places while deciding, for at most two hours.
@@ -260,7 +288,9 @@ impl Desk {
         let request = v1::AcceptOfferRequest {
             name: words::offer_name(agency, offer),
             request_id: request_id(),
-            pool: places.map(|(pool, _)| words::pool_name(agency, pool)).unwrap_or_default(),
+            pool: places
+                .map(|(pool, _)| words::pool_name(agency, pool))
+                .unwrap_or_default(),
             places: places.map_or(0, |(_, count)| count),
         };
         let (reply, known) = self
@@ -268,7 +298,8 @@ impl Desk {
                 OfferServiceClient::new(channel).accept_offer(request).await
             })
             .await?;
-        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Accepted).await
+        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Accepted)
+            .await
     }
 
     /// Declines with a true, coded reason.
@@ -290,10 +321,13 @@ impl Desk {
         };
         let (reply, known) = self
             .call(request, |channel, request| async move {
-                OfferServiceClient::new(channel).decline_offer(request).await
+                OfferServiceClient::new(channel)
+                    .decline_offer(request)
+                    .await
             })
             .await?;
-        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Declined).await
+        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Declined)
+            .await
     }
 
     /// Puts an offer on the waiting list.
@@ -303,13 +337,19 @@ impl Desk {
     /// As any call.
     pub async fn waitlist(&self, offer: OfferId) -> Result<Proven, ClientError> {
         let name = words::offer_name(self.agency().id(), offer);
-        let request = v1::WaitlistOfferRequest { name, request_id: request_id() };
+        let request = v1::WaitlistOfferRequest {
+            name,
+            request_id: request_id(),
+        };
         let (reply, known) = self
             .call(request, |channel, request| async move {
-                OfferServiceClient::new(channel).waitlist_offer(request).await
+                OfferServiceClient::new(channel)
+                    .waitlist_offer(request)
+                    .await
             })
             .await?;
-        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Waitlisted).await
+        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Waitlisted)
+            .await
     }
 
     /// The person arrived: places become occupied.
@@ -319,13 +359,17 @@ impl Desk {
     /// As any call.
     pub async fn check_in(&self, offer: OfferId) -> Result<Proven, ClientError> {
         let name = words::offer_name(self.agency().id(), offer);
-        let request = v1::CheckInRequest { name, request_id: request_id() };
+        let request = v1::CheckInRequest {
+            name,
+            request_id: request_id(),
+        };
         let (reply, known) = self
             .call(request, |channel, request| async move {
                 OfferServiceClient::new(channel).check_in(request).await
             })
             .await?;
-        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::InProgress).await
+        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::InProgress)
+            .await
     }
 
     /// Ends the service with its outcome.
@@ -341,10 +385,13 @@ impl Desk {
         };
         let (reply, known) = self
             .call(request, |channel, request| async move {
-                OfferServiceClient::new(channel).complete_offer(request).await
+                OfferServiceClient::new(channel)
+                    .complete_offer(request)
+                    .await
             })
             .await?;
-        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Completed).await
+        self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Completed)
+            .await
     }
 
     /// Tells the source and oversight what this recipient's checks found.
@@ -398,11 +445,18 @@ impl Desk {
     pub async fn pools(&self) -> Result<Vec<PoolView>, ClientError> {
         let parent = words::agency_name(self.agency().id());
         let (reply, _) = self
-            .call(v1::ListPoolsRequest { parent }, |channel, request| async move {
-                PlaceServiceClient::new(channel).list_pools(request).await
-            })
+            .call(
+                v1::ListPoolsRequest { parent },
+                |channel, request| async move {
+                    PlaceServiceClient::new(channel).list_pools(request).await
+                },
+            )
             .await?;
-        reply.pools.into_iter().map(|pool| self.read_pool(pool)).collect()
+        reply
+            .pools
+            .into_iter()
+            .map(|pool| self.read_pool(pool))
+            .collect()
     }
 
     /// Sets the size of a pool; makes it when it is new.
@@ -427,10 +481,12 @@ impl Desk {
                 PlaceServiceClient::new(channel).update_pool(request).await
             })
             .await?;
-        self.prove(reply.receipt.as_ref(), known).await?.expect(|decision| {
-            matches!(decision, Decision::PoolUpdated { pool: named, total: size, .. }
+        self.prove(reply.receipt.as_ref(), known)
+            .await?
+            .expect(|decision| {
+                matches!(decision, Decision::PoolUpdated { pool: named, total: size, .. }
                 if named == pool.as_str() && *size == total)
-        })?;
+            })?;
         self.read_pool(reply.pool.ok_or(ClientError::Reply("no pool"))?)
     }
 
@@ -462,7 +518,9 @@ impl Desk {
         };
         let (reply, known) = self
             .call(request, |channel, request| async move {
-                DirectoryServiceClient::new(channel).declare_capacity(request).await
+                DirectoryServiceClient::new(channel)
+                    .declare_capacity(request)
+                    .await
             })
             .await?;
         let proven = self.prove(reply.receipt.as_ref(), known).await?;

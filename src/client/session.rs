@@ -129,8 +129,9 @@ impl Session {
         let mut request = Request::new(message);
         if let Some(staff) = staff {
             let token = self.mint.token(staff, self.now())?;
-            let bearer: MetadataValue<Ascii> =
-                format!("Bearer {token}").parse().expect("a compact JWS is visible ASCII");
+            let bearer: MetadataValue<Ascii> = format!("Bearer {token}")
+                .parse()
+                .expect("a compact JWS is visible ASCII");
             request.metadata_mut().insert("authorization", bearer);
         }
         if known_size > 0 {
@@ -211,11 +212,15 @@ impl Session {
     ) -> Result<Proven, ClientError> {
         let (proven, gap) = self.log.take(receipt, known)?;
         if let (Some(gap), Some(receipt)) = (gap, receipt) {
-            let sizes =
-                v1::ProveConsistencyRequest { old_size: gap.old.0, new_size: gap.new.0 };
+            let sizes = v1::ProveConsistencyRequest {
+                old_size: gap.old.0,
+                new_size: gap.new.0,
+            };
             let reply = self
                 .call(staff, sizes, |channel, request| async move {
-                    AuditServiceClient::new(channel).prove_consistency(request).await
+                    AuditServiceClient::new(channel)
+                        .prove_consistency(request)
+                        .await
                 })
                 .await?;
             self.log.close(gap, &reply.proof, &receipt.checkpoint)?;

@@ -183,12 +183,21 @@ impl Desk {
     ) -> Result<Basis, ClientError> {
         let now = self.now();
         let from = Timestamp::from_seconds(now.seconds()).unwrap_or(now);
-        let next = Basis { seq: basis.seq.saturating_add(1), from, allows, ..basis.clone() };
+        let next = Basis {
+            seq: basis.seq.saturating_add(1),
+            from,
+            allows,
+            ..basis.clone()
+        };
         self.send_basis(next, evidence).await
     }
 
     async fn send_basis(&self, basis: Basis, evidence: [u8; 32]) -> Result<Basis, ClientError> {
-        let statement = BasisStatement { basis, issued: self.now(), evidence };
+        let statement = BasisStatement {
+            basis,
+            issued: self.now(),
+            evidence,
+        };
         let token = statement.sign(self.agency().keys().signer())?;
         let request = v1::RecordBasisRequest {
             parent: words::agency_name(self.agency().id()),
@@ -234,7 +243,9 @@ impl Desk {
         };
         let (reply, known) = self
             .call(request, |channel, request| async move {
-                BasisServiceClient::new(channel).withdraw_basis(request).await
+                BasisServiceClient::new(channel)
+                    .withdraw_basis(request)
+                    .await
             })
             .await?;
         let proven = self.prove(reply.receipt.as_ref(), known).await?;
@@ -256,7 +267,10 @@ impl Desk {
         stage: Stage,
         fields: Vec<Field>,
     ) -> Result<v1::Deposit, ClientError> {
-        Ok(deposit(self.seal_parcel(basis, purpose, stage, fields)?, basis.chain))
+        Ok(deposit(
+            self.seal_parcel(basis, purpose, stage, fields)?,
+            basis.chain,
+        ))
     }
 
     fn seal_parcel(
@@ -289,13 +303,20 @@ impl Desk {
             chain: basis.chain,
             now,
             until: permit.validity().until,
-            forward: Forward { recipients: Vec::new(), hops: 0 },
+            forward: Forward {
+                recipients: Vec::new(),
+                hops: 0,
+            },
             supersedes: None,
             parent: None,
             fields,
             carried: Vec::new(),
         };
-        Ok(seal(draft, self.agency().keys().signer(), &mut SystemRandom)?)
+        Ok(seal(
+            draft,
+            self.agency().keys().signer(),
+            &mut SystemRandom,
+        )?)
     }
 
     /// Seals a referral for its candidates; nothing is sent.
@@ -324,9 +345,15 @@ impl Desk {
             decide_by: Some(words::to_proto_time(ask.decide_by)),
             offers,
         };
-        let recipients =
-            candidates.iter().map(|candidate| candidate.basis.recipient.clone()).collect();
-        Ok(PreparedReferral { request, recipients, parcels })
+        let recipients = candidates
+            .iter()
+            .map(|candidate| candidate.basis.recipient.clone())
+            .collect();
+        Ok(PreparedReferral {
+            request,
+            recipients,
+            parcels,
+        })
     }
 
     fn prepare_offer(
@@ -342,7 +369,13 @@ impl Desk {
             deposits.push(deposit(sealed, candidate.basis.chain));
         }
         let recipient = words::agency_name(&candidate.basis.recipient);
-        Ok((v1::NewOffer { recipient, deposits }, ids))
+        Ok((
+            v1::NewOffer {
+                recipient,
+                deposits,
+            },
+            ids,
+        ))
     }
 
     /// Sends a prepared referral and verifies one receipt per offer.
@@ -357,7 +390,9 @@ impl Desk {
     ) -> Result<SentReferral, ClientError> {
         let (reply, known) = self
             .call(prepared.request.clone(), |channel, request| async move {
-                ReferralServiceClient::new(channel).create_referral(request).await
+                ReferralServiceClient::new(channel)
+                    .create_referral(request)
+                    .await
             })
             .await?;
         let referral = words::own_id(&reply.name, self.agency().id(), "referrals")?;
@@ -449,7 +484,10 @@ impl Desk {
         offer: OfferId,
         deposit: v1::Deposit,
     ) -> Result<Proven, ClientError> {
-        let parcel = deposit.parcel.as_ref().ok_or(ClientError::Reply("a deposit"))?;
+        let parcel = deposit
+            .parcel
+            .as_ref()
+            .ok_or(ClientError::Reply("a deposit"))?;
         let statement = parcel.statement.clone();
         let request = v1::DepositParcelRequest {
             offer: words::offer_name(self.agency().id(), offer),
@@ -458,14 +496,20 @@ impl Desk {
         };
         let (reply, known) = self
             .call(request, |channel, request| async move {
-                ReferralServiceClient::new(channel).deposit_parcel(request).await
+                ReferralServiceClient::new(channel)
+                    .deposit_parcel(request)
+                    .await
             })
             .await?;
         let proven = self.prove(reply.receipt.as_ref(), known).await?;
         Ok(proven.expect(|decision| match decision {
-            Decision::Deposited { offer: named, deposit: Deposited { statement: told, .. }, .. } => {
-                *named == offer.to_string() && told.as_bytes() == statement
-            }
+            Decision::Deposited {
+                offer: named,
+                deposit: Deposited {
+                    statement: told, ..
+                },
+                ..
+            } => *named == offer.to_string() && told.as_bytes() == statement,
             _ => false,
         })?)
     }
@@ -482,7 +526,9 @@ impl Desk {
         };
         let (reply, known) = self
             .call(request, |channel, request| async move {
-                ReferralServiceClient::new(channel).recall_referral(request).await
+                ReferralServiceClient::new(channel)
+                    .recall_referral(request)
+                    .await
             })
             .await?;
         let mut closed = Vec::with_capacity(reply.receipts.len());
@@ -500,9 +546,14 @@ impl Desk {
     pub async fn referral(&self, referral: ReferralId) -> Result<ReferralView, ClientError> {
         let name = words::referral_name(self.agency().id(), referral);
         let (reply, _) = self
-            .call(v1::GetReferralRequest { name }, |channel, request| async move {
-                ReferralServiceClient::new(channel).get_referral(request).await
-            })
+            .call(
+                v1::GetReferralRequest { name },
+                |channel, request| async move {
+                    ReferralServiceClient::new(channel)
+                        .get_referral(request)
+                        .await
+                },
+            )
             .await?;
         self.read_referral(reply.referral.ok_or(ClientError::Reply("no referral"))?)
     }
@@ -523,7 +574,9 @@ impl Desk {
             };
             let (reply, _) = self
                 .call(request, |channel, request| async move {
-                    ReferralServiceClient::new(channel).list_referrals(request).await
+                    ReferralServiceClient::new(channel)
+                        .list_referrals(request)
+                        .await
                 })
                 .await?;
             for referral in reply.referrals {
@@ -545,7 +598,11 @@ impl Desk {
                     .ok_or(ClientError::Reply("an offer's state"))?,
                 decline_reason: words::decline_reason(offer.decline_reason),
                 outcome: words::outcome(offer.outcome),
-                deposited: offer.deposited.into_iter().filter_map(words::stage).collect(),
+                deposited: offer
+                    .deposited
+                    .into_iter()
+                    .filter_map(words::stage)
+                    .collect(),
                 opened: offer.opened.into_iter().filter_map(words::stage).collect(),
             })
         });
@@ -567,7 +624,13 @@ fn is_offered(
     parcels: &[String],
 ) -> bool {
     match decision {
-        Decision::Offered { offer: o, referral: r, recipient: to, deposits, .. } => {
+        Decision::Offered {
+            offer: o,
+            referral: r,
+            recipient: to,
+            deposits,
+            ..
+        } => {
             *o == offer.to_string()
                 && *r == referral.to_string()
                 && to == recipient.as_str()

@@ -53,7 +53,10 @@ impl TokenMint {
     ) -> Result<Self, TokenKeyError> {
         let key = StaffKeyPair::from_pkcs8(pkcs8).map_err(|_| TokenKeyError)?;
         let minter = TokenMinter::new(agency, origin, *fingerprint, key);
-        Ok(Self { minter, cache: Mutex::default() })
+        Ok(Self {
+            minter,
+            cache: Mutex::default(),
+        })
     }
 
     /// A token for `staff`, from the cache while enough of it is left.
@@ -92,11 +95,22 @@ mod tests {
     #[test]
     fn a_token_is_kept_until_a_minute_before_it_ends() {
         let mint = mint();
-        let worker = Staff { pseudonym: "w1".parse().unwrap(), role: StaffRole::Caseworker };
+        let worker = Staff {
+            pseudonym: "w1".parse().unwrap(),
+            role: StaffRole::Caseworker,
+        };
         let start = Timestamp::from_seconds(1_700_000_000).unwrap();
         let first = mint.token(&worker, start).unwrap();
-        assert_eq!(mint.token(&worker, start.plus(Duration::from_secs(200))).unwrap(), first);
-        assert_ne!(mint.token(&worker, start.plus(Duration::from_secs(241))).unwrap(), first);
+        assert_eq!(
+            mint.token(&worker, start.plus(Duration::from_secs(200)))
+                .unwrap(),
+            first
+        );
+        assert_ne!(
+            mint.token(&worker, start.plus(Duration::from_secs(241)))
+                .unwrap(),
+            first
+        );
     }
 
     #[test]
@@ -104,8 +118,17 @@ mod tests {
         let mint = mint();
         let now = Timestamp::from_seconds(1_700_000_000).unwrap();
         let role = StaffRole::Intake;
-        let first = Staff { pseudonym: "w1".parse().unwrap(), role };
-        let second = Staff { pseudonym: "w2".parse().unwrap(), role };
-        assert_ne!(mint.token(&first, now).unwrap(), mint.token(&second, now).unwrap());
+        let first = Staff {
+            pseudonym: "w1".parse().unwrap(),
+            role,
+        };
+        let second = Staff {
+            pseudonym: "w2".parse().unwrap(),
+            role,
+        };
+        assert_ne!(
+            mint.token(&first, now).unwrap(),
+            mint.token(&second, now).unwrap()
+        );
     }
 }

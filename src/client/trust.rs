@@ -51,16 +51,23 @@ impl TrustAnchors {
             .map_err(|error| unusable(LOG_KEY_FILE, error.to_string()))?
             .name()
             .to_owned();
-        let administrators = SubjectPublicKeyInfoDer::pem_file_iter(folder.join(ADMINISTRATORS_FILE))
-            .map_err(|error| unusable(ADMINISTRATORS_FILE, error.to_string()))?
-            .map(|key| {
-                let key = key.map_err(|error| unusable(ADMINISTRATORS_FILE, error.to_string()))?;
-                VerifyingKey::from_spki(key.as_ref())
-                    .map_err(|error| unusable(ADMINISTRATORS_FILE, error.to_string()))
-            })
-            .collect::<Result<_, _>>()?;
+        let administrators =
+            SubjectPublicKeyInfoDer::pem_file_iter(folder.join(ADMINISTRATORS_FILE))
+                .map_err(|error| unusable(ADMINISTRATORS_FILE, error.to_string()))?
+                .map(|key| {
+                    let key =
+                        key.map_err(|error| unusable(ADMINISTRATORS_FILE, error.to_string()))?;
+                    VerifyingKey::from_spki(key.as_ref())
+                        .map_err(|error| unusable(ADMINISTRATORS_FILE, error.to_string()))
+                })
+                .collect::<Result<_, _>>()?;
         let roots = certificates(&folder.join(ROOTS_FILE))?;
-        Ok(Self { origin, log_key, administrators, roots })
+        Ok(Self {
+            origin,
+            log_key,
+            administrators,
+            roots,
+        })
     }
 
     /// The administrator of this key id.
@@ -77,8 +84,10 @@ impl TrustAnchors {
         let Some((leaf, intermediates)) = bundle.chain().split_first() else {
             return false;
         };
-        let intermediates: Vec<CertificateDer<'_>> =
-            intermediates.iter().map(|der| CertificateDer::from(der.as_slice())).collect();
+        let intermediates: Vec<CertificateDer<'_>> = intermediates
+            .iter()
+            .map(|der| CertificateDer::from(der.as_slice()))
+            .collect();
         let Ok(trust) = TrustStore::new(&self.roots) else {
             return false;
         };

@@ -51,7 +51,13 @@ impl Desk {
     #[must_use]
     pub fn watch(&self, resume_token: String) -> Doorbells {
         let missed = resume_token.is_empty();
-        Doorbells { desk: self.clone(), stream: None, token: resume_token, failures: 0, missed }
+        Doorbells {
+            desk: self.clone(),
+            stream: None,
+            token: resume_token,
+            failures: 0,
+            missed,
+        }
     }
 }
 
@@ -78,7 +84,9 @@ impl Doorbells {
                     }
                 }
             }
-            let Some(stream) = &mut self.stream else { continue };
+            let Some(stream) = &mut self.stream else {
+                continue;
+            };
             match tokio::time::timeout(SILENCE_MAX, stream.message()).await {
                 Ok(Ok(Some(event))) => {
                     self.failures = 0;
@@ -108,7 +116,10 @@ impl Doorbells {
         }
         match event.kind() {
             v1::EventKind::Heartbeat | v1::EventKind::Unspecified => None,
-            kind => Some(Doorbell::Ring { kind, resource: event.resource }),
+            kind => Some(Doorbell::Ring {
+                kind,
+                resource: event.resource,
+            }),
         }
     }
 

@@ -84,12 +84,19 @@ pub fn own_id<T: FromStr>(
     collection: &str,
 ) -> Result<T, ClientError> {
     let mut parts = name.split('/');
-    let shape = (parts.next(), parts.next(), parts.next(), parts.next(), parts.next());
+    let shape = (
+        parts.next(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+        parts.next(),
+    );
     match shape {
         (Some("agencies"), Some(agency), Some(found), Some(id), None)
             if agency == viewer.as_str() && found == collection =>
         {
-            id.parse().map_err(|_| ClientError::Reply("a resource name"))
+            id.parse()
+                .map_err(|_| ClientError::Reply("a resource name"))
         }
         _ => Err(ClientError::Reply("a resource name")),
     }
@@ -110,7 +117,10 @@ pub fn agency_of(name: &str) -> Result<AgencyId, ClientError> {
 #[must_use]
 pub fn to_proto_time(at: Timestamp) -> prost_types::Timestamp {
     let nanos = i32::try_from(at.millis() % 1000).unwrap_or_default() * 1_000_000;
-    prost_types::Timestamp { seconds: at.seconds(), nanos }
+    prost_types::Timestamp {
+        seconds: at.seconds(),
+        nanos,
+    }
 }
 
 /// A time as the API wrote it; `None` when out of range.

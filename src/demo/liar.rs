@@ -26,8 +26,8 @@ use super::town::ORIGIN;
 /// How it lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lie {
-    /// Leaves the entry out and shows the honest checkpoint.
-    Omit,
+    /// Shows another entry in its place, under the honest checkpoint.
+    Replace,
     /// Leaves the entry out, computes the tree anew and signs it.
     Rewrite,
 }
@@ -73,7 +73,10 @@ struct Tiles(Vec<FullTile>);
 
 impl TileSource for Tiles {
     fn full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<[Hash]>>, TileError> {
-        let found = self.0.iter().find(|tile| tile.level == level && tile.index == index);
+        let found = self
+            .0
+            .iter()
+            .find(|tile| tile.level == level && tile.index == index);
         Ok(found.map(|tile| tile.hashes.clone().into()))
     }
 }
@@ -91,10 +94,9 @@ impl LyingRouter {
         folder: &Path,
         ca: &Path,
     ) -> Result<Self, String> {
-        honest.entries.remove(hidden);
-        honest.openings.remove(hidden);
-        for (index, opening) in honest.openings.iter_mut().enumerate() {
-            opening.index = index as u64;
+        match lie {
+            Lie::Replace => replace(&mut honest, hidden)?,
+            Lie::Rewrite => remove(&mut honest, hidden)?,
         }
         let (mut edge, mut tiles) = (Edge::new(), Tiles::default());
         for entry in &honest.entries {
@@ -102,7 +104,11 @@ impl LyingRouter {
         }
         if lie == Lie::Rewrite {
             let (origin, size) = (ORIGIN.to_owned(), edge.size());
-            let checkpoint = Checkpoint { origin, size, root: edge.root() };
+            let checkpoint = Checkpoint {
+                origin,
+                size,
+                root: edge.root(),
+            };
             honest.checkpoint = stolen_signer(folder)?.sign(&checkpoint);
         }
         let lying = Lying {
@@ -145,6 +151,43 @@ impl LyingRouter {
             server_name: "localhost".into(),
         }
     }
+}
+
+/// Puts the entry before in the hidden one's place, with its opening.
+fn replace(honest: &mut Copied, hidden: usize) -> Result<(), String> {
+    let before = hidden
+        .checked_sub(1)
+        .ok_or("nothing is before the first entry")?;
+    let entry = honest.entries.get(before).cloned().ok_or("no such entry")?;
+    let opening = honest
+        .openings
+        .get(before)
+        .cloned()
+        .ok_or("no such opening")?;
+    if let (Some(place), Some(opened)) = (
+        honest.entries.get_mut(hidden),
+        honest.openings.get_mut(hidden),
+    ) {
+        *place = entry;
+        *opened = v1::Opening {
+            index: opened.index,
+            ..opening
+        };
+    }
+    Ok(())
+}
+
+/// Leaves the hidden entry out; the later ones move up.
+fn remove(honest: &mut Copied, hidden: usize) -> Result<(), String> {
+    if hidden >= honest.entries.len() || hidden >= honest.openings.len() {
+        return Err("no such entry".into());
+    }
+    honest.entries.remove(hidden);
+    honest.openings.remove(hidden);
+    for (index, opening) in honest.openings.iter_mut().enumerate() {
+        opening.index = index as u64;
+    }
+    Ok(())
 }
 
 /// The log's own signing key: an operator has it.

@@ -74,7 +74,13 @@ impl Narrator {
     #[must_use]
     pub fn new(voice: Voice) -> Self {
         let begun = Instant::now();
-        Self { voice, act: String::new(), steps: Vec::new(), tables: Vec::new(), begun }
+        Self {
+            voice,
+            act: String::new(),
+            steps: Vec::new(),
+            tables: Vec::new(),
+            begun,
+        }
     }
 
     fn say(&self, line: &str) {
@@ -102,7 +108,11 @@ impl Narrator {
     pub fn step(&mut self, sentence: &str, ok: bool, detail: Option<String>) {
         let mark = if ok { '✓' } else { '✗' };
         for (count, line) in wrap(sentence, COLUMNS - 4).iter().enumerate() {
-            let lead = if count == 0 { format!("  {mark} ") } else { "    ".into() };
+            let lead = if count == 0 {
+                format!("  {mark} ")
+            } else {
+                "    ".into()
+            };
             self.say(&format!("{lead}{line}"));
         }
         if let (false, Some(detail)) = (ok, &detail) {
@@ -111,7 +121,12 @@ impl Narrator {
             }
         }
         let detail = detail.filter(|_| !ok);
-        self.steps.push(Step { act: self.act.clone(), sentence: sentence.into(), ok, detail });
+        self.steps.push(Step {
+            act: self.act.clone(),
+            sentence: sentence.into(),
+            ok,
+            detail,
+        });
     }
 
     /// A step that holds if `held`.
@@ -166,7 +181,11 @@ impl Narrator {
         let widths: Vec<usize> = (0..table.heads.len())
             .map(|column| {
                 let cells = table.rows.iter().filter_map(|row| row.get(column));
-                cells.chain(table.heads.get(column)).map(|cell| width(cell)).max().unwrap_or(0)
+                cells
+                    .chain(table.heads.get(column))
+                    .map(|cell| width(cell))
+                    .max()
+                    .unwrap_or(0)
             })
             .collect();
         let line = |cells: &[String]| {
@@ -251,7 +270,10 @@ mod tests {
         let mut narrator = Narrator::new(Voice::Silent);
         narrator.check("this holds", true);
         assert!(narrator.all_held());
-        assert_eq!(narrator.need::<(), _>("this does not", Err("why")), Err(Stop));
+        assert_eq!(
+            narrator.need::<(), _>("this does not", Err("why")),
+            Err(Stop)
+        );
         let summary = narrator.finish();
         assert!(!summary.ok);
         assert_eq!(summary.steps[1].detail.as_deref(), Some("why"));

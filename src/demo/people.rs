@@ -11,8 +11,11 @@ use crate::proto::v1::{self, Record};
 use super::profile::Drawn;
 
 /// What only Samira's own record holds; searched for in the router's files.
-pub const SAMIRA_CANARIES: [&str; 3] =
-    ["blue door behind the bakery", "lighthouse-7", "he drives a white van"];
+pub const SAMIRA_CANARIES: [&str; 3] = [
+    "blue door behind the bakery",
+    "lighthouse-7",
+    "he drives a white van",
+];
 
 /// What only Farid's own record holds.
 pub const FARID_CANARIES: [&str; 2] = ["scar on the left hand", "he collected the money"];
@@ -20,7 +23,9 @@ pub const FARID_CANARIES: [&str; 2] = ["scar on the left hand", "he collected th
 /// A set of labels, written as pairs.
 #[must_use]
 pub fn labels(pairs: &[(Category, Form)]) -> LabelSet {
-    let labels = pairs.iter().filter_map(|&(category, form)| Label::new(category, form).ok());
+    let labels = pairs
+        .iter()
+        .filter_map(|&(category, form)| Label::new(category, form).ok());
     labels.collect()
 }
 
@@ -48,12 +53,21 @@ pub fn samira() -> Record {
             area: "BELGRADE".into(),
             placement_gender: v1::PlacementPreference::Woman.into(),
             tonight: Some(true),
+            keep_together: Some(true),
             ..Default::default()
         }),
-        age: Some(v1::AgeFacts { claimed: Some(31), ..Default::default() }),
-        gender: Some(v1::GenderFacts { gender: v1::Gender::Feminine.into() }),
+        age: Some(v1::AgeFacts {
+            claimed: Some(31),
+            ..Default::default()
+        }),
+        gender: Some(v1::GenderFacts {
+            gender: v1::Gender::Feminine.into(),
+        }),
         care: Some(v1::CareFacts {
-            needs: vec![v1::CareNeed::Pregnant.into(), v1::CareNeed::MedicationTonight.into()],
+            needs: vec![
+                v1::CareNeed::Pregnant.into(),
+                v1::CareNeed::MedicationTonight.into(),
+            ],
             trimester: Some(3),
             ..Default::default()
         }),
@@ -61,18 +75,31 @@ pub fn samira() -> Record {
             level: v1::ThreatLevel::PossibleNearby.into(),
             ..Default::default()
         }),
-        contact: Some(v1::ContactFacts {
-            via_source: Some(true),
-            never: "never call; message through alpha".into(),
+        family: Some(v1::FamilyFacts {
+            counts: vec![v1::GroupCount {
+                band: v1::AgeBand::Adult.into(),
+                placement_gender: v1::PlacementPreference::Woman.into(),
+                count: 1,
+            }],
             ..Default::default()
         }),
-        nationality: Some(v1::NationalityFacts { citizenship: vec!["SY".into()] }),
+        contact: Some(v1::ContactFacts {
+            via_source: Some(true),
+            never: "call her; messages go through alpha".into(),
+            ..Default::default()
+        }),
+        nationality: Some(v1::NationalityFacts {
+            citizenship: vec!["SY".into()],
+        }),
         health: Some(v1::HealthFacts {
             measures: vec!["iron tablets with breakfast".into()],
             ..Default::default()
         }),
         do_not_meet: Some(v1::DoNotMeetFacts {
-            descriptions: vec![format!("her partner, tall, grey jacket; {}", SAMIRA_CANARIES[2])],
+            descriptions: vec![format!(
+                "her partner, tall, grey jacket; {}",
+                SAMIRA_CANARIES[2]
+            )],
         }),
         meeting_point: Some(v1::MeetingFacts {
             place: SAMIRA_CANARIES[0].into(),
@@ -99,8 +126,13 @@ pub fn farid() -> Record {
             tonight: Some(true),
             ..Default::default()
         }),
-        age: Some(v1::AgeFacts { claimed: Some(27), ..Default::default() }),
-        gender: Some(v1::GenderFacts { gender: v1::Gender::Masculine.into() }),
+        age: Some(v1::AgeFacts {
+            claimed: Some(27),
+            ..Default::default()
+        }),
+        gender: Some(v1::GenderFacts {
+            gender: v1::Gender::Masculine.into(),
+        }),
         care: Some(v1::CareFacts {
             needs: vec![v1::CareNeed::DoctorTonight.into()],
             ..Default::default()
@@ -109,9 +141,15 @@ pub fn farid() -> Record {
             level: v1::ThreatLevel::PossibleNearby.into(),
             ..Default::default()
         }),
-        identity: Some(v1::IdentityFacts { stated_name: "Farid".into(), ..Default::default() }),
+        identity: Some(v1::IdentityFacts {
+            stated_name: "Farid".into(),
+            ..Default::default()
+        }),
         harm: Some(v1::HarmFacts {
-            kinds: vec![v1::HarmKind::PhysicalInjury.into(), v1::HarmKind::SexualViolence.into()],
+            kinds: vec![
+                v1::HarmKind::PhysicalInjury.into(),
+                v1::HarmKind::SexualViolence.into(),
+            ],
             by: vec![v1::HarmSource::Smuggler.into()],
             detail: FARID_CANARIES[0].into(),
             ..Default::default()
@@ -152,10 +190,17 @@ pub fn drawn(person: &Drawn) -> Record {
             placement_gender: person.placement.into(),
             ..Default::default()
         }),
-        age: Some(v1::AgeFacts { claimed: Some(24), ..Default::default() }),
+        age: Some(v1::AgeFacts {
+            claimed: Some(24),
+            ..Default::default()
+        }),
         trafficking: Some(v1::TraffickingFacts {
             status: v1::TraffickingStatus::AtRisk.into(),
-            exploitation: person.exploitation.iter().map(|&kind| kind.into()).collect(),
+            exploitation: person
+                .exploitation
+                .iter()
+                .map(|&kind| kind.into())
+                .collect(),
             means_of_control: person.means.iter().map(|&means| means.into()).collect(),
             ..Default::default()
         }),

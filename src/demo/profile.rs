@@ -52,7 +52,9 @@ impl Seeded {
 
     /// One of `choices`; `None` when there is none.
     pub fn choose<'a, T>(&mut self, choices: &'a [T]) -> Option<&'a T> {
-        let count = u64::try_from(choices.len()).ok().filter(|&count| count > 0)?;
+        let count = u64::try_from(choices.len())
+            .ok()
+            .filter(|&count| count > 0)?;
         choices.get(usize::try_from(self.next() % count).ok()?)
     }
 }
@@ -61,7 +63,10 @@ impl Random for Seeded {
     fn fill(&mut self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(8) {
             let next = self.next().to_le_bytes();
-            chunk.iter_mut().zip(next).for_each(|(byte, drawn)| *byte = drawn);
+            chunk
+                .iter_mut()
+                .zip(next)
+                .for_each(|(byte, drawn)| *byte = drawn);
         }
     }
 }
@@ -88,11 +93,19 @@ pub fn draw(seeded: &mut Seeded) -> Drawn {
         (Exploitation::ForcedLabour, FORCED_LABOUR),
         (Exploitation::SexualExploitation, SEXUAL_EXPLOITATION),
     ];
-    let exploitation =
-        kinds.into_iter().filter(|&(_, share)| seeded.happens(share)).map(|(kind, _)| kind);
+    let exploitation = kinds
+        .into_iter()
+        .filter(|&(_, share)| seeded.happens(share))
+        .map(|(kind, _)| kind);
     let exploitation = exploitation.collect();
-    let means = MEANS.into_iter().filter(|&(_, share)| seeded.happens(share));
-    Drawn { placement, exploitation, means: means.map(|(means, _)| means).collect() }
+    let means = MEANS
+        .into_iter()
+        .filter(|&(_, share)| seeded.happens(share));
+    Drawn {
+        placement,
+        exploitation,
+        means: means.map(|(means, _)| means).collect(),
+    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::client::agency::{Agency, Desk};
 use crate::client::connect::{ConnectError, RouterAddress};
 use crate::client::error::ClientError;
-use crate::client::keys::{AgencyKeys, KeyFileError};
+use crate::client::keys::{AgencyKeys, KeyFileError, KeyFiles};
 use crate::client::log::{LogStateError, LogView};
 use crate::client::retry::RetryPolicy;
 use crate::client::session::system_clock;
@@ -149,7 +149,15 @@ impl Town {
         let trust = pin(&folder, &authority, &administrators, router.log_key())?;
         let agencies = BTreeMap::new();
         let policy = options.policy;
-        Ok(Self { folder, policy, authority, router, trust, administrators, agencies })
+        Ok(Self {
+            folder,
+            policy,
+            authority,
+            router,
+            trust,
+            administrators,
+            agencies,
+        })
     }
 
     /// The operator's certificate, keys and first bundle.
@@ -169,7 +177,9 @@ impl Town {
     /// [`TownError`].
     pub async fn publish_protocol(&self) -> Result<(), TownError> {
         let toml = include_str!("../../deploy/protocol.toml");
-        self.administrator_desk()?.publish_protocol(1, toml, self.signers()).await?;
+        self.administrator_desk()?
+            .publish_protocol(1, toml, self.signers())
+            .await?;
         Ok(())
     }
 
@@ -215,7 +225,33 @@ impl Town {
     pub fn connect(&self, keys: AgencyKeys, checkpoint: &Path) -> Result<Agency, TownError> {
         let log = LogView::open(&self.trust.log_key, checkpoint.to_owned())?;
         let (address, trust) = (self.address(), self.trust.clone());
-        Ok(Agency::connect_at(keys, &address, trust, log, system_clock(), self.policy)?)
+        Ok(Agency::connect_at(
+            keys,
+            &address,
+            trust,
+            log,
+            system_clock(),
+            self.policy,
+        )?)
+    }
+
+    /// The same keys in other hands: a thief's copy of an agency, with this much patience.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError`].
+    pub fn impostor(&self, id: &str, policy: RetryPolicy) -> Result<Agency, TownError> {
+        let keys = AgencyKeys::load(id.parse()?, &key_files(&self.home(id)))?;
+        let log = LogView::in_memory(&self.trust.log_key)?;
+        let (address, trust) = (self.address(), self.trust.clone());
+        Ok(Agency::connect_at(
+            keys,
+            &address,
+            trust,
+            log,
+            system_clock(),
+            policy,
+        )?)
     }
 
     /// One agency of the town.
@@ -292,11 +328,26 @@ impl Town {
     }
 }
 
+/// Where an agency's keys are in its folder: as `safeconduct ca issue` writes them.
+#[must_use]
+pub fn key_files(home: &Path) -> KeyFiles {
+    KeyFiles {
+        tls_certificate: home.join("tls.pem"),
+        tls_key: home.join("tls.key"),
+        signing_certificate: home.join("signing.pem"),
+        signing_key: home.join("signing.key"),
+        own: home.join("keys"),
+    }
+}
+
 /// An administrator's key, made on the spot; its public half is what `router init` pins.
 fn administrator(folder: &Path, number: u8) -> Result<KeyPairSigner, TownError> {
     let (signer, _) = KeyPairSigner::generate()?;
     let file = administrator_file(folder, number);
-    write(&file, pem("PUBLIC KEY", &signer.verifying_key().spki()).as_bytes())?;
+    write(
+        &file,
+        pem("PUBLIC KEY", &signer.verifying_key().spki()).as_bytes(),
+    )?;
     Ok(signer)
 }
 
@@ -337,7 +388,11 @@ fn pem(label: &str, der: &[u8]) -> String {
 }
 
 fn make_folder(path: &Path) -> Result<(), TownError> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|cause| io(path, cause))
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|cause| io(path, cause))
 }
 
 fn write(path: &Path, bytes: &[u8]) -> Result<(), TownError> {
@@ -359,5 +414,8 @@ fn write_private(path: &Path, bytes: &[u8]) -> Result<(), TownError> {
 }
 
 fn io(path: &Path, cause: std::io::Error) -> TownError {
-    TownError::Io { path: path.display().to_string(), cause }
+    TownError::Io {
+        path: path.display().to_string(),
+        cause,
+    }
 }

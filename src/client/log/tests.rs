@@ -23,7 +23,11 @@ struct Log {
 impl Log {
     fn new() -> Self {
         let signer = NoteSigner::ed25519("safeconduct.example", &[3; 32]).unwrap();
-        Self { edge: Edge::new(), signer, entries: Vec::new() }
+        Self {
+            edge: Edge::new(),
+            signer,
+            entries: Vec::new(),
+        }
     }
 
     fn append(&mut self, word: &str) {
@@ -31,18 +35,25 @@ impl Log {
         let decision = Decision::OfferClosed { offer: word.into() };
         let opening = Opening { nonce, decision };
         let at = Timestamp::from_millis(1_000).unwrap();
-        let entry = Entry::committed(Actor::Router, at, &opening).encode().unwrap();
+        let entry = Entry::committed(Actor::Router, at, &opening)
+            .encode()
+            .unwrap();
         self.edge.append(leaf(&entry));
         self.entries.push((entry, opening));
     }
 
     fn note(&self) -> String {
         let (origin, size) = ("safeconduct.example".to_owned(), self.edge.size());
-        self.signer.sign(&Checkpoint { origin, size, root: self.edge.root() })
+        self.signer.sign(&Checkpoint {
+            origin,
+            size,
+            root: self.edge.root(),
+        })
     }
 
     fn receipt(&self, index: usize, from: u64) -> v1::Receipt {
-        let bytes = |hashes: Vec<Hash>| hashes.iter().map(|hash| hash.as_bytes().to_vec()).collect();
+        let bytes =
+            |hashes: Vec<Hash>| hashes.iter().map(|hash| hash.as_bytes().to_vec()).collect();
         let size = self.edge.size();
         let (entry, opening) = &self.entries[index];
         v1::Receipt {
@@ -72,7 +83,9 @@ fn receipts_are_believed_while_the_log_grows() {
     for index in 0..20 {
         log.append("x");
         let known = view.known();
-        let (proven, gap) = view.take(Some(&log.receipt(index, known.size)), known).unwrap();
+        let (proven, gap) = view
+            .take(Some(&log.receipt(index, known.size)), known)
+            .unwrap();
         assert_eq!((proven.index, gap), (index as u64, None));
     }
     assert_eq!(view.known().size, 20);
@@ -128,7 +141,11 @@ fn a_longer_log_that_does_not_continue_is_refused_invariant_10() {
     let answer = view.take(Some(&other.receipt(1, 1)), known);
     assert_eq!(answer, Err(LogViolation::NotConsistent));
     // Nor when it leaves the proof out and is asked for it.
-    let gap = view.take(Some(&other.receipt(1, 0)), known).unwrap().1.unwrap();
+    let gap = view
+        .take(Some(&other.receipt(1, 0)), known)
+        .unwrap()
+        .1
+        .unwrap();
     let answer = view.close(gap, &[vec![0; 32]], &other.note());
     assert_eq!(answer, Err(LogViolation::NotConsistent));
 }
@@ -152,15 +169,35 @@ fn a_receipt_for_another_entry_or_decision_is_refused_invariant_8() {
     log.append("b");
     let known = view.known();
     let good = log.receipt(0, 0);
-    let elsewhere = v1::Receipt { index: 1, ..good.clone() };
-    assert_eq!(view.take(Some(&elsewhere), known).unwrap_err(), LogViolation::NotIncluded);
+    let elsewhere = v1::Receipt {
+        index: 1,
+        ..good.clone()
+    };
+    assert_eq!(
+        view.take(Some(&elsewhere), known).unwrap_err(),
+        LogViolation::NotIncluded
+    );
     let opening = Opening {
         nonce: [0; 32],
-        decision: Decision::OfferClosed { offer: "other".into() },
+        decision: Decision::OfferClosed {
+            offer: "other".into(),
+        },
     };
-    let told = v1::Receipt { decision: opening.decision_bytes(), ..good.clone() };
-    assert_eq!(view.take(Some(&told), known).unwrap_err(), LogViolation::OtherEntry);
-    let unsigned = v1::Receipt { checkpoint: good.checkpoint.replace('1', "2"), ..good };
-    assert_eq!(view.take(Some(&unsigned), known).unwrap_err(), LogViolation::NotSigned);
+    let told = v1::Receipt {
+        decision: opening.decision_bytes(),
+        ..good.clone()
+    };
+    assert_eq!(
+        view.take(Some(&told), known).unwrap_err(),
+        LogViolation::OtherEntry
+    );
+    let unsigned = v1::Receipt {
+        checkpoint: good.checkpoint.replace('1', "2"),
+        ..good
+    };
+    assert_eq!(
+        view.take(Some(&unsigned), known).unwrap_err(),
+        LogViolation::NotSigned
+    );
     assert_eq!(view.take(None, known).unwrap_err(), LogViolation::NoReceipt);
 }

@@ -11,7 +11,7 @@ use crate::identity::authority::{
 };
 use crate::identity::certificate::Serial;
 
-use super::{TownError, make_folder, write, write_private};
+use super::{TownError, key_files, make_folder, write, write_private};
 
 /// The authority.
 pub struct TownAuthority {
@@ -22,7 +22,9 @@ pub struct TownAuthority {
 
 impl std::fmt::Debug for TownAuthority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TownAuthority").field("folder", &self.folder).finish_non_exhaustive()
+        f.debug_struct("TownAuthority")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
     }
 }
 
@@ -37,7 +39,11 @@ impl TownAuthority {
         let now = system_clock()();
         let authority = Authority::create(trust_domain, now, &mut SystemRandom)?;
         write(&folder.join("root.pem"), authority.root_pem().as_bytes())?;
-        let mut town = Self { authority, folder: folder.to_owned(), issued: Vec::new() };
+        let mut town = Self {
+            authority,
+            folder: folder.to_owned(),
+            issued: Vec::new(),
+        };
         town.publish_lists()?;
         Ok(town)
     }
@@ -72,17 +78,16 @@ impl TownAuthority {
     /// [`TownError`].
     pub fn issue_agency(&mut self, agency: &AgencyId, home: &Path) -> Result<KeyFiles, TownError> {
         let now = system_clock()();
-        let issued = self.authority.issue_agency(agency, now, LEAF_LIFETIME, &mut SystemRandom)?;
-        let files = KeyFiles {
-            tls_certificate: home.join("tls.pem"),
-            tls_key: home.join("tls.key"),
-            signing_certificate: home.join("signing.pem"),
-            signing_key: home.join("signing.key"),
-            own: home.join("keys"),
-        };
+        let issued = self
+            .authority
+            .issue_agency(agency, now, LEAF_LIFETIME, &mut SystemRandom)?;
+        let files = key_files(home);
         write(&files.tls_certificate, issued.tls.chain_pem.as_bytes())?;
         write_private(&files.tls_key, issued.tls.key_pem.as_bytes())?;
-        write(&files.signing_certificate, issued.signing.chain_pem.as_bytes())?;
+        write(
+            &files.signing_certificate,
+            issued.signing.chain_pem.as_bytes(),
+        )?;
         write_private(&files.signing_key, issued.signing.key_pem.as_bytes())?;
         self.issued.push((agency.clone(), issued.tls.serial));
         self.issued.push((agency.clone(), issued.signing.serial));
@@ -96,7 +101,9 @@ impl TownAuthority {
     /// [`TownError`].
     pub fn issue_router(&mut self, names: &[String]) -> Result<IssuedLeaf, TownError> {
         let now = system_clock()();
-        Ok(self.authority.issue_router(names, now, LEAF_LIFETIME, &mut SystemRandom)?)
+        Ok(self
+            .authority
+            .issue_router(names, now, LEAF_LIFETIME, &mut SystemRandom)?)
     }
 
     /// Issues a certificate of any shape.
@@ -133,7 +140,9 @@ impl TownAuthority {
     /// [`TownError`].
     pub fn revoke(&mut self, serial: &Serial) -> Result<(), TownError> {
         let now = system_clock()();
-        Ok(self.authority.revoke(serial, RevocationReason::KeyCompromise, now)?)
+        Ok(self
+            .authority
+            .revoke(serial, RevocationReason::KeyCompromise, now)?)
     }
 
     /// Writes fresh lists where the router looks for them, whole or not at all.
@@ -142,11 +151,16 @@ impl TownAuthority {
     ///
     /// [`TownError`].
     pub fn publish_lists(&mut self) -> Result<(), TownError> {
-        let lists = self.authority.revocation_lists(system_clock()(), CRL_LIFETIME)?;
-        let both = format!("{}{}", lists.root_pem.unwrap_or_default(), lists.issuing_pem);
+        let lists = self
+            .authority
+            .revocation_lists(system_clock()(), CRL_LIFETIME)?;
+        let both = format!(
+            "{}{}",
+            lists.root_pem.unwrap_or_default(),
+            lists.issuing_pem
+        );
         let temporary = self.folder.join("crl.new");
         write(&temporary, both.as_bytes())?;
-        std::fs::rename(&temporary, self.lists_file())
-            .map_err(|cause| super::io(&temporary, cause))
+        std::fs::rename(&temporary, self.lists_file()).map_err(|cause| super::io(&temporary, cause))
     }
 }

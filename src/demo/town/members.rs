@@ -36,7 +36,12 @@ impl MemberSpec {
             hours: String::new(),
             intake_phone: String::new(),
         };
-        Self { id, kind, parent: None, facts }
+        Self {
+            id,
+            kind,
+            parent: None,
+            facts,
+        }
     }
 
     fn offering(mut self, purposes: &[Purpose]) -> Self {
@@ -51,7 +56,10 @@ impl MemberSpec {
         self.facts.interpreters = interpreters
             .iter()
             .filter_map(|(language, gender)| {
-                Some(Interpreter { language: language.parse().ok()?, gender: *gender })
+                Some(Interpreter {
+                    language: language.parse().ok()?,
+                    gender: *gender,
+                })
             })
             .collect();
         self
@@ -100,7 +108,7 @@ pub fn all() -> Vec<MemberSpec> {
     let mut house3 = MemberSpec::new("house3", Shelter)
         .offering(&[SafeAccommodation])
         .in_settings(&["WOMEN_ONLY"])
-        .interpreting(&[("ar", Man)]);
+        .interpreting(&[("ar", Woman)]);
     house3.facts.genders = vec![Woman];
     vec![
         MemberSpec::new("alpha", Ngo).offering(&[BasicAssistance]),
@@ -119,7 +127,7 @@ pub fn all() -> Vec<MemberSpec> {
         MemberSpec::new("camp", ReceptionAuthority)
             .offering(&[SafeAccommodation])
             .in_settings(&["MIXED", "ROOM"])
-            .interpreting(&[("ar", Man)])
+            .interpreting(&[("ar", Woman)])
             .duties(&[ReportsTo::Police], &[Requirement::AsylumRegistration]),
         MemberSpec::new("moi", Police),
         MemberSpec::new("moi-atu", Police)

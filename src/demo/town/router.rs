@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use crate::client::connect::RouterAddress;
 
 use super::authority::TownAuthority;
-use super::{ORIGIN, TownError, TownOptions, administrator_file, io, make_folder, write, write_private};
+use super::{
+    ORIGIN, TownError, TownOptions, administrator_file, io, make_folder, write, write_private,
+};
 
 /// The name that the router's certificate carries.
 const SERVER_NAME: &str = "localhost";
@@ -133,7 +135,10 @@ impl RouterProcess {
             .stderr(log)
             .spawn()
             .map_err(|cause| io(&self.binary, cause))?;
-        let out = child.stdout.take().ok_or_else(|| TownError::Router("no output".into()))?;
+        let out = child
+            .stdout
+            .take()
+            .ok_or_else(|| TownError::Router("no output".into()))?;
         self.child = Some(child);
         let (told, heard) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
@@ -177,8 +182,12 @@ impl RouterProcess {
     ///
     /// [`TownError::Router`] when it does not end by itself.
     pub fn stop(&mut self) -> Result<(), TownError> {
-        let Some(mut child) = self.child.take() else { return Ok(()) };
-        let pid = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw);
+        let Some(mut child) = self.child.take() else {
+            return Ok(());
+        };
+        let pid = i32::try_from(child.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
         if let Some(pid) = pid {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
@@ -196,7 +205,9 @@ impl RouterProcess {
 
     /// Whether the process runs.
     pub fn is_running(&mut self) -> bool {
-        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+        self.child
+            .as_mut()
+            .is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     /// Its process id, while it runs.

@@ -23,7 +23,7 @@ use crate::storage::memory::MemoryEngine;
 use proto::administration_service_client::AdministrationServiceClient;
 use proto::directory_service_client::DirectoryServiceClient;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -42,6 +42,7 @@ pub struct Town {
     pub operator: Desk,
     pub stop: CancellationToken,
     pub ended: JoinHandle<Result<(), ServeError>>,
+    pub engine: Arc<MemoryEngine>,
     material: Arc<Mutex<Material>>,
     address: SocketAddr,
     administrators: [KeyPairSigner; 2],
@@ -70,7 +71,7 @@ impl Town {
             lists: lists(&mut authority, now),
         };
         let material = Arc::new(Mutex::new(material));
-        let source = material.clone();
+        let (source, listed) = (material.clone(), material.clone());
         let tls = ReloadingTls::start(
             move || Ok(source.lock().expect("not poisoned").clone()),
             ORIGIN,
@@ -79,7 +80,8 @@ impl Town {
         .expect("usable material");
 
         let administrators = [(); 2].map(|()| KeyPairSigner::generate().expect("a key").0);
-        let exchange = exchange(&authority, &administrators);
+        let engine = Arc::new(MemoryEngine::new());
+        let exchange = exchange(engine.clone(), &authority, &administrators);
         let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), tls.clone())
             .await
             .expect("a free port");
@@ -93,7 +95,7 @@ impl Town {
             requests_max: 64,
             reload_interval: Duration::from_millis(50),
             drain: Duration::from_secs(5),
-            revocation_lists: Box::new(|| vec!["list".into()]),
+            revocation_lists: Arc::new(move || ders(&listed.lock().expect("not poisoned").lists)),
             stop: stop.clone(),
         };
         let ended = tokio::spawn(serving.serve());
@@ -103,6 +105,7 @@ impl Town {
             operator,
             stop,
             ended,
+            engine,
             material,
             address,
             administrators,
@@ -254,7 +257,17 @@ fn lists(authority: &mut Authority, now: Timestamp) -> Vec<u8> {
     format!("{root}{}", lists.issuing_pem).into_bytes()
 }
 
-fn exchange(authority: &Authority, administrators: &[KeyPairSigner; 2]) -> Arc<Exchange> {
+fn ders(pem: &[u8]) -> Vec<Vec<u8>> {
+    CertificateRevocationListDer::pem_slice_iter(pem)
+        .map(|list| list.expect("PEM").to_vec())
+        .collect()
+}
+
+fn exchange(
+    engine: Arc<MemoryEngine>,
+    authority: &Authority,
+    administrators: &[KeyPairSigner; 2],
+) -> Arc<Exchange> {
     let settings = || Settings {
         signer: NoteSigner::ed25519(ORIGIN, &[7; 32]).expect("a signer"),
         clock: Arc::new(SystemClock::new()),
@@ -265,7 +278,6 @@ fn exchange(authority: &Authority, administrators: &[KeyPairSigner; 2]) -> Arc<E
         let body = data_encoding::BASE64.encode(&key.verifying_key().spki());
         format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
     };
-    let engine = Arc::new(MemoryEngine::new());
     let initialise = Initialise {
         origin: ORIGIN.into(),
         administrators: [pem(&administrators[0]), pem(&administrators[1])],
