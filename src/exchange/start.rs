@@ -6,7 +6,7 @@ use super::denial::Denials;
 use super::directory::DirectoryCache;
 use super::event::Hub;
 use super::receipt::{Done, Receipt};
-use super::sequencer::{Change, Committed, EntryDraft, Listener, Published};
+use super::sequencer::{Change, Committed, Listener, Published};
 use super::sequencer::{Sequencer, State, SubmitError};
 use super::snapshot::{Prepared, Snapshot};
 use super::token::Tokens;
@@ -20,9 +20,11 @@ use crate::identity::caller::Caller;
 use crate::identity::certificate::is_trust_domain;
 use crate::identity::signing_chain::TrustStore;
 use crate::ledger::decision::Decision;
-use crate::ledger::entry::{Actor, Opening};
+use crate::ledger::entry::{Actor, Entry, Opening};
+use crate::ledger::hash;
 use crate::ledger::note::NoteSigner;
-use crate::storage::engine::{Engine, StorageError, Table};
+use crate::ledger::tree::Edge;
+use crate::storage::engine::{Batch, Engine, StorageError, Table};
 use crate::storage::records::agency::AgencyRecord;
 use crate::storage::records::log::{CounterRecord, LogRecord, OpeningRecord};
 use crate::storage::records::{Record, key};
@@ -189,8 +191,8 @@ impl Exchange {
     ///
     /// [`StartError`]; then the store is as it was.
     pub fn initialise(
-        engine: &Arc<dyn Engine>,
-        mut settings: Settings,
+        engine: &dyn Engine,
+        settings: &mut Settings,
         pinned: &Initialise,
     ) -> Result<(), StartError> {
         if engine.head().batches != 0 {
@@ -222,26 +224,29 @@ impl Exchange {
             administrators: pinned.administrators.to_vec(),
             roots: pinned.roots.clone(),
         };
-        let change = Change {
-            entries: vec![EntryDraft::decided(Actor::Router, nonce, decision)],
+        let opening = Opening { nonce, decision };
+        let entry = Entry::committed(Actor::Router, settings.clock.wall(), &opening);
+        let entry = entry.encode().map_err(|_| StartError::Failed)?;
+        let mut edge = Edge::new();
+        // One entry fills no tile.
+        edge.append(hash::leaf(&entry));
+        let opening = OpeningRecord {
+            nonce: nonce.to_vec(),
+            decision: opening.decision_bytes(),
+        };
+        let batch = Batch {
+            entries: vec![entry],
             writes: vec![
+                opening.put(key::index(0)),
                 log.put(key::LOG.to_vec()),
                 operator.put(key::agency(&pinned.operator)),
                 CounterRecord { number: 1 }.put(key::DIRECTORY.to_vec()),
             ],
-            ..Change::default()
+            root: *edge.root().as_bytes(),
+            previous_checkpoint: Vec::new(),
         };
-        let after = AfterCommit {
-            register: Arc::new(Register::new(Arc::clone(engine))),
-            hub: Arc::default(),
-        };
-        let clock = Arc::new(Watched::new(settings.clock));
-        let mut state =
-            State::recover(Arc::clone(engine), settings.signer, clock, Box::new(after))?;
-        match state.process_one(change) {
-            Ok(_) => Ok(()),
-            Err(_) => Err(StartError::Failed),
-        }
+        engine.commit(&batch)?;
+        Ok(())
     }
 
     /// Takes up a store: rebuilds the edge of the tree, proves it against the store's root, and starts the sequencer.

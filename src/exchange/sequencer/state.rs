@@ -17,7 +17,7 @@ use crate::storage::engine::{Engine, StorageError, Table};
 use crate::storage::records::key;
 use std::collections::HashMap;
 use std::sync::Arc;
-use tokio::sync::{oneshot, watch};
+use tokio::sync::watch;
 
 /// Keys whose versions are kept in each of two generations, so that checking a fresh change reads nothing.
 const RECENT_MAX: usize = 16_384;
@@ -154,17 +154,6 @@ impl State {
     /// Where the latest signed state is published.
     pub(super) fn published(&self) -> watch::Receiver<Arc<Published>> {
         self.published.subscribe()
-    }
-
-    /// Takes one change through, on this thread.
-    ///
-    /// # Errors
-    ///
-    /// [`SubmitError`].
-    pub fn process_one(&mut self, change: super::Change) -> Result<Committed, SubmitError> {
-        let (answer, mut answered) = oneshot::channel();
-        self.process(vec![Waiting { change, answer }]);
-        answered.try_recv().unwrap_or(Err(SubmitError::Unavailable))
     }
 
     /// Takes one batch through: check, commit, sign, answer. `false` when the process must end.
