@@ -1,8 +1,10 @@
 //! The command line: one file per subcommand.
 
 pub mod audit;
+pub mod bench;
 pub mod ca;
 pub mod check;
+pub mod demo;
 pub mod exit;
 pub mod key_file;
 pub mod log;
@@ -24,10 +26,12 @@ struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Router(router::RouterCommand),
-    Audit(audit::AuditCommand),
     Check(check::CheckCommand),
     Protocol(protocol::ProtocolCommand),
     Ca(ca::CaCommand),
+    Audit(audit::AuditCommand),
+    Bench(bench::BenchCommand),
+    Demo(demo::DemoCommand),
 }
 
 /// Parses the command line and runs it.
@@ -35,10 +39,26 @@ enum Command {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Router(command) => command.run(),
-        Command::Audit(command) => command.start(),
         Command::Check(command) => command.run(),
         Command::Protocol(command) => command.run(),
         Command::Ca(command) => command.run(),
+        Command::Audit(command) => in_runtime(command.run()),
+        Command::Bench(command) => in_runtime(command.run()),
+        Command::Demo(command) => command.run(),
+    }
+}
+
+/// Runs a command that waits for the network.
+fn in_runtime(command: impl Future<Output = ExitCode>) -> ExitCode {
+    match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => {
+            eprintln!("safeconduct: no runtime: {error}");
+            ExitCode::FAILURE
+        }
     }
 }
 

@@ -156,7 +156,7 @@ impl Door {
                 .deny(
                     caller.agency(),
                     Some(caller.staff()),
-                    method,
+                    short(method),
                     "NOT_PERMITTED",
                 )
                 .await?;

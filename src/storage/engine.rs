@@ -194,7 +194,8 @@ pub trait Engine: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StorageError::Refused`]: nothing happened, the store goes on. [`StorageError::Failed`]: the outcome is unknown;
-    /// every later commit fails the same way, and the process must end.
+    /// [`StorageError::Refused`]: nothing happened, the store goes on.
+    /// [`StorageError::Failed`]: the outcome is unknown; every later commit fails the same way, and
+    /// the process must end.
     fn commit(&self, batch: &Batch) -> Result<Head, StorageError>;
 }

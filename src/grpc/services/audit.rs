@@ -67,7 +67,7 @@ impl AuditService for Services {
         &self,
         request: Request<proto::ProveInclusionRequest>,
     ) -> Result<Response<proto::ProveInclusionResponse>, Status> {
-        let (call, message) = Call::of(request)?;
+        let (_, message) = Call::of(request)?;
         let proof = self
             .exchange
             .prove_inclusion(message.index, message.size)
@@ -80,7 +80,7 @@ impl AuditService for Services {
         &self,
         request: Request<proto::ProveConsistencyRequest>,
     ) -> Result<Response<proto::ProveConsistencyResponse>, Status> {
-        let (call, message) = Call::of(request)?;
+        let (_, message) = Call::of(request)?;
         let proof = self
             .exchange
             .prove_consistency(message.old_size, message.new_size)

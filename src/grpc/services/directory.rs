@@ -108,7 +108,7 @@ impl DirectoryService for Services {
         &self,
         request: Request<proto::GetProtocolRequest>,
     ) -> Result<Response<proto::GetProtocolResponse>, Status> {
-        let (call, message) = Call::of(request)?;
+        let (_, message) = Call::of(request)?;
         let protocol = self.exchange.protocol(message.version).await?;
         Ok(Response::new(proto::GetProtocolResponse {
             version: protocol.version,

@@ -19,11 +19,12 @@ use crate::identity::authority::{AgencyIdentity, Authority};
 use crate::identity::mint::{StaffKeyPair, TokenMinter};
 use crate::ledger::note::NoteSigner;
 use crate::proto::v1 as proto;
+use crate::storage::engine::Engine;
 use crate::storage::memory::MemoryEngine;
 use proto::administration_service_client::AdministrationServiceClient;
 use proto::directory_service_client::DirectoryServiceClient;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -70,7 +71,7 @@ impl Town {
             lists: lists(&mut authority, now),
         };
         let material = Arc::new(Mutex::new(material));
-        let source = material.clone();
+        let (source, listed) = (material.clone(), material.clone());
         let tls = ReloadingTls::start(
             move || Ok(source.lock().expect("not poisoned").clone()),
             ORIGIN,
@@ -93,7 +94,7 @@ impl Town {
             requests_max: 64,
             reload_interval: Duration::from_millis(50),
             drain: Duration::from_secs(5),
-            revocation_lists: Box::new(|| vec!["list".into()]),
+            revocation_lists: Arc::new(move || ders(&listed.lock().expect("not poisoned").lists)),
             stop: stop.clone(),
         };
         let ended = tokio::spawn(serving.serve());
@@ -254,6 +255,12 @@ fn lists(authority: &mut Authority, now: Timestamp) -> Vec<u8> {
     format!("{root}{}", lists.issuing_pem).into_bytes()
 }
 
+fn ders(pem: &[u8]) -> Vec<Vec<u8>> {
+    CertificateRevocationListDer::pem_slice_iter(pem)
+        .map(|list| list.expect("PEM").to_vec())
+        .collect()
+}
+
 fn exchange(authority: &Authority, administrators: &[KeyPairSigner; 2]) -> Arc<Exchange> {
     let settings = || Settings {
         signer: NoteSigner::ed25519(ORIGIN, &[7; 32]).expect("a signer"),
@@ -265,7 +272,7 @@ fn exchange(authority: &Authority, administrators: &[KeyPairSigner; 2]) -> Arc<E
         let body = data_encoding::BASE64.encode(&key.verifying_key().spki());
         format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
     };
-    let engine = Arc::new(MemoryEngine::new());
+    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let initialise = Initialise {
         origin: ORIGIN.into(),
         administrators: [pem(&administrators[0]), pem(&administrators[1])],
