@@ -88,8 +88,8 @@ fn init(config: &Path, administrators: &[PathBuf], operator: AgencyId) -> Result
     let begun = EmbeddedEngine::create(&config.data_directory, Options::default())
         .map_err(Failure::settings)
         .and_then(|engine| {
-            let engine: Arc<dyn crate::storage::engine::Engine> = Arc::new(engine);
-            Exchange::initialise(&engine, settings(signer), &initialise).map_err(Failure::settings)
+            Exchange::initialise(&engine, &mut settings(signer), &initialise)
+                .map_err(Failure::settings)
         });
     if let Err(error) = begun {
         // The key signed nothing that anybody has seen.
