@@ -125,10 +125,12 @@ async fn stay(town: &Town) {
         address.server_name, address.port
     );
     println!("  files    {}", folder.display());
+    println!("  audit    safeconduct audit replay \\");
     println!(
-        "  audit    safeconduct audit replay --router https://{}:{} \\",
+        "             --router https://{}:{} \\",
         address.server_name, address.port
     );
-    println!("             --identity {}", home.display());
+    println!("             --identity {} \\", home.display());
+    println!("             --trust {}", folder.join("trust").display());
     let _ = tokio::signal::ctrl_c().await;
 }
