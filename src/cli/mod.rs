@@ -1,5 +1,7 @@
 //! The command line: one file per subcommand.
 
+pub mod administrator;
+pub mod agency;
 pub mod audit;
 pub mod bench;
 pub mod ca;
@@ -7,10 +9,13 @@ pub mod check;
 pub mod crash;
 pub mod demo;
 pub mod exit;
+pub(crate) mod facts;
+pub(crate) mod home;
 pub mod key_file;
 pub mod log;
 pub mod protocol;
 pub mod router;
+pub mod text;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -27,6 +32,8 @@ struct Cli {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Demo(demo::DemoCommand),
+    Administrator(administrator::AdministratorCommand),
+    Agency(agency::AgencyCommand),
     Router(router::RouterCommand),
     Check(check::CheckCommand),
     Ca(ca::CaCommand),
@@ -42,6 +49,8 @@ enum Command {
 pub fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Demo(command) => command.run(),
+        Command::Administrator(command) => command.run(),
+        Command::Agency(command) => command.run(),
         Command::Router(command) => command.run(),
         Command::Check(command) => command.run(),
         Command::Ca(command) => command.run(),

@@ -28,6 +28,8 @@ use tokio_util::sync::CancellationToken;
 /// How long the end of the process waits for work on blocking threads.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
+mod trust;
+
 /// Begin a log, or run the router over it.
 #[derive(Debug, Args)]
 pub struct RouterCommand {
@@ -49,6 +51,16 @@ enum Action {
         #[arg(long, value_name = "ID", default_value = "operator")]
         operator: AgencyId,
     },
+    /// Write what every agency pins of this router into a folder, to be handed to them: the log's key, the
+    /// administrators' public keys and the roots. Before the router runs, or while it is stopped.
+    Trust {
+        /// Settings (deploy/router.toml).
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+        /// New folder.
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+    },
     /// Run the router until SIGTERM. Prints one line, `listening on ADDRESS`, when it takes requests.
     Run {
         /// Settings (deploy/router.toml).
@@ -67,6 +79,7 @@ impl RouterCommand {
                 administrators,
                 operator,
             } => init(&config, &administrators, operator),
+            Action::Trust { config, out } => trust::write(&config, &out),
             Action::Run { config } => run(&config),
         })
     }
@@ -105,6 +118,9 @@ fn init(config: &Path, administrators: &[PathBuf], operator: AgencyId) -> Result
     }
     println!("origin {}", config.origin);
     println!("vkey {vkey}");
+    println!();
+    println!("Next: back up {} off this machine,", key.display());
+    println!("and write what agencies pin: safeconduct router trust");
     Ok(())
 }
 

@@ -73,6 +73,20 @@ pub struct KeyFiles {
     pub own: PathBuf,
 }
 
+impl KeyFiles {
+    /// The one layout: as `safeconduct ca issue agency` writes it, with `keys/` beside for what the agency makes itself.
+    #[must_use]
+    pub fn in_folder(home: &Path) -> Self {
+        Self {
+            tls_certificate: home.join("tls.pem"),
+            tls_key: home.join("tls.key"),
+            signing_certificate: home.join("signing.pem"),
+            signing_key: home.join("signing.key"),
+            own: home.join("keys"),
+        }
+    }
+}
+
 /// A seed on disk.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -195,6 +209,16 @@ impl AgencyKeys {
             .read()
             .unwrap_or_else(PoisonError::into_inner);
         published.as_ref().map(|bundle| *bundle.digest())
+    }
+
+    /// The bundle that this agency published last.
+    #[must_use]
+    pub fn published_bundle(&self) -> Option<KeyBundle> {
+        let published = self
+            .published
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        published.clone()
     }
 
     /// Remembers `token` as published: after the router's receipt was verified, never before.

@@ -14,13 +14,7 @@ use super::authority::TownAuthority;
 /// Where an agency's keys are in its folder: as `safeconduct ca issue` writes them.
 #[must_use]
 pub fn key_files(home: &Path) -> KeyFiles {
-    KeyFiles {
-        tls_certificate: home.join("tls.pem"),
-        tls_key: home.join("tls.key"),
-        signing_certificate: home.join("signing.pem"),
-        signing_key: home.join("signing.key"),
-        own: home.join("keys"),
-    }
+    KeyFiles::in_folder(home)
 }
 
 /// An administrator's key, made on the spot; its public half is what `router init` pins.

@@ -1,0 +1,150 @@
+//! `safeconduct agency`: joins, and shows what an agency sees, from its folder.
+
+use super::exit::{Failure, ended};
+use super::facts;
+use super::home::{CallerArgs, mended, told};
+use super::in_runtime;
+use super::text::{minute, wrapped};
+use crate::client::keys::{AgencyKeys, KeyRotation};
+use crate::client::watch::Doorbell;
+use crate::domain::directory::AgencyFacts;
+use crate::domain::time::Timestamp;
+use crate::domain::vocabulary::StaffRole;
+use crate::envelope::keys::AgencySigner;
+use crate::proto::v1::EventKind;
+use clap::{Args, Subcommand};
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+mod directory;
+mod status;
+
+/// Join as an agency, and see what it sees.
+#[derive(Debug, Args)]
+pub struct AgencyCommand {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Publish the agency's keys and facts, the first time and whenever one of them changes
+    ///
+    /// Run it daily by a timer: it does nothing until a key is due, a certificate was renewed or the facts changed.
+    Join {
+        #[command(flatten)]
+        caller: CallerArgs,
+        /// What the agency says of itself (deploy/facts.toml)
+        #[arg(long, value_name = "FILE", required_unless_present = "no_facts")]
+        facts: Option<PathBuf>,
+        /// Say nothing: for an operator or an auditor, which offers nothing
+        #[arg(long, conflicts_with = "facts")]
+        no_facts: bool,
+    },
+    /// Print the directory, verified, with what each member reports or requires
+    Directory {
+        #[command(flatten)]
+        caller: CallerArgs,
+    },
+    /// Print a line for each doorbell, until interrupted
+    Watch {
+        #[command(flatten)]
+        caller: CallerArgs,
+    },
+    /// Look at this agency's keys, certificates and connection
+    Status {
+        #[command(flatten)]
+        caller: CallerArgs,
+    },
+}
+
+impl AgencyCommand {
+    /// Does it.
+    #[must_use]
+    pub fn run(self) -> ExitCode {
+        in_runtime(async {
+            ended(match self.action {
+                Action::Join { caller, facts, .. } => join(&caller, facts).await,
+                Action::Directory { caller } => show_directory(&caller).await,
+                Action::Watch { caller } => watch(&caller).await,
+                Action::Status { caller } => status::show(&caller).await,
+            })
+        })
+    }
+}
+
+/// Whether what stands in the directory is not what this folder would publish.
+fn is_due(keys: &AgencyKeys, facts: &AgencyFacts, now: Timestamp) -> bool {
+    let changed = keys.published_bundle().is_none_or(|bundle| {
+        bundle.content().facts != *facts
+            || bundle.signing_key().fingerprint != keys.signer().certificate_fingerprint()
+    });
+    changed || KeyRotation::is_due(keys, now)
+}
+
+async fn join(caller: &CallerArgs, facts: Option<PathBuf>) -> Result<(), Failure> {
+    let facts = facts.map_or_else(|| Ok(AgencyFacts::default()), |file| facts::read(&file));
+    let facts = facts.map_err(|error| Failure::Settings(mended(&error.to_string())))?;
+    let desk = caller.desk(StaffRole::Administrator)?;
+    let keys = desk.agency().keys();
+    if !is_due(keys, &facts, desk.now()) {
+        println!("nothing to publish: keys and facts are those in the directory");
+        return Ok(());
+    }
+    let proven = desk.publish_keys(facts).await.map_err(told)?;
+    let bundle = desk.agency().keys().published_bundle();
+    let bundle = bundle.ok_or_else(|| Failure::refused("the published bundle was not kept"))?;
+    let content = bundle.content();
+    let text = format!(
+        "published key bundle {} of {}; entry {} of the log, good until {}",
+        content.seq,
+        content.agency,
+        proven.index,
+        minute(content.expires)
+    );
+    println!("{}", wrapped("", &text));
+    let next = "Next: back up the folder's keys/, and run this again daily by a timer; it publishes when \
+                something is due.";
+    println!("{}", wrapped("", next));
+    Ok(())
+}
+
+async fn show_directory(caller: &CallerArgs) -> Result<(), Failure> {
+    let desk = caller.desk(StaffRole::Administrator)?;
+    let mirrored = desk.mirror().await.map_err(told)?;
+    let mut out = std::io::stdout().lock();
+    directory::print(&mut out, &mirrored, desk.now()).map_err(Failure::refused)
+}
+
+async fn watch(caller: &CallerArgs) -> Result<(), Failure> {
+    // A process: it hears that something changed and opens nothing.
+    let mut doorbells = caller.desk(StaffRole::Process)?.watch(String::new());
+    loop {
+        let ring = tokio::select! {
+            ring = doorbells.next() => ring.map_err(told)?,
+            _ = tokio::signal::ctrl_c() => return Ok(()),
+        };
+        let line = match ring {
+            Doorbell::Missed => "listening; look at what came before".to_owned(),
+            Doorbell::Ring { kind, resource } => format!("{} {resource}", said(kind)),
+        };
+        // Whoever reads the lines may go away; that ends it without a fuss.
+        let mut out = std::io::stdout().lock();
+        if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
+            return Ok(());
+        }
+    }
+}
+
+const fn said(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::OfferReceived => "offer-received",
+        EventKind::OfferChanged => "offer-changed",
+        EventKind::ParcelReady => "parcel-ready",
+        EventKind::Alarm => "alarm",
+        EventKind::DirectoryChanged => "directory-changed",
+        EventKind::Heartbeat => "heartbeat",
+        EventKind::Unspecified => "unknown",
+    }
+}

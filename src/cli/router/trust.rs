@@ -1,0 +1,69 @@
+//! `safeconduct router trust`: what every agency pins by hand, as the store pinned it when the log began.
+
+use crate::cli::exit::Failure;
+use crate::cli::key_file;
+use crate::client::trust::{ADMINISTRATORS_FILE, LOG_KEY_FILE, ROOTS_FILE, TrustAnchors};
+use crate::config::RouterConfig;
+use crate::storage::embedded::{EmbeddedEngine, OpenError, Options};
+use crate::storage::engine::Engine;
+use crate::storage::records::log::LogRecord;
+use crate::storage::records::{Record, key};
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+
+/// Writes the folder, and reads it back as an agency would.
+pub(super) fn write(config: &Path, out: &Path) -> Result<(), Failure> {
+    let config = RouterConfig::read(config).map_err(Failure::settings)?;
+    let signer = key_file::read(&config.ledger.signing_key_file, &config.origin)
+        .map_err(Failure::settings)?;
+    let pinned = pinned(&config)?;
+    if pinned.origin != config.origin {
+        let text = "origin is not the one that the store was begun with: put that back";
+        return Err(Failure::Settings(text.into()));
+    }
+    let unusable = |error: std::io::Error| Failure::Settings(format!("{}: {error}", out.display()));
+    DirBuilder::new()
+        .mode(0o755)
+        .create(out)
+        .map_err(unusable)?;
+    let administrators: String = pinned
+        .administrators
+        .iter()
+        .map(|pem| format!("{}\n", pem.trim_end()))
+        .collect();
+    for (name, text) in [
+        (LOG_KEY_FILE, format!("{}\n", signer.vkey())),
+        (ADMINISTRATORS_FILE, administrators),
+        (ROOTS_FILE, format!("{}\n", pinned.roots.trim_end())),
+    ] {
+        fs::write(out.join(name), text).map_err(unusable)?;
+    }
+    let trust = TrustAnchors::read(out).map_err(Failure::settings)?;
+    println!("wrote {} for {}", out.display(), trust.origin);
+    println!("log            {}", trust.log_key);
+    for administrator in &trust.administrators {
+        println!("administrator  {}", administrator.spki_kid());
+    }
+    println!();
+    println!("Next: give the folder to every agency as trust/ in its own folder, and have");
+    println!("these lines compared by phone: whoever changes them can be the router.");
+    Ok(())
+}
+
+fn pinned(config: &RouterConfig) -> Result<LogRecord, Failure> {
+    let folder = &config.data_directory;
+    let engine = EmbeddedEngine::open(folder, Options::default()).map_err(|error| {
+        let mend = match error {
+            OpenError::Locked => "stop the router, or copy the folder that was written before",
+            _ => "`safeconduct check` says more",
+        };
+        Failure::Settings(format!("{}: {error}; {mend}", folder.display()))
+    })?;
+    let stored = engine
+        .get(LogRecord::TABLE, key::LOG)
+        .map_err(Failure::settings)?;
+    let stored = stored
+        .ok_or_else(|| Failure::Settings("the store is empty: `safeconduct router init`".into()))?;
+    LogRecord::from_stored(&stored).map_err(Failure::settings)
+}
