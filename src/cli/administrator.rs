@@ -4,7 +4,7 @@
 //! second reads from it, in plain words, exactly the bytes that the approval will name.
 
 use super::exit::{Failure, ended};
-use super::home::{CallerArgs, mended, told};
+use super::home::{CallerArgs, agency_id, mended, told};
 use super::in_runtime;
 use super::text::wrapped;
 use crate::client::agency::Desk;
@@ -59,7 +59,7 @@ enum Action {
         #[command(flatten)]
         by: By,
         /// The agency
-        #[arg(long, value_name = "ID")]
+        #[arg(long, value_name = "ID", value_parser = agency_id)]
         agency: AgencyId,
     },
 }
@@ -71,13 +71,13 @@ enum Propose {
         #[command(flatten)]
         to: To,
         /// The agency: [a-z0-9-]{1,63}, as in its certificate
-        #[arg(long, value_name = "ID")]
+        #[arg(long, value_name = "ID", value_parser = agency_id)]
         agency: AgencyId,
         /// What it is
         #[arg(long, value_name = "KIND", value_parser = kind)]
         kind: AgencyKind,
         /// Authority that it is a unit of; it must be a member
-        #[arg(long, value_name = "ID")]
+        #[arg(long, value_name = "ID", value_parser = agency_id)]
         parent: Option<AgencyId>,
     },
     /// Publish a version of the information-sharing protocol
@@ -93,7 +93,7 @@ enum Propose {
         #[command(flatten)]
         to: To,
         /// The agency
-        #[arg(long, value_name = "ID")]
+        #[arg(long, value_name = "ID", value_parser = agency_id)]
         agency: AgencyId,
     },
 }

@@ -261,8 +261,8 @@ fn issue(
             let to = OutFolder::create(&out)?;
             let said = issue_agency(folder, authority, &id, &to, lifetime, now)?;
             Ok(format!(
-                "{said}\nNext: give {} to the agency over a safe channel, compare the fingerprint by phone, and delete \
-                 it here.\n",
+                "{said}\nNext: put the router's trust/ folder into {0}, give {0} to the agency over a\nsafe channel, \
+                 compare the fingerprints by phone, and delete it here.\n",
                 out.display()
             ))
         }

@@ -17,12 +17,13 @@ use crate::client::error::{ClientError, Reason};
 use crate::client::keys::{AgencyKeys, KeyFiles};
 use crate::client::log::LogView;
 use crate::client::trust::TrustAnchors;
-use crate::domain::id::StaffPseudonym;
+use crate::domain::id::{AgencyId, StaffPseudonym};
 use crate::domain::vocabulary::StaffRole;
 use crate::identity::certificate::CertifiedAgency;
 use clap::Args;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use tonic::Code;
 
 /// Folder of what was pinned, in an agency's folder.
 pub(super) const TRUST: &str = "trust";
@@ -149,6 +150,12 @@ impl CallerArgs {
     }
 }
 
+/// An agency's id on the command line.
+pub(super) fn agency_id(word: &str) -> Result<AgencyId, &'static str> {
+    word.parse()
+        .map_err(|_| "write 1 to 63 of a-z, 0-9 and -, as in the agency's certificate")
+}
+
 /// An error in 80 columns, as `safeconduct: …` shows it.
 pub(super) fn mended(text: &str) -> String {
     wrapped("safeconduct: ", text)
@@ -188,9 +195,16 @@ pub(super) fn told(error: ClientError) -> Failure {
             "the bundle does not follow the one that the router has: is keys/ the agency's only copy, or an \
              old backup?"
         }
+        (Some(Reason::Unknown), ClientError::Refused(refused))
+            if refused.code == Code::Unavailable =>
+        {
+            let text = "the router cannot be reached: is it running, is --router its address, and does a \
+                        firewall let this machine through?";
+            return Failure::Refused(mended(text));
+        }
         (_, ClientError::NoAnswer) => {
-            "is it running, is --router its address, and does a firewall let this machine through? It is \
-             not known whether anything was done: look before doing it again"
+            "is the router busy or stuck (its /healthz says), or does it refuse this certificate: of another \
+             authority, revoked, ended? It is not known whether anything was done: look before doing it again"
         }
         (_, ClientError::Handshake(_)) => {
             "is the certificate in force and of the router's authority, are the router's revocation lists \

@@ -1,3 +1,4 @@
 //! The whole program, from outside.
 
+mod deployment;
 mod router_process;

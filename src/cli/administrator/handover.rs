@@ -180,23 +180,21 @@ const fn consequence(kind: AgencyKind) -> &'static str {
 fn changes(toml: &str, in_force: Option<&Protocol>) -> Result<String, Failure> {
     let proposed = Protocol::parse(toml)
         .map_err(|_| not_believed("the proposed protocol is not one that this program reads"))?;
-    let Some(in_force) = in_force else {
-        let text = "No version in force could be mirrored to compare with; `safeconduct protocol matrix FILE` shows all \
-                    that it allows.";
-        return Ok(wrapped("", text));
+    let (in_force, name) = match in_force {
+        Some(in_force) => (
+            in_force,
+            format!("version {}, which is in force", in_force.version()),
+        ),
+        None => (
+            &Protocol::shipped(),
+            "the shipped one (none in force could be read)".to_owned(),
+        ),
     };
     let diff = in_force.diff(&proposed);
     if diff.is_empty() {
-        return Ok(format!(
-            "It allows what version {} does.",
-            in_force.version()
-        ));
+        return Ok(wrapped("", &format!("It allows the same as {name}.")));
     }
-    Ok(format!(
-        "Against version {}, which is in force:\n{}",
-        in_force.version(),
-        diff.trim_end()
-    ))
+    Ok(format!("Against {name}:\n{}", diff.trim_end()))
 }
 
 #[cfg(test)]

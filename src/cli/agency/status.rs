@@ -35,6 +35,10 @@ pub(super) async fn show(caller: &CallerArgs) -> Result<(), Failure> {
         certificate(&files.signing_certificate, now),
     );
     note("key bundle", bundle(agency, now));
+    if agency.keys().published_bundle().is_none() {
+        // Without keys in the directory the router knows nobody here.
+        return Err(Failure::Refused(format!("{bad} to mend")));
+    }
     let mirrored = desk.mirror().await;
     let reached = mirrored.is_ok();
     if let Ok(directory) = &mirrored {

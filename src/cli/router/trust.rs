@@ -1,6 +1,7 @@
 //! `safeconduct router trust`: what every agency pins by hand, as the store pinned it when the log began.
 
 use crate::cli::exit::Failure;
+use crate::cli::home::mended;
 use crate::cli::key_file;
 use crate::client::trust::{ADMINISTRATORS_FILE, LOG_KEY_FILE, ROOTS_FILE, TrustAnchors};
 use crate::config::RouterConfig;
@@ -58,7 +59,7 @@ fn pinned(config: &RouterConfig) -> Result<LogRecord, Failure> {
             OpenError::Locked => "stop the router, or copy the folder that was written before",
             _ => "`safeconduct check` says more",
         };
-        Failure::Settings(format!("{}: {error}; {mend}", folder.display()))
+        Failure::Settings(mended(&format!("{}: {error}; {mend}", folder.display())))
     })?;
     let stored = engine
         .get(LogRecord::TABLE, key::LOG)

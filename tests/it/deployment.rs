@@ -1,0 +1,113 @@
+//! `deploy/README.md`, command by command: the page that an operator follows is the test.
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_safeconduct");
+const PAGE: &str = include_str!("../../deploy/README.md");
+
+/// Longest run of the whole page, in seconds; it takes a few.
+const SECONDS_MAX: &str = "240";
+
+/// The page's shell blocks, in order.
+fn commands() -> String {
+    let mut inside = false;
+    let mut script = String::new();
+    for line in PAGE.lines() {
+        match line {
+            "```sh" => inside = true,
+            "```" => inside = false,
+            line if inside => {
+                script.push_str(line);
+                script.push('\n');
+            }
+            _ => {}
+        }
+    }
+    script
+}
+
+/// A port that was free a moment ago.
+fn port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("bound").port().to_string()
+}
+
+/// Runs the page in `folder`, with the names of this machine in place of the example's.
+fn follow(folder: &Path, after: &str) -> Output {
+    let (listening, admin) = (port(), port());
+    let here = |text: &str| {
+        text.replace("router.example:8443", &format!("localhost:{listening}"))
+            .replace("router.example", "localhost")
+            .replace("0.0.0.0:8443", &format!("127.0.0.1:{listening}"))
+            .replace(":9464", &format!(":{admin}"))
+    };
+    let deploy = folder.join("deploy");
+    fs::create_dir(&deploy).expect("made");
+    for name in ["router.toml", "protocol.toml", "facts.toml"] {
+        let shipped = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("deploy")
+            .join(name);
+        let text = fs::read_to_string(shipped).expect("shipped");
+        fs::write(deploy.join(name), here(&text)).expect("written");
+    }
+    // The router in the background ends with the shell; `timeout` ends both if a command hangs.
+    let script = format!(
+        "set -eu\ntrap 'kill $!' EXIT\n{}\n{after}",
+        here(&commands())
+    );
+    let path = Path::new(BINARY)
+        .parent()
+        .expect("a folder")
+        .display()
+        .to_string();
+    let path = format!("{path}:{}", std::env::var("PATH").unwrap_or_default());
+    Command::new("timeout")
+        .args([SECONDS_MAX, "sh", "-c", &script])
+        .current_dir(folder)
+        .env("PATH", path)
+        .output()
+        .expect("a shell")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn the_pages_commands_found_a_router_with_a_joined_agency_and_a_clean_check() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Run as the page says, then once more what a timer runs, and one administrator's emergency brake.
+    let after = "echo ---\n\
+        safeconduct agency join --router https://localhost:PORT --identity my-ngo --facts facts.toml\n\
+        safeconduct administrator suspend --agency my-ngo --key second.key \
+          --router https://localhost:PORT --identity operator\n\
+        if safeconduct agency status --router https://localhost:PORT --identity my-ngo; then exit 9; fi\n";
+    let settings =
+        "$(sed -n 's/^address = \"127.0.0.1:\\([0-9]*\\)\"/\\1/p' router.toml | head -n 1)";
+    let followed = follow(folder.path(), &after.replace("PORT", settings));
+    let (said, why) = (text(&followed.stdout), text(&followed.stderr));
+    assert!(followed.status.success(), "{said}\n{why}");
+    let (page, later) = said.split_once("---\n").expect("the page ran to its end");
+    assert!(page.contains("reports to  nobody"), "{page}");
+    assert!(page.contains("ok   protocol: version 1"), "{page}");
+    assert!(page.trim_end().ends_with("ok   open files"), "{page}");
+    assert!(!page.contains("bad "), "{page}");
+    assert!(later.contains("nothing to publish"), "{later}");
+    assert!(later.contains("suspended my-ngo"), "{later}");
+    assert!(why.contains("AUTHENTICATION_FAILED"), "{why}");
+}
+
+#[test]
+fn the_page_names_only_files_that_are_shipped() {
+    for word in PAGE.split(|c: char| c.is_whitespace() || "`()".contains(c)) {
+        if let Some(name) = word.strip_prefix("deploy/").filter(|name| !name.is_empty()) {
+            let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("deploy")
+                .join(name);
+            assert!(file.exists(), "{word}");
+        }
+    }
+}
