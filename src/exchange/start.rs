@@ -229,7 +229,7 @@ impl Exchange {
         let entry = entry.encode().map_err(|_| StartError::Failed)?;
         let mut edge = Edge::new();
         // One entry fills no tile.
-        edge.append(hash::leaf(&entry));
+        let _ = edge.append(hash::leaf(&entry));
         let opening = OpeningRecord {
             nonce: nonce.to_vec(),
             decision: opening.decision_bytes(),
