@@ -3,7 +3,9 @@
 mod town;
 
 use crate::domain::vocabulary::{AgencyKind, StaffRole};
+use crate::grpc::server::ServeError;
 use crate::proto::v1 as proto;
+use crate::storage::memory::Fault;
 use proto::audit_service_client::AuditServiceClient;
 use proto::basis_service_client::BasisServiceClient;
 use proto::event_service_client::EventServiceClient;
@@ -265,4 +267,62 @@ async fn a_revoked_certificate_ends_its_stream_and_its_calls() {
         .list_bases(ngo.request(StaffRole::Caseworker, list))
         .await;
     assert!(listed.expect("still served").into_inner().bases.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_store_that_fails_acknowledges_nothing_and_ends_the_server() {
+    let mut town = Town::begin().await;
+    let shelter = town.member("shelter-1", AgencyKind::Shelter).await;
+    town.engine.inject(Fault::Fail, 1);
+    let update = proto::UpdatePoolRequest {
+        name: "agencies/shelter-1/pools/family".into(),
+        request_id: request_id(),
+        total: 12,
+        closed: 0,
+    };
+    let refused = PlaceServiceClient::new(shelter.channel.clone())
+        .update_pool(shelter.request(StaffRole::Supervisor, update))
+        .await;
+    assert_eq!(
+        refused.expect_err("nothing was kept").code(),
+        Code::Unavailable
+    );
+    let ended = tokio::time::timeout(Duration::from_secs(10), town.ended).await;
+    let ended = ended.expect("in time").expect("no panic");
+    assert!(matches!(ended, Err(ServeError::Fatal)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_is_kept_and_an_unknown_method_is_not_permitted() {
+    let mut town = Town::begin().await;
+    let shelter = town.member("shelter-1", AgencyKind::Shelter).await;
+    // The store hangs: the caller hears within its deadline, for a write as for a denial.
+    town.engine.inject(Fault::Block, 1);
+    let update = proto::UpdatePoolRequest {
+        name: "agencies/shelter-1/pools/family".into(),
+        request_id: request_id(),
+        total: 12,
+        closed: 0,
+    };
+    let mut request = shelter.request(StaffRole::Supervisor, update);
+    request.set_timeout(Duration::from_millis(400));
+    let status = PlaceServiceClient::new(shelter.channel.clone())
+        .update_pool(request)
+        .await
+        .expect_err("the store hangs");
+    assert_eq!(status.code(), Code::DeadlineExceeded);
+    town.engine.release();
+
+    let mut raw = tonic::client::Grpc::new(shelter.channel.clone());
+    raw.ready().await.expect("connected");
+    let path = http::uri::PathAndQuery::from_static("/safeconduct.v1.OfferService/StealOffer");
+    let codec: tonic_prost::ProstCodec<proto::GetOfferRequest, proto::GetOfferResponse> =
+        tonic_prost::ProstCodec::default();
+    let request = shelter.request(StaffRole::Supervisor, proto::GetOfferRequest::default());
+    let status = raw
+        .unary(request, path, codec)
+        .await
+        .expect_err("no such method");
+    assert_eq!(status.code(), Code::PermissionDenied);
+    assert_eq!(reason(&status), "NOT_PERMITTED");
 }

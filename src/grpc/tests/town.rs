@@ -19,7 +19,6 @@ use crate::identity::authority::{AgencyIdentity, Authority};
 use crate::identity::mint::{StaffKeyPair, TokenMinter};
 use crate::ledger::note::NoteSigner;
 use crate::proto::v1 as proto;
-use crate::storage::engine::Engine;
 use crate::storage::memory::MemoryEngine;
 use proto::administration_service_client::AdministrationServiceClient;
 use proto::directory_service_client::DirectoryServiceClient;
@@ -43,6 +42,7 @@ pub struct Town {
     pub operator: Desk,
     pub stop: CancellationToken,
     pub ended: JoinHandle<Result<(), ServeError>>,
+    pub engine: Arc<MemoryEngine>,
     material: Arc<Mutex<Material>>,
     address: SocketAddr,
     administrators: [KeyPairSigner; 2],
@@ -80,7 +80,8 @@ impl Town {
         .expect("usable material");
 
         let administrators = [(); 2].map(|()| KeyPairSigner::generate().expect("a key").0);
-        let exchange = exchange(&authority, &administrators);
+        let engine = Arc::new(MemoryEngine::new());
+        let exchange = exchange(engine.clone(), &authority, &administrators);
         let listener = Listener::bind("127.0.0.1:0".parse().expect("an address"), tls.clone())
             .await
             .expect("a free port");
@@ -104,6 +105,7 @@ impl Town {
             operator,
             stop,
             ended,
+            engine,
             material,
             address,
             administrators,
@@ -261,7 +263,11 @@ fn ders(pem: &[u8]) -> Vec<Vec<u8>> {
         .collect()
 }
 
-fn exchange(authority: &Authority, administrators: &[KeyPairSigner; 2]) -> Arc<Exchange> {
+fn exchange(
+    engine: Arc<MemoryEngine>,
+    authority: &Authority,
+    administrators: &[KeyPairSigner; 2],
+) -> Arc<Exchange> {
     let settings = || Settings {
         signer: NoteSigner::ed25519(ORIGIN, &[7; 32]).expect("a signer"),
         clock: Arc::new(SystemClock::new()),
@@ -272,7 +278,6 @@ fn exchange(authority: &Authority, administrators: &[KeyPairSigner; 2]) -> Arc<E
         let body = data_encoding::BASE64.encode(&key.verifying_key().spki());
         format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
     };
-    let engine: Arc<dyn Engine> = Arc::new(MemoryEngine::new());
     let initialise = Initialise {
         origin: ORIGIN.into(),
         administrators: [pem(&administrators[0]), pem(&administrators[1])],
