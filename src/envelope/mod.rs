@@ -23,4 +23,5 @@ pub mod open;
 pub mod record;
 pub mod seal;
 pub mod statement;
+pub mod verify;
 pub mod withdrawal;

@@ -10,7 +10,7 @@ use crate::domain::protocol::Protocol;
 use crate::domain::vocabulary::AgencyKind;
 use crate::envelope::act::{Act, ActBody, Approval, act_digest, claimed_kid};
 use crate::envelope::error::StatementError;
-use crate::envelope::keys::VerifyingKey;
+use crate::envelope::verify::VerifyingKey;
 use crate::identity::caller::Caller;
 use crate::identity::signing_chain::TrustStore;
 use crate::ledger::decision::Decision;
@@ -266,8 +266,8 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotFound`], [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`]; [`Refusal::ReferralState`] when it
-    /// took effect before, or the same administrator signed both.
+    /// [`Refusal::NotFound`], [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`];
+    /// [`Refusal::ReferralState`] when it took effect before, or the same administrator signed both.
     pub async fn approve(
         &self,
         caller: &Caller,

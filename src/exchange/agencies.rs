@@ -7,7 +7,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{AgencyKind, DeclaredCapacity};
 use crate::envelope::bundle::KeyBundle;
 use crate::envelope::jws::{KeyReference, Unverified};
-use crate::envelope::keys::{SigningKey, VerifyingKey};
+use crate::envelope::verify::{SigningKey, VerifyingKey};
 use crate::identity::caller::Enrolled;
 use crate::identity::staff_key::{StaffKey, StaffKeys};
 use crate::storage::engine::{Engine, Table};

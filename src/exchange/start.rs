@@ -15,7 +15,7 @@ use crate::domain::id::AgencyId;
 use crate::domain::random::Random;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::AgencyKind;
-use crate::envelope::keys::VerifyingKey;
+use crate::envelope::verify::VerifyingKey;
 use crate::identity::caller::Caller;
 use crate::identity::certificate::is_trust_domain;
 use crate::identity::signing_chain::TrustStore;
