@@ -132,5 +132,17 @@ async fn stay(town: &Town) {
     );
     println!("             --identity {} \\", home.display());
     println!("             --trust {}", folder.join("trust").display());
-    let _ = tokio::signal::ctrl_c().await;
+    // Either way the router process ends with the town.
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    match terminate {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
 }
