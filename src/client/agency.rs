@@ -32,21 +32,17 @@ use tonic::{Request, Response, Status};
 use super::connect::{ConnectError, RouterAddress, channel};
 use super::directory::{Directory, DirectoryError};
 use super::error::ClientError;
-use super::keys::{AgencyKeys, KeyRotation};
+use super::keys::AgencyKeys;
 use super::log::{Known, LogView, Proven};
-use super::random::SystemRandom;
 use super::retry::RetryPolicy;
-use super::session::{Clock, Session, request_id, system_clock};
+use super::session::{Clock, Session, system_clock};
 use super::staff::{Staff, TokenMint};
 use super::trust::TrustAnchors;
-use super::words;
-use crate::domain::directory::AgencyFacts;
 use crate::domain::id::{AgencyId, BadId, ParcelId};
 use crate::domain::protocol::Protocol;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::StaffRole;
 use crate::envelope::act::{Act, ActBody, Approval, act_digest, claimed_kid};
-use crate::ledger::entry::EntryBody;
 use crate::proto::v1;
 use crate::proto::v1::directory_service_client::DirectoryServiceClient;
 
@@ -352,41 +348,6 @@ impl Desk {
         let mirror = &self.agency.inner.protocol;
         *mirror.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(protocol));
         Ok(())
-    }
-
-    /// Publishes the agency's next key bundle with these facts, rotating sealing keys where they are due.
-    ///
-    /// The first one goes without a staff token: the key that would sign it is inside the bundle.
-    ///
-    /// # Errors
-    ///
-    /// [`ClientError::Keys`] when the bundle cannot be made or kept; otherwise as any call.
-    pub async fn publish_keys(&self, facts: AgencyFacts) -> Result<Proven, ClientError> {
-        let keys = self.agency.keys();
-        let token = KeyRotation::next_bundle(keys, facts, self.now(), &mut SystemRandom)?;
-        let request = v1::PublishKeyBundleRequest {
-            name: words::agency_name(self.agency.id()),
-            request_id: request_id(),
-            key_bundle: token.clone(),
-        };
-        let staff = keys.published().map(|_| &self.staff);
-        let session = self.agency.session();
-        let (reply, known) = session
-            .call_known(staff, request, |channel, request| async move {
-                DirectoryServiceClient::new(channel)
-                    .publish_key_bundle(request)
-                    .await
-            })
-            .await?;
-        // The proof of consistency, where one is asked for, needs the token that is good from here on.
-        let proven = self.prove(reply.receipt.as_ref(), known).await?;
-        match &proven.entry.body {
-            EntryBody::Keys { bundle } if bundle.as_bytes() == token => {
-                keys.remember_published(&token)?;
-                Ok(proven)
-            }
-            _ => Err(super::log::LogViolation::OtherEntry.into()),
-        }
     }
 }
 

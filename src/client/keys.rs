@@ -38,6 +38,10 @@ const BUNDLE_VALIDITY: Duration = Duration::from_secs(34 * DAY);
 const RENEW_BEFORE: Duration = Duration::from_secs(7 * DAY);
 const DAY: u64 = 24 * 60 * 60;
 
+mod sent;
+
+pub use sent::SentBundle;
+
 /// Keys that cannot be loaded, kept or used. Never says anything of a key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
@@ -211,16 +215,6 @@ impl AgencyKeys {
         published.as_ref().map(|bundle| *bundle.digest())
     }
 
-    /// The bundle that this agency published last.
-    #[must_use]
-    pub fn published_bundle(&self) -> Option<KeyBundle> {
-        let published = self
-            .published
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        published.clone()
-    }
-
     /// Remembers `token` as published: after the router's receipt was verified, never before.
     ///
     /// # Errors
@@ -229,6 +223,7 @@ impl AgencyKeys {
     pub fn remember_published(&self, token: &[u8]) -> Result<(), KeyFileError> {
         let bundle = KeyBundle::parse(token)?;
         write_private(&self.folder.join(BUNDLE_FILE), token)?;
+        self.forget_sent()?;
         *self
             .published
             .write()

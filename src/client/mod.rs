@@ -18,6 +18,7 @@ mod fixture;
 pub mod keys;
 pub mod log;
 pub mod parcel;
+pub mod publishing;
 pub mod random;
 pub mod recipient;
 pub mod retry;

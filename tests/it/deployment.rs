@@ -1,5 +1,13 @@
 //! `deploy/README.md`, command by command: the page that an operator follows is the test.
 
+use safeconduct::client::keys::{AgencyKeys, KeyRotation, SentBundle};
+use safeconduct::client::random::SystemRandom;
+use safeconduct::client::session::request_id;
+use safeconduct::demo::town::{OPERATOR, Town, TownOptions};
+use safeconduct::domain::directory::AgencyFacts;
+use safeconduct::domain::vocabulary::StaffRole;
+use safeconduct::proto::v1;
+use safeconduct::proto::v1::directory_service_client::DirectoryServiceClient;
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
@@ -98,6 +106,56 @@ fn the_pages_commands_found_a_router_with_a_joined_agency_and_a_clean_check() {
     assert!(later.contains("nothing to publish"), "{later}");
     assert!(later.contains("suspended my-ngo"), "{later}");
     assert!(why.contains("AUTHENTICATION_FAILED"), "{why}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_bundle_whose_answer_was_lost_is_published_once_and_can_be_followed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let options = TownOptions::new(BINARY.into(), folder.path().join("town"));
+    let mut town = Town::begin(&options).expect("a router");
+    let operator = OPERATOR.parse().expect("an id");
+    let home = town.home(OPERATOR);
+    fs::create_dir_all(&home).expect("made");
+    let issued = town.authority().issue_agency(&operator, &home);
+    let keys = AgencyKeys::load(operator, &issued.expect("certificates")).expect("keys");
+    let agency = town
+        .connect(keys, &home.join("checkpoint"))
+        .expect("connected");
+    let desk = agency
+        .desk("desk", StaffRole::Administrator)
+        .expect("a desk");
+
+    // As publishing does it, but the process ends before it hears the answer.
+    let (keys, session) = (agency.keys(), agency.session());
+    let facts = AgencyFacts::default();
+    let token = KeyRotation::next_bundle(keys, facts.clone(), desk.now(), &mut SystemRandom);
+    let sent = SentBundle {
+        request_id: request_id(),
+        token: token.expect("a bundle"),
+    };
+    keys.keep_sent(&sent).expect("kept");
+    let message = v1::PublishKeyBundleRequest {
+        name: format!("agencies/{OPERATOR}"),
+        request_id: sent.request_id.clone(),
+        key_bundle: sent.token.clone(),
+    };
+    let request = session.request(None, message, 0, None).expect("a request");
+    let mut client = DirectoryServiceClient::new(session.channel());
+    client.publish_key_bundle(request).await.expect("published");
+    assert_eq!(keys.published(), None);
+
+    let heard = desk.publish_keys(facts).await.expect("heard again");
+    assert_eq!(heard.index, 3, "no second entry");
+    let bundle = keys.published_bundle().expect("remembered");
+    assert_eq!(bundle.content().seq, 1);
+    assert_eq!(keys.sent().expect("readable"), None);
+    let changed = AgencyFacts {
+        hours: "day and night".into(),
+        ..AgencyFacts::default()
+    };
+    desk.publish_keys(changed).await.expect("followed");
+    let bundle = keys.published_bundle().expect("remembered");
+    assert_eq!(bundle.content().seq, 2);
 }
 
 #[test]

@@ -1,0 +1,117 @@
+//! Publishing the agency's own key bundle, so that a lost answer never leaves it unable to publish the next.
+
+use super::agency::Desk;
+use super::error::{ClientError, Reason};
+use super::keys::{KeyRotation, SentBundle};
+use super::log::{LogViolation, Proven};
+use super::random::SystemRandom;
+use super::session::request_id;
+use super::staff::Staff;
+use super::words;
+use crate::domain::directory::AgencyFacts;
+use crate::ledger::entry::EntryBody;
+use crate::proto::v1;
+use crate::proto::v1::directory_service_client::DirectoryServiceClient;
+
+impl Desk {
+    /// Publishes the agency's next key bundle with these facts, rotating sealing keys where they are due.
+    ///
+    /// A bundle that was sent before and never answered is sent again first, byte for byte and under its own request
+    /// id; if it says the same and nothing is due, it is the one.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Keys`] when the bundle cannot be made or kept; otherwise as any call.
+    pub async fn publish_keys(&self, facts: AgencyFacts) -> Result<Proven, ClientError> {
+        let keys = self.agency().keys();
+        if let Some(sent) = keys.sent()? {
+            match self.publish(&sent).await {
+                Ok(proven) => {
+                    let same = keys
+                        .published_bundle()
+                        .is_some_and(|bundle| bundle.content().facts == facts);
+                    if same && !KeyRotation::is_due(keys, self.now()) {
+                        return Ok(proven);
+                    }
+                }
+                // It never arrived, and would not be taken any more: another may go in its place.
+                Err(error) if is_final(error.reason()) => keys.forget_sent()?,
+                Err(error) => return Err(error),
+            }
+        }
+        let sent = SentBundle {
+            token: KeyRotation::next_bundle(keys, facts, self.now(), &mut SystemRandom)?,
+            request_id: request_id(),
+        };
+        keys.keep_sent(&sent)?;
+        let published = self.publish(&sent).await;
+        if let Err(error) = &published
+            && is_final(error.reason())
+        {
+            keys.forget_sent()?;
+        }
+        published
+    }
+
+    /// Sends one bundle until it is answered, and remembers it as published once its receipt is proved.
+    async fn publish(&self, sent: &SentBundle) -> Result<Proven, ClientError> {
+        // The first one goes without a staff token: the key that would sign it is inside the bundle. Where it arrived
+        // before and its answer was lost, the token is needed to hear it again.
+        let keys = self.agency().keys();
+        let first = keys.published().is_none();
+        let answered = match self.send((!first).then(|| self.staff()), sent).await {
+            Err(error) if first && is_known_already(error.reason()) => {
+                self.send(Some(self.staff()), sent).await.map_err(|_| error)
+            }
+            answered => answered,
+        };
+        let proven = answered?;
+        match &proven.entry.body {
+            EntryBody::Keys { bundle } if bundle.as_bytes() == sent.token => {
+                keys.remember_published(&sent.token)?;
+                Ok(proven)
+            }
+            _ => Err(LogViolation::OtherEntry.into()),
+        }
+    }
+
+    async fn send(&self, staff: Option<&Staff>, sent: &SentBundle) -> Result<Proven, ClientError> {
+        let request = v1::PublishKeyBundleRequest {
+            name: words::agency_name(self.agency().id()),
+            request_id: sent.request_id.clone(),
+            key_bundle: sent.token.clone(),
+        };
+        let (reply, known) = self
+            .agency()
+            .session()
+            .call_known(staff, request, |channel, request| async move {
+                DirectoryServiceClient::new(channel)
+                    .publish_key_bundle(request)
+                    .await
+            })
+            .await?;
+        // The proof of consistency, where one is asked for, needs the token that is good from here on.
+        self.prove(reply.receipt.as_ref(), known).await
+    }
+}
+
+/// Whether the router has judged the bundle itself, so that sending it again changes nothing.
+const fn is_final(reason: Option<Reason>) -> bool {
+    matches!(
+        reason,
+        Some(
+            Reason::KeyBundleInvalid
+                | Reason::SignatureInvalid
+                | Reason::InvalidField
+                | Reason::RequestIdReused
+        )
+    )
+}
+
+/// What a router says to a newcomer that is none any more.
+const fn is_known_already(reason: Option<Reason>) -> bool {
+    matches!(
+        reason,
+        Some(Reason::AuthenticationFailed | Reason::NotPermitted)
+    )
+}
