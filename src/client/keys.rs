@@ -78,7 +78,7 @@ pub struct KeyFiles {
 }
 
 impl KeyFiles {
-    /// The one layout: as `safeconduct ca issue agency` writes it, with `keys/` beside for what the agency makes itself.
+    /// The one layout: as `safeconduct ca issue agency` writes it, and `keys/` for what the agency makes itself.
     #[must_use]
     pub fn in_folder(home: &Path) -> Self {
         Self {

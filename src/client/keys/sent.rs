@@ -1,7 +1,7 @@
 //! The bundle that was published last, and the one that was sent and not answered yet.
 //!
-//! The latter may stand in the directory or not. Another one in its place would not follow it, and the agency could never
-//! publish again; so it is kept, with its request id, until the router has answered it.
+//! The latter may stand in the directory or not. Another one in its place would not follow it, and the agency could
+//! never publish again; so it is kept, with its request id, until the router has answered it.
 
 use std::fs;
 use std::io::ErrorKind;
