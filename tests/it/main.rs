@@ -1,1 +1,13 @@
-fn main() {}
+//! What the system promises, tried over real connections against a real router process.
+//!
+//! One binary, by capability, a sentence per test. [`harness`] builds the town; most tests share one and keep apart
+//! by cases of their own, and those that kill, restart or watch a router's files build one for themselves.
+
+mod attacks_connection;
+mod attacks_gate;
+mod attacks_names;
+mod attacks_seal;
+mod attacks_token;
+mod consent;
+mod harness;
+mod idempotency;
