@@ -48,8 +48,9 @@ pub struct Listener {
     pub private_key_file: PathBuf,
     /// Certificate authorities of the agencies, PEM.
     pub agency_roots_file: PathBuf,
-    /// Certificate revocation lists, PEM: one for each authority, intermediates included. Without one the router refuses to start, and once the
-    /// youngest is past its `nextUpdate` nobody can connect.
+    /// Certificate revocation lists, PEM: one for each authority, intermediates included.
+    ///
+    /// Without one the router refuses to start; once the first of them is past its `nextUpdate` nobody can connect.
     pub revocation_list_files: Vec<PathBuf>,
     /// How often certificate, key, roots and revocation lists are looked at for changes, in seconds, 1 to 30.
     #[serde(default = "reload_seconds")]

@@ -112,7 +112,7 @@ fn only_grpc_knows_a_status_code() {
 #[test]
 fn lines_are_short_and_nothing_is_left_over() {
     let leftovers = [
-        "dbg!(",
+        concat!("db", "g!("),
         concat!("to", "do!("),
         concat!("unimple", "mented!("),
         concat!("#[ig", "nore"),

@@ -3,6 +3,8 @@
 //! One file per level. [`Audit`] runs those asked for over one pass. Must not know where the log comes from.
 
 pub mod finding;
+#[cfg(test)]
+pub(crate) mod fixture;
 pub mod openings;
 pub mod replay;
 pub mod report;

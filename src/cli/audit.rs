@@ -9,9 +9,11 @@ pub mod state;
 
 use crate::audit::source::{AuditSource, SourceError};
 use crate::audit::{Level, Report};
+use crate::client::audit::LiveSource;
 use crate::ledger::note::{NoteError, NoteVerifier};
 use clap::{Args, Subcommand, ValueEnum};
 use folder::FolderSource;
+use live::Live;
 use state::{StateError, StateFile};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -79,9 +81,18 @@ struct SourceArgs {
     /// A live router, as https://host:port
     #[arg(long, value_name = "URL", requires = "identity")]
     router: Option<String>,
-    /// Folder with the auditor's certificate and keys, for a live router
+    /// Folder with the auditor's certificates and keys, for a live router
     #[arg(long, value_name = "DIR", conflicts_with = "folder")]
     identity: Option<PathBuf>,
+    /// Folder with log.vkey, administrators.pem and roots.pem; trust/ in --identity if not given
+    #[arg(long, value_name = "DIR", conflicts_with = "folder")]
+    trust: Option<PathBuf>,
+    /// Name in the router's certificate, if it is not the host
+    #[arg(long, value_name = "NAME", conflicts_with = "folder")]
+    server_name: Option<String>,
+    /// The auditor's pseudonym, as it will stand in the log
+    #[arg(long, value_name = "NAME", default_value = "auditor")]
+    staff: String,
 }
 
 /// What to check against, and how to say it.
@@ -115,11 +126,16 @@ pub enum CannotCheck {
     /// The auditor's saved state failed.
     #[error(transparent)]
     State(#[from] StateError),
+    /// Neither a folder nor a router is named.
+    #[error("name a log: --folder, or --router with --identity")]
+    NoSource,
     /// The key given is not one.
     #[error("--vkey is not a verifier key")]
     Key,
     /// The key given is not the saved one.
-    #[error("--vkey is not the key in the saved state; find out which is right before going on")]
+    #[error(
+        "the log's key is not the one in the saved state or the trust folder; find out which is right first"
+    )]
     OtherKey,
     /// Neither the auditor nor the source names a key.
     #[error("no verifier key: give --vkey, or --state with a saved one")]
@@ -168,6 +184,21 @@ impl Outcome {
 }
 
 impl AuditCommand {
+    /// Runs it on a runtime of its own; prints on standard output.
+    #[must_use]
+    pub fn start(self) -> ExitCode {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        match runtime {
+            Ok(runtime) => runtime.block_on(self.run()),
+            Err(error) => {
+                eprintln!("safeconduct: could not check: {error}");
+                ExitCode::from(2)
+            }
+        }
+    }
+
     /// Runs it; prints on standard output.
     pub async fn run(self) -> ExitCode {
         let result = match self.action {
@@ -197,20 +228,9 @@ impl AuditCommand {
 impl Check {
     async fn run(self, level: Option<Level>) -> Result<u8, CannotCheck> {
         let output = self.output;
-        let outcome = match (
-            &self.source.folder,
-            &self.source.router,
-            &self.source.identity,
-        ) {
-            (Some(folder), _, _) => {
-                self.check(&mut FolderSource::new(folder.clone()), level)
-                    .await?
-            }
-            (None, Some(router), Some(identity)) => {
-                self.check(&mut live::open(router, identity).await?, level)
-                    .await?
-            }
-            _ => return Err(CannotCheck::NoKey),
+        let outcome = match self.source.open()? {
+            Opened::Folder(mut folder) => self.check(&mut folder, level, None).await?,
+            Opened::Live(mut live, pinned) => self.check(&mut *live, level, Some(pinned)).await?,
         };
         let text = match output {
             Output::Text => print::text(&outcome),
@@ -224,10 +244,15 @@ impl Check {
         &self,
         source: &mut S,
         level: Option<Level>,
+        pinned: Option<NoteVerifier>,
     ) -> Result<Outcome, CannotCheck> {
         let file = self.state.clone().map(StateFile::new);
         let vkey = self.vkey.as_deref().map(NoteVerifier::parse).transpose();
         let vkey = vkey.map_err(|_: NoteError| CannotCheck::Key)?;
+        let vkey = match (vkey, pinned) {
+            (Some(vkey), Some(pinned)) if vkey != pinned => return Err(CannotCheck::OtherKey),
+            (vkey, pinned) => vkey.or(pinned),
+        };
         check(
             source,
             level,
@@ -301,18 +326,41 @@ pub async fn check<S: AuditSource>(
     })
 }
 
+/// A source, and the log's key if it was pinned beside it.
+enum Opened {
+    Folder(FolderSource),
+    Live(Box<LiveSource>, NoteVerifier),
+}
+
 impl SourceArgs {
+    fn open(&self) -> Result<Opened, CannotCheck> {
+        if let Some(folder) = &self.folder {
+            return Ok(Opened::Folder(FolderSource::new(folder.clone())));
+        }
+        let (Some(url), Some(identity)) = (self.router.clone(), self.identity.clone()) else {
+            return Err(CannotCheck::NoSource);
+        };
+        let (trust, server_name) = (self.trust.clone(), self.server_name.clone());
+        let live = Live {
+            url,
+            identity,
+            trust,
+            server_name,
+            staff: self.staff.clone(),
+        };
+        let (source, pinned) = live.open()?;
+        Ok(Opened::Live(Box::new(source), pinned))
+    }
+
     async fn export(self, to: PathBuf, openings: bool) -> Result<u8, CannotCheck> {
         let progress = drive::Progress::on_terminal();
-        let report = match (self.folder, self.router, self.identity) {
-            (Some(folder), _, _) => {
-                export::export(&mut FolderSource::new(folder), &to, openings, &progress).await?
+        let report = match self.open()? {
+            Opened::Folder(mut folder) => {
+                export::export(&mut folder, &to, openings, &progress).await?
             }
-            (None, Some(router), Some(identity)) => {
-                let mut source = live::open(&router, &identity).await?;
-                export::export(&mut source, &to, openings, &progress).await?
+            Opened::Live(mut live, _) => {
+                export::export(&mut *live, &to, openings, &progress).await?
             }
-            _ => return Err(CannotCheck::NoKey),
         };
         println!("Wrote {} entries to {}.", report.entries, to.display());
         for finding in report.violations() {

@@ -1,8 +1,11 @@
 //! The command line: one file per subcommand.
 
+pub mod audit;
 pub mod bench;
 pub mod ca;
 pub mod check;
+pub mod crash;
+pub mod demo;
 pub mod exit;
 pub mod key_file;
 pub mod log;
@@ -23,22 +26,29 @@ struct Cli {
 // One line for each subcommand here and in `main`.
 #[derive(Debug, clap::Subcommand)]
 enum Command {
+    Demo(demo::DemoCommand),
     Router(router::RouterCommand),
     Check(check::CheckCommand),
-    Protocol(protocol::ProtocolCommand),
     Ca(ca::CaCommand),
+    Protocol(protocol::ProtocolCommand),
+    Audit(audit::AuditCommand),
     Bench(bench::BenchCommand),
+    #[command(hide = true)]
+    Crash(crash::CrashCommand),
 }
 
 /// Parses the command line and runs it.
 #[must_use]
 pub fn main() -> ExitCode {
     match Cli::parse().command {
+        Command::Demo(command) => command.run(),
         Command::Router(command) => command.run(),
         Command::Check(command) => command.run(),
-        Command::Protocol(command) => command.run(),
         Command::Ca(command) => command.run(),
+        Command::Protocol(command) => command.run(),
+        Command::Audit(command) => command.start(),
         Command::Bench(command) => in_runtime(command.run()),
+        Command::Crash(command) => command.run(),
     }
 }
 

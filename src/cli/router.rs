@@ -4,18 +4,15 @@ use super::exit::{Failure, ended};
 use super::{key_file, log};
 use crate::config::RouterConfig;
 use crate::domain::id::AgencyId;
-use crate::domain::random::Random;
 use crate::exchange::clock::SystemClock;
-use crate::exchange::{Exchange, Initialise, Settings};
+use crate::exchange::{Exchange, Initialise, Settings, StartError, SystemRandom};
 use crate::grpc::listener::Listener;
 use crate::grpc::server::{ServeError, Serving};
 use crate::grpc::tls::{ReloadingTls, TlsFiles, system_now};
 use crate::grpc::{deadline, panics};
 use crate::ledger::note::NoteSigner;
 use crate::storage::embedded::{EmbeddedEngine, Options};
-use aws_lc_rs::digest::{SHA256, digest};
 use clap::{Args, Subcommand};
-use data_encoding::BASE64URL_NOPAD;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::pki_types::CertificateRevocationListDer;
 use rustls::pki_types::pem::PemObject;
@@ -133,9 +130,16 @@ async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Fai
     let tls = ReloadingTls::from_files(files, origin, system_now()).map_err(Failure::settings)?;
     let engine = open_store(&config.data_directory)?;
     let exchange = Exchange::open(Arc::new(engine), settings(signer)).map_err(|error| {
-        Failure::Settings(format!(
-            "the store does not open: {error}; the log has the cause, and `safeconduct check` looks closer"
-        ))
+        let mend = match &error {
+            StartError::Empty => "run `safeconduct router init` first",
+            StartError::OtherLog => "origin or ledger.signing_key_file are another log's",
+            StartError::NotEmpty
+            | StartError::Invalid(_)
+            | StartError::Recovery(_)
+            | StartError::Storage(_)
+            | StartError::Failed => "do not make a new store; restore the latest backup",
+        };
+        Failure::Settings(format!("{error}; {mend}"))
     })?;
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone()).map_err(Failure::settings)?;
@@ -159,7 +163,7 @@ async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Fai
         requests_max: config.limits.requests_max,
         reload_interval: Duration::from_secs(config.listener.reload_seconds),
         drain: Duration::from_secs(config.limits.drain_seconds),
-        revocation_lists: Box::new(move || list_digests(&lists)),
+        revocation_lists: Arc::new(move || read_lists(&lists)),
         stop,
     };
     tracing::info!(%listening, %admin_listening, "serving");
@@ -170,7 +174,10 @@ async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Fai
     let _ = out.flush();
     match serving.serve().await {
         Ok(()) => Ok(()),
-        Err(error @ ServeError::Fatal) => Err(Failure::Store(error.to_string())),
+        Err(error @ (ServeError::Fatal | ServeError::Erasures(_))) => {
+            Err(Failure::Store(error.to_string()))
+        }
+        Err(error @ ServeError::RevocationLists(_)) => Err(Failure::settings(error)),
         Err(error @ ServeError::Listener(_)) => Err(Failure::refused(error)),
     }
 }
@@ -208,20 +215,20 @@ fn text(file: &Path) -> Result<String, Failure> {
         .map_err(|error| Failure::Settings(format!("{}: {error}", file.display())))
 }
 
-/// SHA-256 of every list (DER), base64url, sorted. What does not parse is not in use and not told.
-fn list_digests(files: &[PathBuf]) -> Vec<String> {
-    let mut digests: Vec<_> = files
+/// Every list (DER), sorted. A file that does not parse is not in use either.
+fn read_lists(files: &[PathBuf]) -> Vec<Vec<u8>> {
+    let mut lists: Vec<_> = files
         .iter()
         .filter_map(|file| std::fs::read(file).ok())
         .flat_map(|pem| {
             CertificateRevocationListDer::pem_slice_iter(&pem)
                 .filter_map(Result::ok)
-                .map(|list| BASE64URL_NOPAD.encode(digest(&SHA256, &list).as_ref()))
+                .map(|list| list.to_vec())
                 .collect::<Vec<_>>()
         })
         .collect();
-    digests.sort();
-    digests
+    lists.sort();
+    lists
 }
 
 fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
@@ -265,13 +272,4 @@ fn limit_process() -> Result<(), Failure> {
         tracing::warn!(%error, "the number of open files cannot be raised");
     }
     Ok(())
-}
-
-/// The system's randomness.
-struct SystemRandom;
-
-impl Random for SystemRandom {
-    fn fill(&mut self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).expect("the system's random source works before anything else does");
-    }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::trust::TrustAnchors;
 use super::words;
+use crate::domain::directory_record::DirectoryRecord;
 use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{AgencyKind, DeclaredCapacity};
@@ -222,13 +223,24 @@ fn verify_record(
             Some(words::agency_of(name).map_err(|_| DirectoryError::Malformed("a parent's name"))?)
         }
     };
-    let enrolment = record
-        .enrolment
-        .as_ref()
-        .ok_or_else(|| DirectoryError::Enrolment(agency.clone()))?;
-    verify_enrolment(enrolment, (&agency, kind, parent.as_ref()), trust)
-        .ok_or_else(|| DirectoryError::Enrolment(agency.clone()))?;
-    verify_standing(record, &agency, enrolment, digest)
+    let enrolment = record.enrolment.clone().unwrap_or_default();
+    // The operator is enrolled by `router init`, before there is anyone to sign; it reads nothing and nothing is
+    // ever sealed to its kind.
+    let unsigned = enrolment.proposal.is_empty() && kind == AgencyKind::Operator;
+    if !unsigned {
+        verify_enrolment(&enrolment, (&agency, kind, parent.as_ref()), trust)
+            .ok_or_else(|| DirectoryError::Enrolment(agency.clone()))?;
+    }
+    let standing = DirectoryRecord {
+        agency: &agency,
+        kind,
+        parent: parent.as_ref(),
+        suspended: record.suspended,
+        bundle: &record.key_bundle,
+        proposal: &enrolment.proposal,
+        approval: &enrolment.approval,
+    };
+    verify_standing(&standing, record.digest_index, &record.digest_proof, digest)
         .ok_or_else(|| DirectoryError::Unproven(agency.clone()))?;
     let bundle = if record.key_bundle.is_empty() {
         None
@@ -280,26 +292,11 @@ fn verify_enrolment(
 
 /// The record stands under the digest's root.
 fn verify_standing(
-    record: &v1::Agency,
-    agency: &AgencyId,
-    enrolment: &v1::Enrolment,
+    record: &DirectoryRecord<'_>,
+    index: u64,
+    proof: &[Vec<u8>],
     (size, root): (u64, &Hash),
 ) -> Option<()> {
-    let proof: Option<Vec<Hash>> = record
-        .digest_proof
-        .iter()
-        .map(|hash| Hash::from_slice(hash))
-        .collect();
-    let leaf = leaf(&record_bytes(agency, enrolment, &record.key_bundle));
-    verify_inclusion(&leaf, record.digest_index, size, &proof?, root).ok()
-}
-
-/// The bytes of a record under the digest: who, as enrolled by which statements, with which keys.
-fn record_bytes(agency: &AgencyId, enrolment: &v1::Enrolment, bundle: &[u8]) -> Vec<u8> {
-    crate::domain::transcript::transcript(&[
-        agency.as_str().as_bytes(),
-        &enrolment.proposal,
-        &enrolment.approval,
-        bundle,
-    ])
+    let proof: Option<Vec<Hash>> = proof.iter().map(|hash| Hash::from_slice(hash)).collect();
+    verify_inclusion(&leaf(&record.bytes()), index, size, &proof?, root).ok()
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use crate::client::agency::{Agency, Desk};
 use crate::client::connect::{ConnectError, RouterAddress};
 use crate::client::error::ClientError;
-use crate::client::keys::{AgencyKeys, KeyFileError};
+use crate::client::keys::{AgencyKeys, KeyFileError, KeyFiles};
 use crate::client::log::{LogStateError, LogView};
 use crate::client::retry::RetryPolicy;
 use crate::client::session::system_clock;
@@ -235,6 +235,25 @@ impl Town {
         )?)
     }
 
+    /// The same keys in other hands: a thief's copy of an agency, with this much patience.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError`].
+    pub fn impostor(&self, id: &str, policy: RetryPolicy) -> Result<Agency, TownError> {
+        let keys = AgencyKeys::load(id.parse()?, &key_files(&self.home(id)))?;
+        let log = LogView::in_memory(&self.trust.log_key)?;
+        let (address, trust) = (self.address(), self.trust.clone());
+        Ok(Agency::connect_at(
+            keys,
+            &address,
+            trust,
+            log,
+            system_clock(),
+            policy,
+        )?)
+    }
+
     /// One agency of the town.
     ///
     /// # Errors
@@ -306,6 +325,18 @@ impl Town {
     pub fn restart(&mut self) -> Result<(), TownError> {
         self.router.kill();
         self.router.start()
+    }
+}
+
+/// Where an agency's keys are in its folder: as `safeconduct ca issue` writes them.
+#[must_use]
+pub fn key_files(home: &Path) -> KeyFiles {
+    KeyFiles {
+        tls_certificate: home.join("tls.pem"),
+        tls_key: home.join("tls.key"),
+        signing_certificate: home.join("signing.pem"),
+        signing_key: home.join("signing.key"),
+        own: home.join("keys"),
     }
 }
 

@@ -5,6 +5,7 @@
 pub mod basis;
 pub mod deadline;
 pub mod directory;
+pub mod directory_record;
 pub mod gate;
 pub mod id;
 pub mod label;

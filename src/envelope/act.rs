@@ -248,3 +248,6 @@ impl Approval {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,6 +15,7 @@ use hpke::{
     Deserializable, Kem, OpModeR, OpModeS, Serializable, setup_receiver, setup_sender_with_rng,
 };
 use secrecy::{ExposeSecret, SecretBox};
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use zeroize::Zeroizing;
 
@@ -69,6 +70,34 @@ impl std::fmt::Debug for SealingSeed {
 pub trait SeedStore: Send + Sync {
     /// The seed whose public key has this id, if it is kept.
     fn seed(&self, kid: &str) -> Option<SealingSeed>;
+}
+
+/// Seeds in memory; where they rest is the caller's business.
+#[derive(Default)]
+pub struct MemorySeeds(BTreeMap<String, Zeroizing<[u8; 32]>>);
+
+impl MemorySeeds {
+    /// Keeps a seed, by its key's id.
+    pub fn keep(&mut self, seed: &SealingSeed) {
+        self.0.insert(seed.kid(), Zeroizing::new(*seed.expose()));
+    }
+
+    /// Destroys a seed: parcels sealed to its key can be opened no more.
+    pub fn destroy(&mut self, kid: &str) {
+        self.0.remove(kid);
+    }
+}
+
+impl SeedStore for MemorySeeds {
+    fn seed(&self, kid: &str) -> Option<SealingSeed> {
+        self.0.get(kid).cloned().map(SealingSeed::from_bytes)
+    }
+}
+
+impl std::fmt::Debug for MemorySeeds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "MemorySeeds({})", self.0.len())
+    }
 }
 
 /// Seals `plaintext` to a public key: the encapsulated key and the ciphertext.

@@ -14,6 +14,8 @@ pub mod disclosure;
 pub mod error;
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod golden;
 pub mod hpke;
 pub mod jws;
 pub mod keys;
@@ -21,4 +23,5 @@ pub mod open;
 pub mod record;
 pub mod seal;
 pub mod statement;
+pub mod verify;
 pub mod withdrawal;

@@ -1,12 +1,52 @@
-//! The members' directory, visible by the viewer's kind.
+//! The members' directory, visible by the viewer's kind, and the digest that proves it.
 
+pub(super) mod digest;
+mod publishing;
+
+pub(super) use digest::DirectoryCache;
+
+use super::agencies::AgencyView;
+use super::receipt::broken;
+use super::snapshot::{Prepared, Snapshot, own};
 use super::{Exchange, Receipt, Refusal, Requested};
 use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{AgencyKind, DeclaredCapacity};
 use crate::identity::caller::{Caller, Enrolled};
+use crate::ledger::decision::Decision;
 use crate::ledger::hash::Hash;
+use crate::storage::records::agency::AgencyRecord;
+use crate::storage::records::log::{CounterRecord, DigestRecord, ProtocolRecord};
+use crate::storage::records::{self, Record, key};
 use std::sync::Arc;
+
+/// Kinds of agency that only those who may refer there see.
+const HIDDEN: &[AgencyKind] = &[AgencyKind::Shelter];
+
+/// Kinds that may refer to a hidden agency, and those with a national mandate to oversee.
+///
+/// Police, border police, prosecution and the asylum service are not among them: a shelter's address and its very
+/// existence are protected from whoever might be looking for somebody in it.
+const SEES_HIDDEN: &[AgencyKind] = &[
+    AgencyKind::Ngo,
+    AgencyKind::Shelter,
+    AgencyKind::IdentificationAuthority,
+    AgencyKind::ChildProtection,
+    AgencyKind::GuardianService,
+    AgencyKind::SocialService,
+    AgencyKind::HealthService,
+    AgencyKind::LegalService,
+    AgencyKind::Hotline,
+    AgencyKind::InternationalOrganisation,
+    AgencyKind::DataProtectionAuthority,
+    AgencyKind::Ombudsperson,
+];
+
+/// Whether a viewer of `kind` may know of `agency`.
+#[must_use]
+pub fn is_visible(kind: AgencyKind, agency: &AgencyView) -> bool {
+    !HIDDEN.contains(&agency.kind) || SEES_HIDDEN.contains(&kind)
+}
 
 /// One directory record as a viewer sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,23 +108,106 @@ pub struct PublishedProtocol {
     pub approval: Vec<u8>,
 }
 
+/// Which agencies a reader wants.
+enum Wanted {
+    All { known: u64 },
+    One(AgencyId),
+}
+
+fn entry_of(view: &AgencyView, index: u64, digest: &digest::Built) -> Result<AgencyEntry, Refusal> {
+    Ok(AgencyEntry {
+        agency: view.id.clone(),
+        kind: view.kind,
+        parent: view.parent.clone(),
+        bundle: view.record.bundle.clone(),
+        proposal: view.record.proposal.clone(),
+        approval: view.record.approval.clone(),
+        capacity: view.capacity,
+        suspended: view.record.suspended,
+        digest_index: index,
+        digest_proof: digest.inclusion(index).map_err(broken)?,
+    })
+}
+
+/// The agencies wanted, under the latest digest; nothing when the directory has changed since that was made.
+fn read_entries(
+    snapshot: &mut Snapshot<'_>,
+    caller: &Caller,
+    wanted: &Wanted,
+) -> Result<Option<(DigestRecord, Vec<AgencyEntry>)>, Refusal> {
+    let changes = digest::changes(snapshot)?;
+    let latest = digest::latest(snapshot)?;
+    let Some(record) = latest.filter(|record| record.changes == changes) else {
+        return Ok(None);
+    };
+    let built = snapshot.shared.directory.built(snapshot.shared, changes)?;
+    let sees = |view: &AgencyView| view.id == *caller.agency() || is_visible(caller.kind(), view);
+    let mut entries = Vec::new();
+    let wants = |id: &AgencyId| match wanted {
+        Wanted::All { known } => *known != record.number,
+        Wanted::One(one) => id == one,
+    };
+    for (index, id) in built.agencies().iter().enumerate() {
+        if !wants(id) {
+            continue;
+        }
+        let view = snapshot.shared.register.agency(id)?;
+        let view = view.ok_or_else(|| records::corrupt(AgencyRecord::TABLE))?;
+        if sees(&view) {
+            entries.push(entry_of(&view, index as u64, &built)?);
+        }
+    }
+    // What was read may be newer than the digest; then it is read again.
+    let same = digest::changes(snapshot)? == changes;
+    Ok(same.then_some((record, entries)))
+}
+
 impl Exchange {
-    /// What the register says of an agency, to authenticate its calls by. Cached; costs no read of the store.
+    /// What the register says of an agency, to authenticate its calls by. Kept in memory once read.
     ///
     /// # Errors
     ///
     /// [`Refusal::Internal`] when the store is corrupt.
-    pub fn enrolled(&self, _agency: &AgencyId) -> Result<Option<Arc<Enrolled>>, Refusal> {
-        todo!()
+    pub fn enrolled(&self, agency: &AgencyId) -> Result<Option<Arc<Enrolled>>, Refusal> {
+        let view = self.shared.register.agency(agency)?;
+        Ok(view.map(|view| Arc::clone(&view.enrolled)))
     }
 
-    /// The directory as the caller's kind may see it.
+    async fn look_up(
+        &self,
+        caller: &Caller,
+        wanted: Wanted,
+    ) -> Result<(Vec<AgencyEntry>, Digest), Refusal> {
+        let wanted = Arc::new(wanted);
+        for _ in 0..8 {
+            let (by, what) = (caller.clone(), Arc::clone(&wanted));
+            let read = self
+                .read(move |snapshot| read_entries(snapshot, &by, &what))
+                .await?;
+            let Some((record, entries)) = read else {
+                self.publish_digest(false).await?;
+                continue;
+            };
+            let mut receipts = self.receipts_again(vec![record.index]).await?;
+            let digest = Digest {
+                number: record.number,
+                size: record.size,
+                root: Hash::from_slice(&record.root).ok_or(Refusal::Internal)?,
+                receipt: receipts.pop().ok_or(Refusal::Internal)?,
+            };
+            return Ok((entries, digest));
+        }
+        Err(Refusal::Unavailable)
+    }
+
+    /// The directory as the caller's kind may see it; no agencies when `known` is the latest digest.
     ///
     /// # Errors
     ///
     /// [`Refusal::Unavailable`].
-    pub async fn directory(&self, _caller: &Caller, _known: u64) -> Result<Directory, Refusal> {
-        todo!()
+    pub async fn directory(&self, caller: &Caller, known: u64) -> Result<Directory, Refusal> {
+        let (agencies, digest) = self.look_up(caller, Wanted::All { known }).await?;
+        Ok(Directory { agencies, digest })
     }
 
     /// One agency.
@@ -94,25 +217,12 @@ impl Exchange {
     /// [`Refusal::NotFound`], one answer for absent and not visible.
     pub async fn agency(
         &self,
-        _caller: &Caller,
-        _agency: &AgencyId,
+        caller: &Caller,
+        agency: &AgencyId,
     ) -> Result<(AgencyEntry, Digest), Refusal> {
-        todo!()
-    }
-
-    /// Publishes an agency's next key bundle. `staff` may be absent for the first one only: the certificate suffices.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::NotPermitted`], [`Refusal::KeyBundleInvalid`], [`Refusal::SignatureInvalid`].
-    pub async fn publish_key_bundle(
-        &self,
-        _agency: &AgencyId,
-        _staff: Option<&Caller>,
-        _requested: Requested,
-        _bundle: Vec<u8>,
-    ) -> Result<Receipt, Refusal> {
-        todo!()
+        let (mut entries, digest) = self.look_up(caller, Wanted::One(agency.clone())).await?;
+        let entry = entries.pop().ok_or(Refusal::NotFound)?;
+        Ok((entry, digest))
     }
 
     /// Declares the caller's own capacity.
@@ -122,12 +232,33 @@ impl Exchange {
     /// [`Refusal::NotPermitted`].
     pub async fn declare_capacity(
         &self,
-        _caller: &Caller,
-        _agency: &AgencyId,
-        _requested: Requested,
-        _capacity: DeclaredCapacity,
+        caller: &Caller,
+        agency: &AgencyId,
+        requested: Requested,
+        capacity: DeclaredCapacity,
     ) -> Result<Receipt, Refusal> {
-        todo!()
+        let (by, agency) = (caller.clone(), agency.clone());
+        let prepare = move |snapshot: &mut Snapshot<'_>| {
+            own(&by, &agency)?;
+            let view = snapshot.own_agency(&by)?;
+            if let Some(record) = snapshot.recall(&agency, &requested)? {
+                return Ok(Prepared::Again((), record.indexes));
+            }
+            let mut record = view.record.clone();
+            record.capacity = capacity.name().to_owned();
+            record.capacity_time = snapshot.now.millis();
+            let mut change = snapshot.change();
+            change.writes.push(record.put(key::agency(&agency)));
+            let decision = Decision::CapacityDeclared {
+                capacity: capacity.name().to_owned(),
+                staff: by.staff().as_str().to_owned(),
+            };
+            change.entries.push(snapshot.entry_by(&by, decision));
+            snapshot.remember(&mut change, &agency, &requested, Vec::new(), &[0], 0);
+            Ok(Prepared::New(change, (), vec![0]))
+        };
+        let done = self.perform_for(caller, "DeclareCapacity", prepare).await?;
+        Ok(done.single()?.1)
     }
 
     /// A protocol; version zero for the one in force.
@@ -135,7 +266,23 @@ impl Exchange {
     /// # Errors
     ///
     /// [`Refusal::NotFound`].
-    pub async fn protocol(&self, _version: u64) -> Result<PublishedProtocol, Refusal> {
-        todo!()
+    pub async fn protocol(&self, version: u64) -> Result<PublishedProtocol, Refusal> {
+        self.read(move |snapshot| {
+            let version = if version == 0 {
+                let current = snapshot.peek::<CounterRecord>(key::PROTOCOL)?;
+                current.ok_or(Refusal::NotFound)?.number
+            } else {
+                version
+            };
+            let record = snapshot.peek::<ProtocolRecord>(&key::index(version))?;
+            let record = record.ok_or(Refusal::NotFound)?;
+            Ok(PublishedProtocol {
+                version,
+                toml: record.toml,
+                proposal: record.proposal,
+                approval: record.approval,
+            })
+        })
+        .await
     }
 }

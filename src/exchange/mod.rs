@@ -8,12 +8,14 @@
 //! Must not know how a request arrived, which status code a refusal becomes, or how anything is sealed or opened.
 
 pub mod administration;
+pub mod agencies;
 pub mod audit;
 pub mod basis;
 pub mod clock;
 pub mod denial;
 pub mod directory;
 pub mod event;
+pub mod housekeeping;
 pub mod name;
 pub mod offer;
 pub mod opening;
@@ -24,7 +26,9 @@ pub mod referral;
 pub mod refusal;
 pub mod request;
 pub mod sequencer;
+mod snapshot;
 mod start;
+mod token;
 pub mod withdrawal;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
@@ -32,7 +36,12 @@ pub use name::{BasisName, OfferName, PoolName, ReferralName};
 pub use receipt::Receipt;
 pub use refusal::Refusal;
 pub use request::{Page, Paged, Requested};
-pub use start::{Exchange, Initialise, Settings};
+pub use start::{Exchange, Initialise, Settings, StartError, SystemRandom};
+
+use std::time::Duration;
+
+/// How far another machine's clock may be ahead of ours.
+pub const SKEW: Duration = Duration::from_secs(5 * 60);
 
 #[cfg(test)]
 mod tests;

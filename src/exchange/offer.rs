@@ -1,12 +1,22 @@
-//! The recipient's side of an offer.
+//! The recipient's side of an offer: looking, and saying what happens.
 
+pub(super) mod moves;
+pub(super) mod view;
+
+use self::moves::Move;
+use self::view::OfferView;
+use super::snapshot::{Snapshot, own};
 use super::{Exchange, OfferName, Page, Paged, PoolName, Receipt, Refusal, Requested};
-use crate::domain::id::AgencyId;
+use crate::domain::id::{AgencyId, OfferId};
+use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
     Alarm, DeclineReason, Decliner, OfferState, Outcome, Purpose, Stage, Urgency,
 };
 use crate::identity::caller::Caller;
+use crate::storage::engine::Table;
+use crate::storage::records::offer::{InboxRecord, OfferRecord};
+use crate::storage::records::{self, Record, key};
 
 /// The recipient's view of one offer; no content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +43,23 @@ pub struct Offer {
     pub places: u32,
 }
 
+impl Offer {
+    fn of(view: &OfferView, now: Timestamp) -> Result<Self, Refusal> {
+        Ok(Self {
+            name: view.recipient_name(),
+            source: view.source.clone(),
+            purpose: view.purpose,
+            urgency: view.urgency,
+            decide_by: view.decide_by,
+            state: view.state,
+            openable: view.openable(),
+            reason: records::optional(Table::Offer, &view.record.reason)?,
+            outcome: records::optional(Table::Offer, &view.record.outcome)?,
+            places: view.places(now),
+        })
+    }
+}
+
 impl Exchange {
     /// A recipient's offers, in the order received.
     ///
@@ -41,11 +68,34 @@ impl Exchange {
     /// [`Refusal::InvalidField`] for a page token that is not ours.
     pub async fn offers(
         &self,
-        _caller: &Caller,
-        _recipient: &AgencyId,
-        _page: Page,
+        caller: &Caller,
+        recipient: &AgencyId,
+        page: Page,
     ) -> Result<Paged<Offer>, Refusal> {
-        todo!()
+        own(caller, recipient)?;
+        let recipient = recipient.clone();
+        self.read(move |snapshot| {
+            let tokens = &snapshot.shared.tokens;
+            let after = tokens.read("offers", &recipient, &page.token)?;
+            let prefix = key::of_agency(&recipient);
+            let rows = snapshot.scan(Table::Inbox, &prefix, after.as_deref(), page.size + 1)?;
+            let more = rows.len() > page.size;
+            let mut items = Vec::with_capacity(page.size);
+            let mut next = String::new();
+            for (row, stored) in rows.into_iter().take(page.size) {
+                let row_record = InboxRecord::from_stored(&stored)?;
+                let id: OfferId = records::word(Table::Inbox, &row_record.offer)?;
+                let record = snapshot.peek::<OfferRecord>(&key::offer(id))?;
+                let record = record.ok_or_else(|| records::corrupt(Table::Inbox))?;
+                let view = OfferView::parse(id, record, snapshot.now)?;
+                items.push(Offer::of(&view, snapshot.now)?);
+                if more {
+                    next = tokens.make("offers", &recipient, &row);
+                }
+            }
+            Ok(Paged { items, next })
+        })
+        .await
     }
 
     /// One offer.
@@ -53,8 +103,42 @@ impl Exchange {
     /// # Errors
     ///
     /// [`Refusal::NotFound`].
-    pub async fn offer(&self, _caller: &Caller, _name: &OfferName) -> Result<Offer, Refusal> {
-        todo!()
+    pub async fn offer(&self, caller: &Caller, name: &OfferName) -> Result<Offer, Refusal> {
+        name.owned_by(caller)?;
+        let name = name.clone();
+        self.read(move |snapshot| {
+            let view = OfferView::of_recipient(snapshot, &name)?;
+            Offer::of(&view, snapshot.now)
+        })
+        .await
+    }
+
+    async fn moved(
+        &self,
+        caller: &Caller,
+        method: &'static str,
+        name: &OfferName,
+        requested: Requested,
+        act: Move,
+    ) -> Result<(Timestamp, Receipt), Refusal> {
+        let (by, name) = (caller.clone(), name.clone());
+        let prepare = move |snapshot: &mut Snapshot<'_>| {
+            moves::prepare(snapshot, &by, &name, &requested, &act)
+        };
+        self.perform_for(caller, method, prepare).await?.single()
+    }
+
+    async fn commanded(
+        &self,
+        caller: &Caller,
+        method: &'static str,
+        name: &OfferName,
+        requested: Requested,
+        command: OfferCommand,
+    ) -> Result<Receipt, Refusal> {
+        let act = Move::Command(command, None);
+        let (_, receipt) = self.moved(caller, method, name, requested, act).await?;
+        Ok(receipt)
     }
 
     /// Acknowledges an offer.
@@ -64,11 +148,13 @@ impl Exchange {
     /// [`Refusal::State`], [`Refusal::Lapsed`], [`Refusal::NotFound`].
     pub async fn acknowledge_offer(
         &self,
-        _caller: &Caller,
-        _name: &OfferName,
-        _requested: Requested,
+        caller: &Caller,
+        name: &OfferName,
+        requested: Requested,
     ) -> Result<Receipt, Refusal> {
-        todo!()
+        let command = OfferCommand::Acknowledge;
+        self.commanded(caller, "AcknowledgeOffer", name, requested, command)
+            .await
     }
 
     /// Holds places for an offer; gives when the hold ends.
@@ -78,28 +164,31 @@ impl Exchange {
     /// [`Refusal::NoPlaces`], [`Refusal::State`], [`Refusal::Lapsed`], [`Refusal::NotFound`].
     pub async fn hold_places(
         &self,
-        _caller: &Caller,
-        _name: &OfferName,
-        _requested: Requested,
-        _pool: &PoolName,
-        _places: u32,
+        caller: &Caller,
+        name: &OfferName,
+        requested: Requested,
+        pool: &PoolName,
+        places: u32,
     ) -> Result<(Timestamp, Receipt), Refusal> {
-        todo!()
+        let act = Move::Hold(pool.clone(), places);
+        self.moved(caller, "HoldPlaces", name, requested, act).await
     }
 
-    /// Accepts an offer; its siblings close in the same batch. `places` are taken from the hold, or from `pool`.
+    /// Accepts an offer; its siblings close in the same batch. Places are taken from the hold, or from the pool given.
     ///
     /// # Errors
     ///
     /// [`Refusal::NoPlaces`], [`Refusal::State`], [`Refusal::Lapsed`], [`Refusal::NotFound`].
     pub async fn accept_offer(
         &self,
-        _caller: &Caller,
-        _name: &OfferName,
-        _requested: Requested,
-        _places: Option<(PoolName, u32)>,
+        caller: &Caller,
+        name: &OfferName,
+        requested: Requested,
+        places: Option<(PoolName, u32)>,
     ) -> Result<Receipt, Refusal> {
-        todo!()
+        let act = Move::Command(OfferCommand::Accept, places);
+        let moved = self.moved(caller, "AcceptOffer", name, requested, act);
+        Ok(moved.await?.1)
     }
 
     /// Declines an offer.
@@ -109,13 +198,15 @@ impl Exchange {
     /// [`Refusal::State`], [`Refusal::Lapsed`], [`Refusal::NotFound`].
     pub async fn decline_offer(
         &self,
-        _caller: &Caller,
-        _name: &OfferName,
-        _requested: Requested,
-        _reason: DeclineReason,
-        _decliner: Decliner,
+        caller: &Caller,
+        name: &OfferName,
+        requested: Requested,
+        reason: DeclineReason,
+        decliner: Decliner,
     ) -> Result<Receipt, Refusal> {
-        todo!()
+        let command = OfferCommand::Decline { reason, decliner };
+        self.commanded(caller, "DeclineOffer", name, requested, command)
+            .await
     }
 
     /// Puts an offer on the waiting list.
@@ -125,11 +216,13 @@ impl Exchange {
     /// As [`Exchange::acknowledge_offer`].
     pub async fn waitlist_offer(
         &self,
-        _caller: &Caller,
-        _name: &OfferName,
-        _requested: Requested,
+        caller: &Caller,
+        name: &OfferName,
+        requested: Requested,
     ) -> Result<Receipt, Refusal> {
-        todo!()
+        let command = OfferCommand::Waitlist;
+        self.commanded(caller, "WaitlistOffer", name, requested, command)
+            .await
     }
 
     /// Says that the person arrived.
@@ -139,11 +232,13 @@ impl Exchange {
     /// As [`Exchange::acknowledge_offer`].
     pub async fn check_in(
         &self,
-        _caller: &Caller,
-        _name: &OfferName,
-        _requested: Requested,
+        caller: &Caller,
+        name: &OfferName,
+        requested: Requested,
     ) -> Result<Receipt, Refusal> {
-        todo!()
+        let command = OfferCommand::CheckIn;
+        self.commanded(caller, "CheckIn", name, requested, command)
+            .await
     }
 
     /// Ends the service.
@@ -153,27 +248,31 @@ impl Exchange {
     /// As [`Exchange::acknowledge_offer`].
     pub async fn complete_offer(
         &self,
-        _caller: &Caller,
-        _name: &OfferName,
-        _requested: Requested,
-        _outcome: Outcome,
+        caller: &Caller,
+        name: &OfferName,
+        requested: Requested,
+        outcome: Outcome,
     ) -> Result<Receipt, Refusal> {
-        todo!()
+        let command = OfferCommand::Complete { outcome };
+        self.commanded(caller, "CompleteOffer", name, requested, command)
+            .await
     }
 
-    /// Reports what the recipient's own checks found.
+    /// Reports what the recipient's own checks found; the source and national oversight are rung.
     ///
     /// # Errors
     ///
     /// [`Refusal::NotFound`].
     pub async fn raise_alarm(
         &self,
-        _caller: &Caller,
-        _name: &OfferName,
-        _requested: Requested,
-        _stage: Stage,
-        _alarm: Alarm,
+        caller: &Caller,
+        name: &OfferName,
+        requested: Requested,
+        stage: Stage,
+        alarm: Alarm,
     ) -> Result<Receipt, Refusal> {
-        todo!()
+        let act = Move::Alarm(stage, alarm);
+        let moved = self.moved(caller, "RaiseAlarm", name, requested, act);
+        Ok(moved.await?.1)
     }
 }

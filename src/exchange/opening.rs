@@ -1,9 +1,25 @@
 //! Opening a parcel: the gate runs again, and the entry is durable before the first byte leaves.
 
-use super::{Exchange, OfferName, Receipt, Refusal};
+use super::offer::view::OfferView;
+use super::parcel::{gate_refusal, labels_of};
+use super::receipt::Done;
+use super::sequencer::Doorbell;
+use super::snapshot::{Prepared, Snapshot};
+use super::{Exchange, OfferName, Receipt, Refusal, event::EventKind};
+use crate::domain::gate::{self, BasisHead, Proposal};
+use crate::domain::label::LabelSet;
+use crate::domain::time::Period;
 use crate::domain::vocabulary::Stage;
 use crate::envelope::statement::SealedParcel;
 use crate::identity::caller::Caller;
+use crate::ledger::decision::Decision;
+use crate::ledger::hash;
+use crate::storage::engine::Table;
+use crate::storage::records::parcel::{ParcelContentRecord, ParcelRecord};
+use crate::storage::records::{self, key};
+
+/// A parcel that was read, and may not leave before its opening is in the ledger.
+struct Withheld(SealedParcel);
 
 /// A parcel and the receipt of its opening: there is no other way to get one out.
 #[derive(Debug)]
@@ -14,6 +30,14 @@ pub struct Disclosure {
 }
 
 impl Disclosure {
+    /// Releases what was withheld, against the receipt of its own `opened` entry (invariant 8).
+    fn release(withheld: Withheld, receipt: Receipt) -> Self {
+        Self {
+            parcel: withheld.0,
+            receipt,
+        }
+    }
+
     /// The parcel and the receipt.
     #[must_use]
     pub fn into_parts(self) -> (SealedParcel, Receipt) {
@@ -21,18 +45,134 @@ impl Disclosure {
     }
 }
 
+fn prepare(
+    snapshot: &mut Snapshot<'_>,
+    caller: &Caller,
+    name: &OfferName,
+    stage: Stage,
+) -> Result<Prepared<Withheld>, Refusal> {
+    let own = snapshot.own_agency(caller)?;
+    let mut offer = OfferView::of_recipient(snapshot, name)?;
+    let at = key::parcel(name.offer, stage);
+    // The same reads are made whatever is missing: an absent parcel takes no other time than a withdrawn one.
+    let record = snapshot.get::<ParcelRecord>(at.clone())?;
+    let content = snapshot.peek::<ParcelContentRecord>(&at)?;
+    let record = record.ok_or(Refusal::NotFound)?;
+    let content = content.ok_or(Refusal::NotFound)?;
+    let chain = records::word(Table::Parcel, &record.chain)?;
+    snapshot.case(&offer.source, offer.case)?;
+    let found = snapshot.basis(&offer.source, chain)?;
+    let (_, basis) = found.ok_or(Refusal::NotFound)?;
+    let protocol = snapshot.protocol()?;
+    let labels = labels_of(&record)?;
+    let set: LabelSet = labels.iter().map(|label| label.label).collect();
+    let proposal = Proposal {
+        source: &offer.source,
+        recipient: &offer.recipient,
+        recipient_kind: own.kind,
+        purpose: offer.purpose,
+        stage,
+        labels: set,
+    };
+    let head = match &basis {
+        Some(basis) => BasisHead::InForce(basis),
+        None => BasisHead::Withdrawn,
+    };
+    let permit = gate::permit_opening(
+        &proposal,
+        offer.state,
+        head,
+        protocol.in_force()?,
+        snapshot.now,
+    )
+    .map_err(gate_refusal)?;
+    let expires = records::time(Table::Parcel, record.expires)?;
+    let mut change = snapshot.change();
+    change.within(permit.validity());
+    change.within(Period {
+        from: permit.validity().from,
+        until: expires,
+    });
+    if offer.state.can_lapse() {
+        change.within(Period {
+            from: permit.validity().from,
+            until: offer.decide_by,
+        });
+    }
+    let decision = Decision::Opened {
+        offer: name.offer.to_string(),
+        stage: stage.name().to_owned(),
+        parcel: record.parcel,
+        statement_hash: hash::sha256(&[&record.statement]).base64url(),
+        protocol: permit.protocol(),
+        gate: permit.gate(),
+        staff: caller.staff().as_str().to_owned(),
+    };
+    change.entries.push(snapshot.entry_by(caller, decision));
+    if offer.mark_opened(stage) {
+        change.writes.push(offer.put(snapshot.now, false));
+        change.doorbells.push(Doorbell {
+            agency: offer.source.clone(),
+            resource: offer.source_name().to_string(),
+            kind: EventKind::OfferChanged,
+        });
+    }
+    let parcel = SealedParcel {
+        statement: record.statement,
+        enc: content.encapsulated_key,
+        wrapped: content.wrapped_key,
+        labels,
+        fields: content.fields,
+    };
+    Ok(Prepared::New(change, Withheld(parcel), vec![0]))
+}
+
 impl Exchange {
     /// Opens one stage's parcel. Never remembered: a repeated call runs the gate again and is a new entry.
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotFound`] for absent, withdrawn, expired, closed or not yet.
+    /// [`Refusal::NotFound`] for absent, withdrawn, expired, closed or not yet: one answer, and the ledger records
+    /// a denial for each, so that they take the same time.
     pub async fn open_parcel(
         &self,
-        _caller: &Caller,
-        _name: &OfferName,
-        _stage: Stage,
+        caller: &Caller,
+        name: &OfferName,
+        stage: Stage,
     ) -> Result<Disclosure, Refusal> {
-        todo!()
+        let opened = self.attempt_opening(caller, name, stage).await;
+        let refusal = match opened {
+            Ok(done) => {
+                let (withheld, receipt) = done.single()?;
+                return Ok(Disclosure::release(withheld, receipt));
+            }
+            Err(refusal) => refusal,
+        };
+        let answer = match refusal {
+            Refusal::Unavailable | Refusal::Overloaded | Refusal::Internal => return Err(refusal),
+            Refusal::NotPermitted => Refusal::NotPermitted,
+            _ => Refusal::NotFound,
+        };
+        // The ledger keeps the true reason; the caller hears that there is nothing to see.
+        self.deny(
+            caller.agency(),
+            Some(caller.staff()),
+            "OpenParcel",
+            refusal.reason(),
+        )
+        .await?;
+        Err(answer)
+    }
+
+    async fn attempt_opening(
+        &self,
+        caller: &Caller,
+        name: &OfferName,
+        stage: Stage,
+    ) -> Result<Done<Withheld>, Refusal> {
+        name.owned_by(caller)?;
+        let (by, name) = (caller.clone(), name.clone());
+        self.perform(move |snapshot| prepare(snapshot, &by, &name, stage))
+            .await
     }
 }

@@ -1,7 +1,22 @@
-//! Parcels as they are deposited: sealed, and opaque to the router.
+//! Parcels as they are deposited: sealed and opaque, checked as far as can be seen from outside, and through the gate.
 
-use crate::domain::id::BasisChainId;
-use crate::envelope::statement::SealedParcel;
+use super::agencies::AgencyView;
+use super::basis::statement_refusal;
+use super::snapshot::Snapshot;
+use super::{Refusal, SKEW};
+use crate::domain::gate::{self, BasisHead, Proposal};
+use crate::domain::id::{BasisChainId, CaseHandle, OfferId};
+use crate::domain::label::Label;
+use crate::domain::time::Period;
+use crate::domain::vocabulary::{Purpose, Stage};
+use crate::envelope::statement::{LabelledDigest, SealedParcel};
+use crate::ledger::decision;
+use crate::storage::engine::{Table, Write};
+use crate::storage::records::parcel::{
+    ChainParcelRecord, LabelRecord, ParcelContentRecord, ParcelRecord,
+};
+use crate::storage::records::{self, Record, key};
+use data_encoding::BASE64URL_NOPAD;
 
 /// A parcel with what opens its basis commitment; that part is never passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -12,4 +27,158 @@ pub struct Deposit {
     pub chain: BasisChainId,
     /// Salt of the basis commitment.
     pub salt: [u8; 32],
+}
+
+/// What a deposit is for.
+pub(super) struct Ask<'a> {
+    pub(super) source: &'a AgencyView,
+    pub(super) recipient: &'a AgencyView,
+    pub(super) case: CaseHandle,
+    pub(super) purpose: Purpose,
+}
+
+/// A deposit that passed every check and the gate.
+pub(super) struct Admitted {
+    pub(super) stage: Stage,
+    pub(super) validity: Period,
+    pub(super) decision: decision::Deposited,
+    chain: BasisChainId,
+    record: ParcelRecord,
+    content: ParcelContentRecord,
+}
+
+impl Admitted {
+    /// The writes that keep the parcel for `offer`.
+    pub(super) fn writes(self, offer: OfferId) -> [Write; 3] {
+        let at = key::parcel(offer, self.stage);
+        let row = key::chain_parcel(self.chain, offer, self.stage);
+        [
+            self.record.put(at.clone()),
+            self.content.put(at),
+            ChainParcelRecord {}.put(row),
+        ]
+    }
+}
+
+/// The gate's refusal, as the source hears it.
+pub(super) fn gate_refusal(refusal: gate::Refusal) -> Refusal {
+    match refusal {
+        gate::Refusal::Nothing => Refusal::StatementInvalid,
+        gate::Refusal::NotAllowed => Refusal::BasisNotAllowed,
+        gate::Refusal::NotInForce => Refusal::BasisNotInForce,
+        gate::Refusal::Bounds(_) | gate::Refusal::TriageOnly => Refusal::BasisBounds,
+        gate::Refusal::Protocol(labels) => Refusal::ProtocolRefused(labels),
+        gate::Refusal::NotCovered(labels) => Refusal::BasisNotCovering(labels),
+        gate::Refusal::Stage => Refusal::NotFound,
+    }
+}
+
+/// Checks one deposit: signature, sealed parts, recipient's key, basis commitment, and the gate. One signature check.
+pub(super) fn admit(
+    snapshot: &mut Snapshot<'_>,
+    ask: &Ask<'_>,
+    deposit: &Deposit,
+) -> Result<Admitted, Refusal> {
+    let invalid = |error| statement_refusal(error, Refusal::StatementInvalid);
+    let bundle = ask.recipient.available(snapshot.now)?;
+    let signer = ask
+        .source
+        .signer_of(&deposit.parcel.statement, snapshot.now)?;
+    let statement = deposit.parcel.verify(signer).map_err(invalid)?;
+    let claims = statement.claims();
+    let meant = claims.recipient == ask.recipient.id
+        && claims.purpose == ask.purpose
+        && claims.parent.is_none()
+        && statement.stands(snapshot.now, SKEW);
+    if !meant {
+        return Err(Refusal::StatementInvalid);
+    }
+    let key = bundle.sealing_key(&claims.kid);
+    let key = key.ok_or(Refusal::StatementInvalid)?;
+    statement.check_key(key).map_err(invalid)?;
+    statement
+        .check_basis(&deposit.salt, &deposit.chain)
+        .map_err(invalid)?;
+
+    let found = snapshot.basis(&ask.source.id, deposit.chain)?;
+    let (record, basis) = found.ok_or(Refusal::BasisNotAllowed)?;
+    if record.case != ask.case.to_string() {
+        return Err(Refusal::BasisNotAllowed);
+    }
+    let head = match &basis {
+        Some(basis) => BasisHead::InForce(basis),
+        None => BasisHead::Withdrawn,
+    };
+    let proposal = Proposal {
+        source: &ask.source.id,
+        recipient: &ask.recipient.id,
+        recipient_kind: ask.recipient.kind,
+        purpose: ask.purpose,
+        stage: claims.stage,
+        labels: deposit.parcel.label_set(),
+    };
+    let protocol = snapshot.protocol()?;
+    let permit = gate::permit(&proposal, head, protocol.in_force()?, snapshot.now);
+    let permit = permit.map_err(gate_refusal)?;
+    let before_end = Period {
+        from: permit.validity().from,
+        until: claims.expires,
+    };
+    Ok(Admitted {
+        stage: claims.stage,
+        validity: permit.validity().intersection(&before_end),
+        decision: decision::Deposited {
+            parcel: claims.parcel.to_string(),
+            stage: claims.stage.name().to_owned(),
+            statement: super::basis::text(&deposit.parcel.statement)?,
+            labels: deposit.parcel.labels.iter().map(label_decision).collect(),
+            chain: deposit.chain.to_string(),
+            salt: BASE64URL_NOPAD.encode(&deposit.salt),
+            protocol: permit.protocol(),
+            gate: permit.gate(),
+        },
+        chain: deposit.chain,
+        record: ParcelRecord {
+            statement: deposit.parcel.statement.clone(),
+            labels: deposit.parcel.labels.iter().map(label_record).collect(),
+            parcel: claims.parcel.to_string(),
+            chain: deposit.chain.to_string(),
+            expires: claims.expires.millis(),
+        },
+        content: ParcelContentRecord {
+            encapsulated_key: deposit.parcel.enc.clone(),
+            wrapped_key: deposit.parcel.wrapped.clone(),
+            fields: deposit.parcel.fields.clone(),
+        },
+    })
+}
+
+fn label_decision(label: &LabelledDigest) -> decision::LabelledDigest {
+    decision::LabelledDigest {
+        d: BASE64URL_NOPAD.encode(&label.digest),
+        cat: label.label.category().name().to_owned(),
+        form: label.label.form().name().to_owned(),
+    }
+}
+
+fn label_record(label: &LabelledDigest) -> LabelRecord {
+    LabelRecord {
+        digest: label.digest.to_vec(),
+        category: label.label.category().name().to_owned(),
+        form: label.label.form().name().to_owned(),
+    }
+}
+
+/// The labels of a stored parcel.
+pub(super) fn labels_of(record: &ParcelRecord) -> Result<Vec<LabelledDigest>, Refusal> {
+    const TABLE: Table = Table::Parcel;
+    let parse = |label: &LabelRecord| {
+        let category = records::word(TABLE, &label.category)?;
+        let form = records::word(TABLE, &label.form)?;
+        Ok(LabelledDigest {
+            digest: records::fixed(TABLE, &label.digest)?,
+            label: Label::new(category, form).map_err(|_| records::corrupt(TABLE))?,
+        })
+    };
+    record.labels.iter().map(parse).collect()
 }

@@ -1,13 +1,27 @@
-//! The source's side of a referral.
+//! The source's side of a referral: what it asks, and what came of it.
 
-use super::parcel::Deposit;
+mod making;
+
+use super::offer::moves;
+use super::offer::view::{OfferView, stages};
+use super::parcel::{self, Ask, Deposit};
+use super::sequencer::Doorbell;
+use super::snapshot::{Prepared, Snapshot, own};
 use super::{Exchange, OfferName, Page, Paged, Receipt, ReferralName, Refusal, Requested};
-use crate::domain::id::{AgencyId, CaseHandle};
+use crate::domain::gate::stage_open;
+use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
+use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
     DeclineReason, Decliner, OfferState, Outcome, Purpose, ReferralState, Stage, Urgency,
 };
+use crate::exchange::event::EventKind;
 use crate::identity::caller::Caller;
+use crate::ledger::decision::Decision;
+use crate::storage::engine::{Table, Write};
+use crate::storage::records::offer::OfferRecord;
+use crate::storage::records::referral::{OutboxRecord, ReferralRecord};
+use crate::storage::records::{self, Record, key};
 
 /// Most offers of one referral.
 pub const OFFERS_MAX: usize = 32;
@@ -17,7 +31,7 @@ pub const OFFERS_MAX: usize = 32;
 pub struct NewOffer {
     /// Recipient.
     pub recipient: AgencyId,
-    /// Parcels, one per stage at most.
+    /// Parcels, one per stage at most; one for triage at least.
     pub deposits: Vec<Deposit>,
 }
 
@@ -91,6 +105,186 @@ pub struct Referral {
     pub created: Timestamp,
 }
 
+impl SourceOffer {
+    fn of(view: &OfferView) -> Result<Self, Refusal> {
+        let record = &view.record;
+        Ok(Self {
+            name: view.source_name(),
+            recipient: view.recipient.clone(),
+            state: view.state,
+            reason: records::optional(Table::Offer, &record.reason)?,
+            decliner: records::optional(Table::Offer, &record.decliner)?,
+            outcome: records::optional(Table::Offer, &record.outcome)?,
+            deposited: stages(&record.deposited),
+            opened: stages(&record.opened),
+            updated: records::time(Table::Offer, record.updated)?,
+        })
+    }
+}
+
+/// Where a referral stands. A withdrawal that closed one of its offers counts once nobody else is left to decide.
+fn state_of(record: &ReferralRecord, states: &[OfferState]) -> ReferralState {
+    let hope = states.iter().any(|state| state.is_undecided());
+    ReferralState::derive(
+        states.iter().copied(),
+        record.recalled,
+        record.withdrawn && !hope,
+    )
+}
+
+/// The offers of a referral, in the order made.
+fn offers_of(
+    snapshot: &mut Snapshot<'_>,
+    record: &ReferralRecord,
+    relied_on: bool,
+) -> Result<Vec<OfferView>, Refusal> {
+    let mut offers = Vec::with_capacity(record.offers.len());
+    for id in &record.offers {
+        let id: OfferId = records::word(Table::Referral, id)?;
+        let offer = if relied_on {
+            OfferView::load(snapshot, id)?
+        } else {
+            let record = snapshot.peek::<OfferRecord>(&key::offer(id))?;
+            let parse = |record| OfferView::parse(id, record, snapshot.now);
+            record.map(parse).transpose()?
+        };
+        offers.push(offer.ok_or_else(|| records::corrupt(Table::Referral))?);
+    }
+    Ok(offers)
+}
+
+fn referral_of(
+    snapshot: &mut Snapshot<'_>,
+    name: ReferralName,
+    record: &ReferralRecord,
+) -> Result<Referral, Refusal> {
+    const TABLE: Table = Table::Referral;
+    let views = offers_of(snapshot, record, false)?;
+    let states: Vec<OfferState> = views.iter().map(|view| view.state).collect();
+    Ok(Referral {
+        name,
+        case: records::word(TABLE, &record.case)?,
+        purpose: records::word(TABLE, &record.purpose)?,
+        urgency: records::word(TABLE, &record.urgency)?,
+        decide_by: records::time(TABLE, record.decide_by)?,
+        state: state_of(record, &states),
+        offers: views
+            .iter()
+            .map(SourceOffer::of)
+            .collect::<Result<_, _>>()?,
+        created: records::time(TABLE, record.created)?,
+    })
+}
+
+/// A referral under its source's name, which the change will rely on.
+fn load(snapshot: &mut Snapshot<'_>, name: &ReferralName) -> Result<ReferralRecord, Refusal> {
+    let row = key::referral(&name.agency, name.referral);
+    snapshot
+        .get::<ReferralRecord>(row)?
+        .ok_or(Refusal::NotFound)
+}
+
+fn prepare_recall(
+    snapshot: &mut Snapshot<'_>,
+    caller: &Caller,
+    name: &ReferralName,
+    requested: &Requested,
+) -> Result<Prepared<()>, Refusal> {
+    name.owned_by(caller)?;
+    snapshot.own_agency(caller)?;
+    if let Some(record) = snapshot.recall(caller.agency(), requested)? {
+        return Ok(Prepared::Again((), record.indexes));
+    }
+    let mut record = load(snapshot, name)?;
+    let offers = offers_of(snapshot, &record, true)?;
+    let mut writes: Vec<Write> = Vec::new();
+    let (mut entries, mut doorbells) = (Vec::new(), Vec::new());
+    for offer in offers {
+        if offer.state.is_undecided() {
+            let mut closed = moves::close(snapshot, offer, &OfferCommand::Close)?;
+            writes.append(&mut closed.writes);
+            entries.append(&mut closed.entries);
+            doorbells.append(&mut closed.doorbells);
+        }
+    }
+    if entries.is_empty() || record.recalled {
+        // Every change has an entry; there is nothing left to take back.
+        return Err(Refusal::ReferralState);
+    }
+    record.recalled = true;
+    writes.push(record.put(key::referral(&name.agency, name.referral)));
+    let mut change = snapshot.change();
+    let shown: Vec<usize> = (0..entries.len()).collect();
+    change.writes = writes;
+    change.entries = entries;
+    change.doorbells = doorbells;
+    snapshot.remember(
+        &mut change,
+        caller.agency(),
+        requested,
+        Vec::new(),
+        &shown,
+        0,
+    );
+    Ok(Prepared::New(change, (), shown))
+}
+
+fn prepare_deposit(
+    snapshot: &mut Snapshot<'_>,
+    caller: &Caller,
+    name: &OfferName,
+    requested: &Requested,
+    deposit: &Deposit,
+) -> Result<Prepared<()>, Refusal> {
+    name.owned_by(caller)?;
+    let source = snapshot.own_agency(caller)?;
+    if let Some(record) = snapshot.recall(caller.agency(), requested)? {
+        return Ok(Prepared::Again((), record.indexes));
+    }
+    let mut offer = OfferView::of_source(snapshot, name)?;
+    if offer.state.is_terminal() {
+        return Err(match offer.state {
+            OfferState::Lapsed => Refusal::Lapsed,
+            state => Refusal::State(state),
+        });
+    }
+    let recipient = making::recipient(snapshot, caller, &offer.recipient)?;
+    let ask = Ask {
+        source: &source,
+        recipient: &recipient,
+        case: offer.case,
+        purpose: offer.purpose,
+    };
+    snapshot.case(&source.id, offer.case)?;
+    let admitted = parcel::admit(snapshot, &ask, deposit)?;
+    let stage = admitted.stage;
+    if stages(&offer.record.opened).contains(&stage) {
+        return Err(Refusal::State(offer.state));
+    }
+    offer.mark_deposited(stage);
+    let ready = stage_open(offer.state, stage);
+    let mut change = snapshot.change();
+    change.within(admitted.validity);
+    let decision = Decision::Deposited {
+        offer: offer.id.to_string(),
+        deposit: admitted.decision.clone(),
+        staff: caller.staff().as_str().to_owned(),
+    };
+    change.entries.push(snapshot.entry_by(caller, decision));
+    // Content that this replaces loses its key: the engine erases what is overwritten.
+    change.writes.extend(admitted.writes(offer.id));
+    change.writes.push(offer.put(snapshot.now, false));
+    if ready {
+        change.doorbells.push(Doorbell {
+            agency: offer.recipient.clone(),
+            resource: offer.recipient_name().to_string(),
+            kind: EventKind::ParcelReady,
+        });
+    }
+    snapshot.remember(&mut change, caller.agency(), requested, Vec::new(), &[0], 0);
+    Ok(Prepared::New(change, (), vec![0]))
+}
+
 impl Exchange {
     /// Creates a referral with its offers and their parcels, in one batch.
     ///
@@ -100,12 +294,23 @@ impl Exchange {
     /// [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`].
     pub async fn create_referral(
         &self,
-        _caller: &Caller,
-        _source: &AgencyId,
-        _requested: Requested,
-        _referral: NewReferral,
+        caller: &Caller,
+        source: &AgencyId,
+        requested: Requested,
+        referral: NewReferral,
     ) -> Result<CreatedReferral, Refusal> {
-        todo!()
+        let (by, source) = (caller.clone(), source.clone());
+        let prepare = move |snapshot: &mut Snapshot<'_>| {
+            own(&by, &source)?;
+            making::prepare_create(snapshot, &by, &requested, &referral)
+        };
+        let done = self.perform_for(caller, "CreateReferral", prepare).await?;
+        let (name, offers) = done.value;
+        Ok(CreatedReferral {
+            name,
+            offers,
+            receipts: done.receipts,
+        })
     }
 
     /// One referral.
@@ -115,10 +320,16 @@ impl Exchange {
     /// [`Refusal::NotFound`].
     pub async fn referral(
         &self,
-        _caller: &Caller,
-        _name: &ReferralName,
+        caller: &Caller,
+        name: &ReferralName,
     ) -> Result<Referral, Refusal> {
-        todo!()
+        name.owned_by(caller)?;
+        let name = name.clone();
+        self.read(move |snapshot| {
+            let record = load(snapshot, &name)?;
+            referral_of(snapshot, name, &record)
+        })
+        .await
     }
 
     /// A source's referrals, in the order made.
@@ -128,11 +339,37 @@ impl Exchange {
     /// [`Refusal::InvalidField`] for a page token that is not ours.
     pub async fn referrals(
         &self,
-        _caller: &Caller,
-        _source: &AgencyId,
-        _page: Page,
+        caller: &Caller,
+        source: &AgencyId,
+        page: Page,
     ) -> Result<Paged<Referral>, Refusal> {
-        todo!()
+        own(caller, source)?;
+        let source = source.clone();
+        self.read(move |snapshot| {
+            let tokens = &snapshot.shared.tokens;
+            let after = tokens.read("referrals", &source, &page.token)?;
+            let prefix = key::of_agency(&source);
+            let rows = snapshot.scan(Table::Outbox, &prefix, after.as_deref(), page.size + 1)?;
+            let more = rows.len() > page.size;
+            let mut items = Vec::with_capacity(page.size);
+            let mut next = String::new();
+            for (row, stored) in rows.into_iter().take(page.size) {
+                let id = OutboxRecord::from_stored(&stored)?.referral;
+                let id: ReferralId = records::word(Table::Outbox, &id)?;
+                let record = snapshot.peek::<ReferralRecord>(&key::referral(&source, id))?;
+                let record = record.ok_or_else(|| records::corrupt(Table::Outbox))?;
+                let name = ReferralName {
+                    agency: source.clone(),
+                    referral: id,
+                };
+                items.push(referral_of(snapshot, name, &record)?);
+                if more {
+                    next = tokens.make("referrals", &source, &row);
+                }
+            }
+            Ok(Paged { items, next })
+        })
+        .await
     }
 
     /// Adds one candidate.
@@ -142,27 +379,38 @@ impl Exchange {
     /// As [`Exchange::create_referral`]; [`Refusal::ReferralState`], [`Refusal::TooMany`].
     pub async fn add_offer(
         &self,
-        _caller: &Caller,
-        _referral: &ReferralName,
-        _requested: Requested,
-        _offer: NewOffer,
+        caller: &Caller,
+        referral: &ReferralName,
+        requested: Requested,
+        offer: NewOffer,
     ) -> Result<(OfferName, Receipt), Refusal> {
-        todo!()
+        let (by, name) = (caller.clone(), referral.clone());
+        let prepare = move |snapshot: &mut Snapshot<'_>| {
+            making::prepare_add(snapshot, &by, &name, &requested, &offer)
+        };
+        self.perform_for(caller, "AddOffer", prepare)
+            .await?
+            .single()
     }
 
     /// Deposits one parcel, replacing an unopened one of its stage.
     ///
     /// # Errors
     ///
-    /// As [`Exchange::create_referral`]; [`Refusal::State`].
+    /// As [`Exchange::create_referral`]; [`Refusal::State`], also when the stage was opened already.
     pub async fn deposit_parcel(
         &self,
-        _caller: &Caller,
-        _offer: &OfferName,
-        _requested: Requested,
-        _deposit: Deposit,
+        caller: &Caller,
+        offer: &OfferName,
+        requested: Requested,
+        deposit: Deposit,
     ) -> Result<Receipt, Refusal> {
-        todo!()
+        let (by, name) = (caller.clone(), offer.clone());
+        let prepare = move |snapshot: &mut Snapshot<'_>| {
+            prepare_deposit(snapshot, &by, &name, &requested, &deposit)
+        };
+        let done = self.perform_for(caller, "DepositParcel", prepare).await?;
+        Ok(done.single()?.1)
     }
 
     /// Takes a referral back: every offer not accepted closes. Receipts of the offers that closed.
@@ -172,10 +420,14 @@ impl Exchange {
     /// [`Refusal::NotFound`], [`Refusal::ReferralState`].
     pub async fn recall_referral(
         &self,
-        _caller: &Caller,
-        _name: &ReferralName,
-        _requested: Requested,
+        caller: &Caller,
+        name: &ReferralName,
+        requested: Requested,
     ) -> Result<Vec<Receipt>, Refusal> {
-        todo!()
+        let (by, name) = (caller.clone(), name.clone());
+        let prepare =
+            move |snapshot: &mut Snapshot<'_>| prepare_recall(snapshot, &by, &name, &requested);
+        let done = self.perform_for(caller, "RecallReferral", prepare).await?;
+        Ok(done.receipts)
     }
 }

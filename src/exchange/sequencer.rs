@@ -9,8 +9,9 @@ pub mod change;
 mod state;
 mod tiles;
 
+pub use batch::DOORBELLS_KEPT;
 pub use change::{Change, Doorbell, EntryDraft, Placed, Read, Row};
-pub use state::{Listener, State};
+pub use state::{Listener, RecoveryError, State};
 pub use tiles::StoredTiles;
 
 use super::receipt::Receipt;
@@ -18,7 +19,6 @@ use super::refusal::Refusal;
 use crate::domain::time::Timestamp;
 use crate::ledger::entry::Opening;
 use crate::ledger::tree::{Edge, TileSource};
-use arc_swap::ArcSwap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -116,7 +116,7 @@ pub(crate) struct Waiting {
 pub struct Sequencer {
     queue: SyncSender<Waiting>,
     queued_bytes: Arc<AtomicUsize>,
-    published: Arc<ArcSwap<Published>>,
+    published: watch::Receiver<Arc<Published>>,
     fatal: watch::Receiver<bool>,
 }
 
@@ -172,7 +172,19 @@ impl Sequencer {
     /// The latest signed state of the log.
     #[must_use]
     pub fn published(&self) -> Arc<Published> {
-        self.published.load_full()
+        Arc::clone(&self.published.borrow())
+    }
+
+    /// The first signed state that has entry `index`.
+    ///
+    /// # Errors
+    ///
+    /// [`SubmitError::Unavailable`] when the sequencer has ended.
+    pub async fn published_past(&self, index: u64) -> Result<Arc<Published>, SubmitError> {
+        let mut published = self.published.clone();
+        let found = published.wait_for(|published| published.edge.size() > index);
+        let found = found.await.map_err(|_| SubmitError::Unavailable)?;
+        Ok(Arc::clone(&found))
     }
 
     /// Turns to `true` once nothing more can be committed: the process must exit.

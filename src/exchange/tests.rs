@@ -1,1 +1,6 @@
+//! The exchange over a memory engine, with real keys, certificates and signatures.
 
+mod faults;
+mod lifecycle;
+mod race;
+mod town;

@@ -49,12 +49,6 @@ impl Call {
         &self.caller
     }
 
-    /// The method's path.
-    #[must_use]
-    pub const fn method(&self) -> &'static str {
-        self.about.method
-    }
-
     /// The request's id and its body's hash.
     pub fn requested(
         &self,
@@ -86,20 +80,25 @@ impl Call {
             .collect()
     }
 
-    /// The operation's result; a refusal that is a denial is in the ledger before it is answered (invariant 9).
+    /// A read's result. Another agency's name is in the ledger before it is refused (invariant 9); operations that
+    /// write have the exchange record their denials itself.
     ///
     /// # Errors
     ///
     /// The refusal, or `UNAVAILABLE` when it could not be recorded.
-    pub async fn settled<T>(
+    pub async fn read<T>(
         &self,
         exchange: &Exchange,
         result: Result<T, Refusal>,
     ) -> Result<T, Status> {
-        let staff = Some(self.caller.staff());
-        self.about
-            .settled(exchange, self.caller.agency(), staff, result)
-            .await
+        match result {
+            Err(refusal) if refusal.is_denial() => {
+                let staff = Some(self.caller.staff());
+                let agency = self.caller.agency();
+                Err(self.about.denied(exchange, agency, staff, refusal).await)
+            }
+            result => Ok(result?),
+        }
     }
 }
 
@@ -153,28 +152,24 @@ impl About {
         Ok(convert::receipt(receipt, self.known_size)?)
     }
 
-    /// The operation's result, as [`Call::settled`].
-    ///
-    /// # Errors
-    ///
-    /// As [`Call::settled`].
-    pub async fn settled<T>(
+    /// Records a denial, and gives the status to answer: the refusal, or `UNAVAILABLE` when it could not be recorded.
+    pub async fn denied(
         &self,
         exchange: &Exchange,
         agency: &AgencyId,
         staff: Option<&StaffPseudonym>,
-        result: Result<T, Refusal>,
-    ) -> Result<T, Status> {
-        match result {
-            Ok(value) => Ok(value),
-            Err(refusal) => {
-                if refusal.is_denial() {
-                    exchange
-                        .deny(agency, staff, self.method, refusal.reason())
-                        .await?;
-                }
-                Err(refusal.into())
-            }
+        refusal: Refusal,
+    ) -> Status {
+        let name = short(self.method);
+        match exchange.deny(agency, staff, name, refusal.reason()).await {
+            Ok(()) => refusal.into(),
+            Err(unrecorded) => unrecorded.into(),
         }
     }
+}
+
+/// The method's own name, as denials carry it.
+#[must_use]
+pub fn short(method: &str) -> &str {
+    method.rsplit('/').next().unwrap_or(method)
 }

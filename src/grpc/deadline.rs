@@ -7,6 +7,9 @@ use std::time::Duration;
 /// One second below [`super::limits::CALL_TIMEOUT`], so that the refusal is ours and has its `ErrorInfo`.
 pub const REQUEST_SECONDS_MAX: u64 = 29;
 
+/// How much before the caller's deadline the refusal leaves, so that it arrives, with its `ErrorInfo`.
+const MARGIN_MAX: Duration = Duration::from_millis(50);
+
 /// The time that a request has, from its headers.
 ///
 /// A caller that sends no deadline, or one that does not parse, gets the cap.
@@ -17,7 +20,9 @@ pub fn allowed(headers: &http::HeaderMap) -> Duration {
         .get("grpc-timeout")
         .and_then(|value| value.to_str().ok())
         .and_then(parse)
-        .map_or(cap, |sent| sent.min(cap))
+        .map_or(cap, |sent| {
+            sent.saturating_sub(MARGIN_MAX.min(sent / 20)).min(cap)
+        })
 }
 
 /// At most eight digits and a unit (gRPC over HTTP/2, "Timeout").
@@ -65,6 +70,8 @@ mod tests {
         headers.insert("grpc-timeout", http::HeaderValue::from_static("nonsense"));
         assert_eq!(allowed(&headers), cap);
         headers.insert("grpc-timeout", http::HeaderValue::from_static("1S"));
-        assert_eq!(allowed(&headers), Duration::from_secs(1));
+        assert_eq!(allowed(&headers), Duration::from_millis(950));
+        headers.insert("grpc-timeout", http::HeaderValue::from_static("10m"));
+        assert_eq!(allowed(&headers), Duration::from_micros(9_500));
     }
 }

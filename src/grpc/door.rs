@@ -3,6 +3,7 @@
 //! In this order: a place among the requests in hand, a deadline, who is calling, whether they may call this at all.
 //! Afterwards: code and time are counted. A panic inside ends the one request.
 
+use super::call::short;
 use super::listener::Peer;
 use super::metrics::{self, Metrics};
 use super::status::{self, Answer};
@@ -132,13 +133,13 @@ impl Door {
         let enrolled = self.exchange.enrolled(peer.certified.agency())?;
         if need == TokenNeed::UnlessNewcomer && token.is_none() {
             let newcomer = Newcomer::authenticate(&peer.certified, enrolled.as_deref(), now)
-                .map_err(|error| self.unrecognised(error))?;
+                .map_err(|error| self.unrecognised(&peer, error))?;
             authorization::authorize_newcomer(method, newcomer.kind())
                 .map_err(|_| status::NOT_PERMITTED)?;
             request.extensions_mut().insert(newcomer);
             return Ok(());
         }
-        let token = token.ok_or_else(|| self.unrecognised(Unrecognised::NoToken.into()))?;
+        let token = token.ok_or_else(|| self.unrecognised(&peer, Unrecognised::NoToken.into()))?;
         let origin = self.exchange.origin();
         let caller = Caller::authenticate(
             &peer.certified,
@@ -148,14 +149,14 @@ impl Door {
             now,
             &self.tokens,
         )
-        .map_err(|error| self.unrecognised(error))?
+        .map_err(|error| self.unrecognised(&peer, error))?
         .over(peer.group);
         if authorization::authorize(method, &caller).is_err() {
             self.exchange
                 .deny(
                     caller.agency(),
                     Some(caller.staff()),
-                    method,
+                    short(method),
                     "NOT_PERMITTED",
                 )
                 .await?;
@@ -165,9 +166,10 @@ impl Door {
         Ok(())
     }
 
-    fn unrecognised(&self, error: AuthenticationError) -> Answer {
+    fn unrecognised(&self, peer: &Peer, error: AuthenticationError) -> Answer {
         self.metrics.authentication_failed(why(error.reason()));
-        tracing::info!(reason = %error.reason(), "nobody was recognised");
+        let certified = peer.certified.agency();
+        tracing::info!(%certified, reason = %error.reason(), "nobody was recognised");
         status::AUTHENTICATION_FAILED
     }
 }

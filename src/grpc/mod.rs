@@ -20,3 +20,6 @@ pub mod services;
 pub mod status;
 pub mod tls;
 pub mod words;
+
+#[cfg(test)]
+mod tests;

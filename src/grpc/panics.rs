@@ -1,7 +1,7 @@
 //! A panic is our own mistake: it ends one request, not the process, and what it said stays out of the log.
 //!
-//! The payload of a panic may hold whatever was being formatted, so only its place is logged (invariant 23). Going on is
-//! safe because handlers hold no state: everything shared is behind the sequencer, and the sequencer's own panic is fatal.
+//! The payload of a panic may hold whatever was being formatted, so only its place is logged (invariant 23). Going on
+//! is safe because handlers hold no state: everything shared is behind the sequencer, whose own panic is fatal.
 
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};

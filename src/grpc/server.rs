@@ -9,6 +9,8 @@ use super::services::Services;
 use super::tls::ReloadingTls;
 use crate::exchange::{Exchange, Refusal};
 use crate::proto::v1 as proto;
+use aws_lc_rs::digest::{SHA256, digest};
+use data_encoding::BASE64URL_NOPAD;
 use proto::administration_service_server::AdministrationServiceServer;
 use proto::audit_service_server::AuditServiceServer;
 use proto::basis_service_server::BasisServiceServer;
@@ -38,6 +40,9 @@ const DIRECTORY_BYTES_MAX: usize = 16 * MESSAGE_BYTES_MAX;
 /// How often health is looked at: well within the minute in which stale revocation lists must show.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
 
+/// Reads the revocation lists, DER; blocks.
+pub type RevocationLists = Arc<dyn Fn() -> Vec<Vec<u8>> + Send + Sync>;
+
 /// What a server is made of.
 pub struct Serving {
     /// The exchange.
@@ -54,8 +59,8 @@ pub struct Serving {
     pub reload_interval: Duration,
     /// How long a stop waits for requests in hand.
     pub drain: Duration,
-    /// SHA-256 of each revocation list in use, base64url, for the ledger.
-    pub revocation_lists: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    /// The revocation lists as they stand (DER, sorted), for signing chains and for the ledger.
+    pub revocation_lists: RevocationLists,
     /// Cancelled when the server is to stop.
     pub stop: CancellationToken,
 }
@@ -66,6 +71,12 @@ pub enum ServeError {
     /// Nothing more can be committed; nothing more was acknowledged.
     #[error("the store failed; start again, and it recovers from its journal")]
     Fatal,
+    /// Erasures that a stop had interrupted could not be finished.
+    #[error("interrupted erasures could not be finished: {0}")]
+    Erasures(Refusal),
+    /// The revocation lists could not be taken into use for signing chains.
+    #[error("the revocation lists were not taken into use: {0}")]
+    RevocationLists(Refusal),
     /// The listener.
     #[error("the listener failed: {0}")]
     Listener(#[from] tonic::transport::Error),
@@ -78,6 +89,13 @@ impl Serving {
     ///
     /// [`ServeError`]; at once and without draining when the store failed (invariant 3).
     pub async fn serve(self) -> Result<(), ServeError> {
+        // Erasures that a stop interrupted come before anybody could read what they erase (invariant 13).
+        self.exchange.resume().await.map_err(ServeError::Erasures)?;
+        let mut recorded = Vec::new();
+        // Nobody is served before revoked signing certificates are known to be.
+        record_lists(&self.exchange, &self.revocation_lists, &mut recorded)
+            .await
+            .map_err(ServeError::RevocationLists)?;
         let metrics = Arc::new(Metrics::default());
         let (reporter, health) = tonic_health::server::health_reporter();
         let services = Services::new(
@@ -117,6 +135,7 @@ impl Serving {
             serving,
             stop: self.stop.clone(),
             revocation_lists: self.revocation_lists,
+            recorded,
         };
         tokio::spawn(beside.clone().run_until_cancelled_owned(health.watch()));
 
@@ -173,14 +192,14 @@ struct Health {
     reporter: HealthReporter,
     serving: watch::Sender<bool>,
     stop: CancellationToken,
-    revocation_lists: Box<dyn Fn() -> Vec<String> + Send + Sync>,
+    revocation_lists: RevocationLists,
+    recorded: Vec<Vec<u8>>,
 }
 
 impl Health {
-    async fn watch(self) {
+    async fn watch(mut self) {
         let mut ticks = tokio::time::interval(HEALTH_INTERVAL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut recorded = Vec::new();
         loop {
             let stopping = tokio::select! {
                 _ = ticks.tick() => false,
@@ -190,7 +209,14 @@ impl Health {
             if stopping {
                 return;
             }
-            self.record_lists(&mut recorded).await;
+            // What the listener did not take into use, signing chains do not either.
+            if self.tls.status().reload_failed {
+                continue;
+            }
+            let lists = record_lists(&self.exchange, &self.revocation_lists, &mut self.recorded);
+            if let Err(error) = lists.await {
+                tracing::error!(%error, "the revocation lists were not taken into use");
+            }
         }
     }
 
@@ -216,17 +242,24 @@ impl Health {
             self.reporter.set_service_status("", status).await;
         }
     }
+}
 
-    /// An entry for every set of lists that came into use.
-    async fn record_lists(&self, recorded: &mut Vec<String>) {
-        let lists = (self.revocation_lists)();
-        if lists == *recorded {
-            return;
-        }
-        let outcome: Result<_, Refusal> = self.exchange.revocations_loaded(lists.clone()).await;
-        match outcome {
-            Ok(_) => *recorded = lists,
-            Err(error) => tracing::error!(%error, "the load of revocation lists was not recorded"),
-        }
+/// Takes the lists into use for signing chains, with an entry, if they are not those recorded last.
+async fn record_lists(
+    exchange: &Exchange,
+    source: &RevocationLists,
+    recorded: &mut Vec<Vec<u8>>,
+) -> Result<(), Refusal> {
+    let source = source.clone();
+    let lists = tokio::task::spawn_blocking(move || source())
+        .await
+        .map_err(|_| Refusal::Internal)?;
+    if lists != *recorded {
+        exchange.trust_revocation_lists(&lists)?;
+        let sha256 = |list: &Vec<u8>| BASE64URL_NOPAD.encode(digest(&SHA256, list).as_ref());
+        let digests = lists.iter().map(sha256).collect();
+        let _ = exchange.revocations_loaded(digests).await?;
+        *recorded = lists;
     }
+    Ok(())
 }

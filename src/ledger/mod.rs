@@ -1,4 +1,5 @@
-//! Proves: entry bytes, the tree over them, proofs, checkpoints. Pure: appending returns what to write and writes nothing.
+//! Proves: entry bytes, the tree over them, proofs, checkpoints. Pure: appending returns what to write and writes
+//! nothing.
 //!
 //! Must not know where bytes are kept or who asks.
 

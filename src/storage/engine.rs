@@ -37,6 +37,8 @@ pub enum Table {
     Inbox = 32,
     /// Referrals of a source in the order made, by source, number.
     Outbox = 33,
+    /// Offers by the time to decide by, by time and id.
+    Deadline = 34,
     /// Parcel statements and labels, by offer and stage.
     Parcel = 40,
     /// Sealed fields of a parcel, by offer and stage. Content.
@@ -192,7 +194,8 @@ pub trait Engine: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// [`StorageError::Refused`]: nothing happened, the store goes on. [`StorageError::Failed`]: the outcome is unknown;
-    /// every later commit fails the same way, and the process must end.
+    /// [`StorageError::Refused`]: nothing happened, the store goes on.
+    /// [`StorageError::Failed`]: the outcome is unknown; every later commit fails the same way, and
+    /// the process must end.
     fn commit(&self, batch: &Batch) -> Result<Head, StorageError>;
 }

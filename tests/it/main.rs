@@ -11,3 +11,4 @@ mod attacks_token;
 mod consent;
 mod harness;
 mod idempotency;
+mod router_process;

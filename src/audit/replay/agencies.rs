@@ -6,16 +6,26 @@ use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::AgencyKind;
 use crate::envelope::bundle::KeyBundle;
+use crate::envelope::error::StatementError;
+use crate::envelope::jws::{KeyReference, Unverified};
 use crate::envelope::keys::SigningKey;
 use crate::identity::signing_chain::verify_signing_chain;
 use rustls::pki_types::CertificateDer;
 use std::collections::BTreeMap;
 
-#[derive(Debug)]
+/// Certificates that an agency may still sign with: those of its current and its last few bundles.
+///
+/// Part of the rules of version 1: the router counts the same.
+const SIGNERS_KEPT: usize = 4;
+
+#[derive(Debug, Default)]
 struct Agency {
-    kind: AgencyKind,
+    /// None while it has only published keys: certified, and not a member.
+    kind: Option<AgencyKind>,
     suspended: bool,
     bundle: Option<KeyBundle>,
+    /// Keys and the end of their certificates, newest first.
+    signers: Vec<(SigningKey, Timestamp)>,
 }
 
 /// Every agency by its id.
@@ -24,15 +34,7 @@ pub(super) struct Agencies(BTreeMap<AgencyId, Agency>);
 
 impl Agencies {
     pub(super) fn enrol(&mut self, id: AgencyId, kind: AgencyKind) {
-        let new = Agency {
-            kind,
-            suspended: false,
-            bundle: None,
-        };
-        self.0
-            .entry(id)
-            .and_modify(|agency| agency.kind = kind)
-            .or_insert(new);
+        self.0.entry(id).or_default().kind = Some(kind);
     }
 
     pub(super) fn suspend(&mut self, id: &AgencyId, suspended: bool) -> Result<(), Problem> {
@@ -41,6 +43,8 @@ impl Agencies {
     }
 
     /// A `keys` entry.
+    ///
+    /// A certified agency may publish before it is enrolled, as the operator does: keys alone allow nothing.
     pub(super) fn publish(
         &mut self,
         act: Act<'_>,
@@ -51,7 +55,6 @@ impl Agencies {
         let bundle = KeyBundle::parse(bundle.as_bytes()).map_err(Problem::Bundle)?;
         let id = &bundle.content().agency;
         act.by(id)?;
-        let agency = self.0.get_mut(id).ok_or(Problem::NotEnrolled)?;
         let (leaf, intermediates) = bundle.chain().split_first().ok_or(Problem::Chain)?;
         let intermediates: Vec<_> = intermediates
             .iter()
@@ -63,49 +66,65 @@ impl Agencies {
         if certificate.agency() != id {
             return Err(Problem::Chain);
         }
-        bundle
-            .follows(agency.bundle.as_ref())
-            .map_err(Problem::Bundle)?;
+        let agency = self.0.entry(id.clone()).or_default();
+        if agency.suspended {
+            return Err(Problem::Suspended);
+        }
+        if !bundle.stands(act.at, SKEW) {
+            return Err(Problem::Bundle(StatementError::Time));
+        }
+        (bundle.follows(agency.bundle.as_ref())).map_err(Problem::Bundle)?;
+        let key = bundle.signing_key();
+        (agency.signers).retain(|(kept, _)| kept.fingerprint != key.fingerprint);
+        agency.signers.insert(0, (key, certificate.not_after()));
+        agency.signers.truncate(SIGNERS_KEPT);
         agency.bundle = Some(bundle);
         Ok(())
     }
 
     /// What the agency is enrolled as, unless it is suspended.
     pub(super) fn member(&self, id: &AgencyId) -> Result<AgencyKind, Problem> {
-        let agency = self.0.get(id).ok_or(Problem::NotEnrolled)?;
-        if agency.suspended {
+        let kind = self.kind(id)?;
+        let suspended = self.0.get(id).is_some_and(|agency| agency.suspended);
+        if suspended {
             Err(Problem::Suspended)
         } else {
-            Ok(agency.kind)
+            Ok(kind)
         }
     }
 
     /// What the agency is enrolled as, suspended or not.
     pub(super) fn kind(&self, id: &AgencyId) -> Result<AgencyKind, Problem> {
-        self.0
-            .get(id)
-            .map(|agency| agency.kind)
-            .ok_or(Problem::NotEnrolled)
-    }
-
-    /// The agency's last bundle.
-    pub(super) fn bundle(&self, id: &AgencyId) -> Result<&KeyBundle, Problem> {
         let agency = self.0.get(id).ok_or(Problem::NotEnrolled)?;
-        agency.bundle.as_ref().ok_or(Problem::NoKey)
+        agency.kind.ok_or(Problem::NotEnrolled)
     }
 
-    /// The key that signs the agency's statements.
-    pub(super) fn signing_key(&self, id: &AgencyId) -> Result<SigningKey, Problem> {
-        Ok(self.bundle(id)?.signing_key())
+    /// The agency's last bundle, if it stands.
+    pub(super) fn bundle(&self, id: &AgencyId, at: Timestamp) -> Result<&KeyBundle, Problem> {
+        let agency = self.0.get(id).ok_or(Problem::NotEnrolled)?;
+        let standing = agency
+            .bundle
+            .as_ref()
+            .filter(|bundle| bundle.stands(at, SKEW));
+        standing.ok_or(Problem::NoKey)
     }
 
-    /// The same, where the act needs a bundle that still stands.
-    pub(super) fn standing_key(&self, id: &AgencyId, at: Timestamp) -> Result<SigningKey, Problem> {
-        let bundle = self.bundle(id)?;
-        if bundle.stands(at, SKEW) {
-            Ok(bundle.signing_key())
-        } else {
-            Err(Problem::NoKey)
-        }
+    /// The key that `statement` names as its own, if the agency may still sign with it.
+    pub(super) fn signer_of(
+        &self,
+        id: &AgencyId,
+        statement: &[u8],
+        at: Timestamp,
+    ) -> Result<&SigningKey, Problem> {
+        let agency = self.0.get(id).ok_or(Problem::NotEnrolled)?;
+        let named = match Unverified::parse(statement).map(|token| token.header().key.clone()) {
+            Ok(KeyReference::Fingerprint(fingerprint)) => Some(fingerprint),
+            _ => None,
+        };
+        let mut signers = agency.signers.iter();
+        signers
+            .find(|(key, until)| Some(key.fingerprint) == named && at <= *until)
+            .map(|(key, _)| key)
+            .ok_or(Problem::NoKey)
     }
 }

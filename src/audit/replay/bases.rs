@@ -32,8 +32,8 @@ impl Bases {
     ) -> Result<(), Problem> {
         let source = act.agency()?;
         agencies.member(source)?;
-        let key = agencies.standing_key(source, act.at)?;
-        let basis = BasisStatement::parse(statement, &key)
+        let key = agencies.signer_of(source, statement, act.at)?;
+        let basis = BasisStatement::parse(statement, key)
             .map_err(Problem::Basis)?
             .basis;
         let follows = match self.0.get(&basis.chain) {
@@ -61,15 +61,15 @@ impl Bases {
         bounds.map_err(|_| Problem::BasisBounds)
     }
 
-    /// A withdrawal can always be recorded: also by a suspended source, or one whose bundle has run out.
+    /// A withdrawal can always be recorded: also by a suspended source.
     pub(super) fn withdraw(
         &mut self,
         act: Act<'_>,
         statement: &[u8],
         agencies: &Agencies,
     ) -> Result<(), Problem> {
-        let key = agencies.signing_key(act.agency()?)?;
-        let withdrawal = Withdrawal::parse(statement, &key).map_err(Problem::Basis)?;
+        let key = agencies.signer_of(act.agency()?, statement, act.at)?;
+        let withdrawal = Withdrawal::parse(statement, key).map_err(Problem::Basis)?;
         let chain = self
             .0
             .get_mut(&withdrawal.chain)

@@ -22,6 +22,17 @@ pub(super) struct Offer {
     pub(super) parcels: BTreeMap<Stage, ParcelId>,
 }
 
+impl Offer {
+    /// Where it stands at `at`: one that ran out of time has lapsed, whether or not that is recorded yet.
+    pub(super) fn state_at(&self, at: Timestamp) -> OfferState {
+        if self.state.can_lapse() && self.decide_by <= at {
+            OfferState::Lapsed
+        } else {
+            self.state
+        }
+    }
+}
+
 /// Every offer by its id.
 #[derive(Debug, Default)]
 pub(super) struct Offers {
@@ -75,7 +86,14 @@ impl Offers {
     ) -> Result<(), Problem> {
         let to: OfferState = to.parse().map_err(|_| Problem::Decision)?;
         let offer = self.named(id)?;
-        let (command, mover) = command(offer.state, to, words)?;
+        // Recording a lapse that has happened starts from the state before it.
+        let lapse = to == OfferState::Lapsed;
+        let from = if lapse {
+            offer.state
+        } else {
+            offer.state_at(act.at)
+        };
+        let (command, mover) = command(from, to, words)?;
         let lawful = match mover {
             Mover::Source => act.by(&offer.source).is_ok(),
             Mover::Recipient => act.by(&offer.recipient).is_ok(),
@@ -85,10 +103,10 @@ impl Offers {
         if !lawful {
             return Err(Problem::Actor);
         }
-        if offer.state.apply(&command) != Ok(to) {
+        if from.apply(&command) != Ok(to) {
             return Err(Problem::Move);
         }
-        if command == OfferCommand::Lapse && act.at < offer.decide_by {
+        if lapse && act.at < offer.decide_by {
             return Err(Problem::EarlyLapse);
         }
         offer.state = to;
@@ -100,10 +118,10 @@ impl Offers {
     }
 
     /// Closed upstream: by the source, the router, or whoever's acceptance was first.
-    pub(super) fn closed(&mut self, _act: Act<'_>, id: &str) -> Result<(), Problem> {
+    pub(super) fn closed(&mut self, act: Act<'_>, id: &str) -> Result<(), Problem> {
         let offer = self.named(id)?;
-        offer.state = offer
-            .state
+        let from = offer.state_at(act.at);
+        offer.state = from
             .apply(&OfferCommand::Close)
             .map_err(|_| Problem::Move)?;
         Ok(())
@@ -112,7 +130,7 @@ impl Offers {
     pub(super) fn held(&mut self, act: Act<'_>, id: &str) -> Result<(), Problem> {
         let offer = self.named(id)?;
         act.by(&offer.recipient)?;
-        if offer.state.is_terminal() {
+        if offer.state_at(act.at).is_terminal() {
             Err(Problem::Move)
         } else {
             Ok(())

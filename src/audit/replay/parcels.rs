@@ -122,9 +122,9 @@ impl Replay {
         let (parcel, stage): (ParcelId, Stage) = (word(&deposit.parcel)?, word(&deposit.stage)?);
         let chain: BasisChainId = word(&deposit.chain)?;
 
-        let key = self.agencies.standing_key(&offer.source, act.at)?;
         let statement = deposit.statement.as_bytes();
-        let parsed = ParcelStatement::parse(statement, &key).map_err(Problem::Parcel)?;
+        let key = self.agencies.signer_of(&offer.source, statement, act.at)?;
+        let parsed = ParcelStatement::parse(statement, key).map_err(Problem::Parcel)?;
         let claims = parsed.claims();
         let same = claims.recipient == offer.recipient
             && claims.purpose == offer.purpose
@@ -141,7 +141,7 @@ impl Replay {
         if labels_digest(&labels) != claims.labels || !labels.iter().all(listed) {
             return Err(Problem::Parcel(StatementError::Labels));
         }
-        let bundle = self.agencies.bundle(&offer.recipient)?;
+        let bundle = self.agencies.bundle(&offer.recipient, act.at)?;
         let sealed_to = bundle.sealing_key(&claims.kid);
         parsed
             .check_key(sealed_to.ok_or(Problem::Parcel(StatementError::Key))?)
@@ -257,7 +257,7 @@ impl Replay {
         };
         let head = self.bases.head(chain)?;
         let decided = if opening {
-            gate::permit_opening(&proposal, offer.state, head, protocol, act.at)
+            gate::permit_opening(&proposal, offer.state_at(act.at), head, protocol, act.at)
         } else {
             gate::permit(&proposal, head, protocol, act.at)
         };

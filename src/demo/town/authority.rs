@@ -12,7 +12,7 @@ use crate::identity::authority::{
 };
 use crate::identity::certificate::Serial;
 
-use super::{TownError, make_folder, write, write_private};
+use super::{TownError, key_files, make_folder, write, write_private};
 
 /// The authority.
 pub struct TownAuthority {
@@ -82,13 +82,7 @@ impl TownAuthority {
         let issued = self
             .authority
             .issue_agency(agency, now, LEAF_LIFETIME, &mut SystemRandom)?;
-        let files = KeyFiles {
-            tls_certificate: home.join("tls.pem"),
-            tls_key: home.join("tls.key"),
-            signing_certificate: home.join("signing.pem"),
-            signing_key: home.join("signing.key"),
-            own: home.join("keys"),
-        };
+        let files = key_files(home);
         write(&files.tls_certificate, issued.tls.chain_pem.as_bytes())?;
         write_private(&files.tls_key, issued.tls.key_pem.as_bytes())?;
         write(

@@ -108,7 +108,7 @@ pub fn all() -> Vec<MemberSpec> {
     let mut house3 = MemberSpec::new("house3", Shelter)
         .offering(&[SafeAccommodation])
         .in_settings(&["WOMEN_ONLY"])
-        .interpreting(&[("ar", Man)]);
+        .interpreting(&[("ar", Woman)]);
     house3.facts.genders = vec![Woman];
     vec![
         MemberSpec::new("alpha", Ngo).offering(&[BasicAssistance]),
@@ -127,7 +127,7 @@ pub fn all() -> Vec<MemberSpec> {
         MemberSpec::new("camp", ReceptionAuthority)
             .offering(&[SafeAccommodation])
             .in_settings(&["MIXED", "ROOM"])
-            .interpreting(&[("ar", Man)])
+            .interpreting(&[("ar", Woman)])
             .duties(&[ReportsTo::Police], &[Requirement::AsylumRegistration]),
         MemberSpec::new("moi", Police),
         MemberSpec::new("moi-atu", Police)

@@ -328,13 +328,12 @@ fn a_stage_opens_when_the_offer_has_come_so_far_and_not_when_it_is_over() {
 #[test]
 fn a_permit_lasts_until_the_first_covering_allow_ends() {
     let case = accepted().with_basis(|b| {
+        b.allows[0].until = later(5);
         b.allows[1].until = later(10);
-        // A second allow of the same label that lasts longer counts instead.
-        b.allows.push(allow(
-            Purpose::SafeAccommodation,
-            &["LANGUAGE/WHOLE"],
-            Asked::Bundle,
-        ));
+        // A second allow of the same labels that lasts longer counts instead of the first.
+        let again = ["LANGUAGE/WHOLE", "AGE/BAND"];
+        b.allows
+            .push(allow(Purpose::SafeAccommodation, &again, Asked::Bundle));
     });
     let permit = case.run(false).expect("covered");
     let validity = Period {

@@ -96,3 +96,13 @@ fn a_seed_is_never_printed() {
     let seed = SealingSeed::generate(&mut Stream::new("print"));
     assert_eq!(format!("{seed:?}"), "SealingSeed(..)");
 }
+
+#[test]
+fn a_destroyed_seed_opens_nothing() {
+    let seed = SealingSeed::generate(&mut Stream::new("destroy"));
+    let mut seeds = MemorySeeds::default();
+    seeds.keep(&seed);
+    assert_eq!(seeds.seed(&seed.kid()).unwrap().expose(), seed.expose());
+    seeds.destroy(&seed.kid());
+    assert!(seeds.seed(&seed.kid()).is_none());
+}

@@ -2,7 +2,7 @@ use super::*;
 use crate::domain::id::{BasisChainId, CaseHandle};
 use crate::envelope::error::StatementError;
 use crate::envelope::fixture::{agency, now, signer, signing_key};
-use crate::envelope::keys::KeyPairSigner;
+use crate::envelope::keys::{AgencySigner as _, CertifiedSigner, KeyPairSigner};
 use crate::envelope::withdrawal::{TYP, Withdrawal};
 use proptest::prelude::*;
 
@@ -185,4 +185,44 @@ proptest! {
         let dotted: Vec<u8> = bytes.iter().map(|byte| b"AQgw.-_{"[usize::from(byte % 8)]).collect();
         let _ = Unverified::parse(&dotted);
     }
+
+    /// Invariant 26, behind the signature: what a member signs is not to be trusted with a panic either.
+    #[test]
+    fn no_signed_claims_panic(claims in json(), typ in 0usize..5) {
+        use crate::envelope::{act, basis_statement, bundle, statement};
+        static ALPHA: std::sync::LazyLock<CertifiedSigner> = std::sync::LazyLock::new(signer);
+        let key = signing_key("alpha", &ALPHA);
+        let typ = [TYP, basis_statement::TYP, statement::TYP, act::ACT_TYP, bundle::TYP][typ];
+        let header = match typ {
+            bundle::TYP => KeyReference::Chain(ALPHA.certificate_chain().to_vec()),
+            act::ACT_TYP => KeyReference::Kid(key.key.spki_kid()),
+            _ => KeyReference::Fingerprint(key.fingerprint),
+        };
+        let header = Header { typ: typ.to_owned(), key: header };
+        let token = sign(&header, &claims, &*ALPHA).unwrap();
+        prop_assert!(Withdrawal::parse(&token, &key).is_err());
+        prop_assert!(basis_statement::BasisStatement::parse(&token, &key).is_err());
+        prop_assert!(statement::ParcelStatement::parse(&token, &key).is_err());
+        prop_assert!(act::Act::parse(&token, &key.key).is_err());
+        prop_assert!(bundle::KeyBundle::parse(&token).is_err());
+    }
+}
+
+/// Objects with our members' names and any small values.
+fn json() -> impl Strategy<Value = serde_json::Value> {
+    let names = [
+        "iss", "aud", "jti", "iat", "exp", "seq", "prev", "enc", "jwks", "facts", "id", "case",
+        "from", "allows", "fwd", "_sd", "labels", "basis", "hpke", "kid", "suite", "purpose",
+        "stage", "act",
+    ];
+    let leaf = prop_oneof![
+        any::<i64>().prop_map(serde_json::Value::from),
+        any::<bool>().prop_map(serde_json::Value::from),
+        "[a-zA-Z0-9/_-]{0,44}".prop_map(serde_json::Value::from),
+        Just(serde_json::Value::Null),
+        Just(serde_json::json!([])),
+        Just(serde_json::json!([{}])),
+    ];
+    proptest::collection::btree_map(proptest::sample::select(names.to_vec()), leaf, 0..24)
+        .prop_map(|map| serde_json::to_value(map).unwrap())
 }

@@ -234,6 +234,7 @@ pub(super) const fn is_versioned(table: Table) -> bool {
             | Table::ChainParcel
             | Table::ParcelContent
             | Table::CaseBasis
+            | Table::Deadline
             | Table::RequestDay
     )
 }

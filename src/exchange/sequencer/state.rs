@@ -15,9 +15,9 @@ use crate::ledger::proof;
 use crate::ledger::tree::{Edge, TileError};
 use crate::storage::engine::{Engine, StorageError, Table};
 use crate::storage::records::key;
-use arc_swap::ArcSwap;
 use std::collections::HashMap;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// Keys whose versions are kept in each of two generations, so that checking a fresh change reads nothing.
 const RECENT_MAX: usize = 16_384;
@@ -82,7 +82,7 @@ pub struct State {
     signer: CheckpointSigner,
     clock: Arc<Watched>,
     listener: Box<dyn Listener>,
-    published: Arc<ArcSwap<Published>>,
+    published: watch::Sender<Arc<Published>>,
     last: Timestamp,
     recent: Recent,
     numbers: HashMap<(Table, AgencyId), u64>,
@@ -138,7 +138,7 @@ impl State {
             signer,
             clock,
             listener,
-            published: Arc::new(ArcSwap::from_pointee(published)),
+            published: watch::Sender::new(Arc::new(published)),
             last,
             recent: Recent {
                 horizon: head.batches,
@@ -152,8 +152,8 @@ impl State {
     }
 
     /// Where the latest signed state is published.
-    pub(super) fn published(&self) -> Arc<ArcSwap<Published>> {
-        Arc::clone(&self.published)
+    pub(super) fn published(&self) -> watch::Receiver<Arc<Published>> {
+        self.published.subscribe()
     }
 
     /// Takes one batch through: check, commit, sign, answer. `false` when the process must end.
@@ -171,7 +171,7 @@ impl State {
         };
         self.frozen = false;
         let at = now.max(self.last);
-        let published = self.published.load_full();
+        let published = Arc::clone(&self.published.borrow());
         let mut building = Building::new(published.edge.clone(), at);
         for waiting in batch {
             building.add(waiting, self);
@@ -219,7 +219,7 @@ impl State {
             checkpoint: checkpoint.into(),
             tiles: Arc::clone(&self.tiles) as _,
         });
-        self.published.store(Arc::clone(&published));
+        self.published.send_replace(Arc::clone(&published));
         self.numbers.extend(numbers);
         self.listener.committed(
             &mut written.keys().map(|(table, key)| (*table, key.as_slice())),

@@ -25,8 +25,7 @@ impl AdministrationService for Services {
         let requested = call.requested(&mut fields, &message, &message.request_id);
         let act = fields.bytes("act", message.act, ACT_BYTES_MAX, ACT);
         let (requested, act) = fields.all((requested, act))?;
-        let proposed = self.exchange.propose(call.caller(), requested, act).await;
-        let (proposal, receipt) = call.settled(&self.exchange, proposed).await?;
+        let (proposal, receipt) = self.exchange.propose(call.caller(), requested, act).await?;
         Ok(Response::new(proto::ProposeResponse {
             name: names::proposal(proposal),
             receipt: Some(call.receipt(&receipt)?),
@@ -51,8 +50,7 @@ impl AdministrationService for Services {
         let receipt = self
             .exchange
             .approve(call.caller(), requested, name, approval)
-            .await;
-        let receipt = call.settled(&self.exchange, receipt).await?;
+            .await?;
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::ApproveResponse { receipt }))
     }
@@ -69,8 +67,7 @@ impl AdministrationService for Services {
         let receipt = self
             .exchange
             .suspend_agency(call.caller(), requested, act)
-            .await;
-        let receipt = call.settled(&self.exchange, receipt).await?;
+            .await?;
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::SuspendAgencyResponse { receipt }))
     }

@@ -36,8 +36,7 @@ impl AuditService for Services {
         let entries = self
             .exchange
             .entries(call.caller(), message.start, count)
-            .await;
-        let entries = call.settled(&self.exchange, entries).await?;
+            .await?;
         Ok(Response::new(proto::ListEntriesResponse { entries }))
     }
 
@@ -52,8 +51,7 @@ impl AuditService for Services {
         let openings = self
             .exchange
             .openings(call.caller(), message.start, count)
-            .await;
-        let openings = call.settled(&self.exchange, openings).await?;
+            .await?;
         let openings = openings
             .into_iter()
             .map(|opening| proto::Opening {
@@ -69,12 +67,11 @@ impl AuditService for Services {
         &self,
         request: Request<proto::ProveInclusionRequest>,
     ) -> Result<Response<proto::ProveInclusionResponse>, Status> {
-        let (call, message) = Call::of(request)?;
+        let (_, message) = Call::of(request)?;
         let proof = self
             .exchange
             .prove_inclusion(message.index, message.size)
-            .await;
-        let proof = call.settled(&self.exchange, proof).await?;
+            .await?;
         let proof = convert::hashes(proof.iter().map(|hash| hash.as_bytes()));
         Ok(Response::new(proto::ProveInclusionResponse { proof }))
     }
@@ -83,12 +80,11 @@ impl AuditService for Services {
         &self,
         request: Request<proto::ProveConsistencyRequest>,
     ) -> Result<Response<proto::ProveConsistencyResponse>, Status> {
-        let (call, message) = Call::of(request)?;
+        let (_, message) = Call::of(request)?;
         let proof = self
             .exchange
             .prove_consistency(message.old_size, message.new_size)
-            .await;
-        let proof = call.settled(&self.exchange, proof).await?;
+            .await?;
         let proof = convert::hashes(proof.iter().map(|hash| hash.as_bytes()));
         Ok(Response::new(proto::ProveConsistencyResponse { proof }))
     }

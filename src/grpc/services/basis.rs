@@ -28,11 +28,10 @@ impl BasisService for Services {
             STATEMENT,
         );
         let (requested, parent, statement) = fields.all((requested, parent, statement))?;
-        let recorded = self
+        let (name, receipt) = self
             .exchange
             .record_basis(call.caller(), &parent, requested, statement)
-            .await;
-        let (name, receipt) = call.settled(&self.exchange, recorded).await?;
+            .await?;
         Ok(Response::new(proto::RecordBasisResponse {
             name: name.to_string(),
             receipt: Some(call.receipt(&receipt)?),
@@ -48,7 +47,7 @@ impl BasisService for Services {
         let name = fields.basis("name", &message.name);
         let (name,) = fields.all((name,))?;
         let basis = self.exchange.basis(call.caller(), &name).await;
-        let basis = call.settled(&self.exchange, basis).await?;
+        let basis = call.read(&self.exchange, basis).await?;
         let basis = Some(view(basis));
         Ok(Response::new(proto::GetBasisResponse { basis }))
     }
@@ -70,7 +69,7 @@ impl BasisService for Services {
             .exchange
             .bases(call.caller(), &parent, case, page)
             .await;
-        let bases = call.settled(&self.exchange, bases).await?;
+        let bases = call.read(&self.exchange, bases).await?;
         Ok(Response::new(proto::ListBasesResponse {
             bases: bases.items.into_iter().map(view).collect(),
             next_page_token: bases.next,
@@ -95,8 +94,7 @@ impl BasisService for Services {
         let receipt = self
             .exchange
             .withdraw_basis(call.caller(), &name, requested, statement)
-            .await;
-        let receipt = call.settled(&self.exchange, receipt).await?;
+            .await?;
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::WithdrawBasisResponse { receipt }))
     }

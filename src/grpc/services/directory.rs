@@ -2,6 +2,7 @@
 
 use super::Services;
 use crate::domain::vocabulary::DeclaredCapacity;
+use crate::exchange::Refusal;
 use crate::exchange::directory::{AgencyEntry, Digest};
 use crate::grpc::call::{About, Call};
 use crate::grpc::fields::{self, Fields};
@@ -25,8 +26,7 @@ impl DirectoryService for Services {
         let directory = self
             .exchange
             .directory(call.caller(), message.known_digest)
-            .await;
-        let directory = call.settled(&self.exchange, directory).await?;
+            .await?;
         Ok(Response::new(proto::GetDirectoryResponse {
             agencies: directory.agencies.into_iter().map(view).collect(),
             digest: Some(digest(&call, &directory.digest)?),
@@ -41,8 +41,7 @@ impl DirectoryService for Services {
         let mut fields = Fields::new();
         let name = fields.agency("name", &message.name);
         let (name,) = fields.all((name,))?;
-        let found = self.exchange.agency(call.caller(), &name).await;
-        let (agency, under) = call.settled(&self.exchange, found).await?;
+        let (agency, under) = self.exchange.agency(call.caller(), &name).await?;
         Ok(Response::new(proto::GetAgencyResponse {
             agency: Some(view(agency)),
             digest: Some(digest(&call, &under)?),
@@ -73,16 +72,15 @@ impl DirectoryService for Services {
             "must be a key bundle of at most 48 KiB",
         );
         let (requested, name, bundle) = fields.all((requested, name, bundle))?;
-        let published = if name == *agency {
-            self.exchange
-                .publish_key_bundle(agency, staff, requested, bundle)
-                .await
-        } else {
-            Err(crate::exchange::Refusal::NotPermitted)
-        };
-        let pseudonym = staff.map(Caller::staff);
-        let receipt = about
-            .settled(&self.exchange, agency, pseudonym, published)
+        if name != *agency {
+            let pseudonym = staff.map(Caller::staff);
+            return Err(about
+                .denied(&self.exchange, agency, pseudonym, Refusal::NotPermitted)
+                .await);
+        }
+        let receipt = self
+            .exchange
+            .publish_key_bundle(agency, staff, requested, bundle)
             .await?;
         let receipt = Some(about.receipt(&receipt)?);
         Ok(Response::new(proto::PublishKeyBundleResponse { receipt }))
@@ -101,8 +99,7 @@ impl DirectoryService for Services {
         let receipt = self
             .exchange
             .declare_capacity(call.caller(), &name, requested, capacity)
-            .await;
-        let receipt = call.settled(&self.exchange, receipt).await?;
+            .await?;
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::DeclareCapacityResponse { receipt }))
     }
@@ -111,9 +108,8 @@ impl DirectoryService for Services {
         &self,
         request: Request<proto::GetProtocolRequest>,
     ) -> Result<Response<proto::GetProtocolResponse>, Status> {
-        let (call, message) = Call::of(request)?;
-        let protocol = self.exchange.protocol(message.version).await;
-        let protocol = call.settled(&self.exchange, protocol).await?;
+        let (_, message) = Call::of(request)?;
+        let protocol = self.exchange.protocol(message.version).await?;
         Ok(Response::new(proto::GetProtocolResponse {
             version: protocol.version,
             toml: protocol.toml.into_bytes(),

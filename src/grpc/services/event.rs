@@ -53,7 +53,7 @@ impl EventService for Services {
             .exchange
             .watch(call.caller(), &parent, &message.resume_token)
             .await;
-        let watch = call.settled(&self.exchange, watch).await?;
+        let watch = call.read(&self.exchange, watch).await?;
         let (bells, stream) = mpsc::channel(WAITING_MAX);
         let ringing = Ringing {
             exchange: self.exchange.clone(),

@@ -27,7 +27,7 @@ impl OfferService for Services {
         let page = fields.page(message.page_size, message.page_token);
         let (parent, page) = fields.all((parent, page))?;
         let offers = self.exchange.offers(call.caller(), &parent, page).await;
-        let offers = call.settled(&self.exchange, offers).await?;
+        let offers = call.read(&self.exchange, offers).await?;
         Ok(Response::new(proto::ListOffersResponse {
             offers: offers.items.into_iter().map(view).collect(),
             next_page_token: offers.next,
@@ -43,7 +43,7 @@ impl OfferService for Services {
         let name = fields.offer("name", &message.name);
         let (name,) = fields.all((name,))?;
         let offer = self.exchange.offer(call.caller(), &name).await;
-        let offer = call.settled(&self.exchange, offer).await?;
+        let offer = call.read(&self.exchange, offer).await?;
         let offer = Some(view(offer));
         Ok(Response::new(proto::GetOfferResponse { offer }))
     }
@@ -57,8 +57,10 @@ impl OfferService for Services {
         let name = fields.offer("name", &message.name);
         let stage = fields.word::<Stage>("stage", message.stage);
         let (name, stage) = fields.all((name, stage))?;
-        let disclosure = self.exchange.open_parcel(call.caller(), &name, stage).await;
-        let disclosure = call.settled(&self.exchange, disclosure).await?;
+        let disclosure = self
+            .exchange
+            .open_parcel(call.caller(), &name, stage)
+            .await?;
         let (parcel, receipt) = disclosure.into_parts();
         Ok(Response::new(proto::OpenParcelResponse {
             parcel: Some(convert::sealed(parcel)),
@@ -75,8 +77,7 @@ impl OfferService for Services {
         let receipt = self
             .exchange
             .acknowledge_offer(call.caller(), &name, requested)
-            .await;
-        let receipt = call.settled(&self.exchange, receipt).await?;
+            .await?;
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::AcknowledgeOfferResponse { receipt }))
     }
@@ -97,11 +98,10 @@ impl OfferService for Services {
             message.places,
         );
         let (requested, name, pool, places) = fields.all((requested, name, pool, places))?;
-        let held = self
+        let (until, receipt) = self
             .exchange
             .hold_places(call.caller(), &name, requested, &pool, places)
-            .await;
-        let (until, receipt) = call.settled(&self.exchange, held).await?;
+            .await?;
         Ok(Response::new(proto::HoldPlacesResponse {
             receipt: Some(call.receipt(&receipt)?),
             expire_time: Some(fields::time(until)),
@@ -121,8 +121,7 @@ impl OfferService for Services {
         let receipt = self
             .exchange
             .accept_offer(call.caller(), &name, requested, places)
-            .await;
-        let receipt = call.settled(&self.exchange, receipt).await?;
+            .await?;
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::AcceptOfferResponse { receipt }))
     }
@@ -142,8 +141,7 @@ impl OfferService for Services {
         let receipt = self
             .exchange
             .decline_offer(call.caller(), &name, requested, reason, decliner)
-            .await;
-        let receipt = call.settled(&self.exchange, receipt).await?;
+            .await?;
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::DeclineOfferResponse { receipt }))
     }
@@ -157,8 +155,7 @@ impl OfferService for Services {
         let receipt = self
             .exchange
             .waitlist_offer(call.caller(), &name, requested)
-            .await;
-        let receipt = call.settled(&self.exchange, receipt).await?;
+            .await?;
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::WaitlistOfferResponse { receipt }))
     }
@@ -172,8 +169,7 @@ impl OfferService for Services {
         let receipt = self
             .exchange
             .check_in(call.caller(), &name, requested)
-            .await;
-        let receipt = call.settled(&self.exchange, receipt).await?;
+            .await?;
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::CheckInResponse { receipt }))
     }
@@ -191,8 +187,7 @@ impl OfferService for Services {
         let receipt = self
             .exchange
             .complete_offer(call.caller(), &name, requested, outcome)
-            .await;
-        let receipt = call.settled(&self.exchange, receipt).await?;
+            .await?;
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::CompleteOfferResponse { receipt }))
     }
@@ -211,8 +206,7 @@ impl OfferService for Services {
         let receipt = self
             .exchange
             .raise_alarm(call.caller(), &name, requested, stage, alarm)
-            .await;
-        let receipt = call.settled(&self.exchange, receipt).await?;
+            .await?;
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::RaiseAlarmResponse { receipt }))
     }

@@ -23,7 +23,7 @@ impl PlaceService for Services {
         let parent = fields.agency("parent", &message.parent);
         let (parent,) = fields.all((parent,))?;
         let pools = self.exchange.pools(call.caller(), &parent).await;
-        let pools = call.settled(&self.exchange, pools).await?;
+        let pools = call.read(&self.exchange, pools).await?;
         let pools = pools.iter().map(|(name, pool)| view(name, pool)).collect();
         Ok(Response::new(proto::ListPoolsResponse { pools }))
     }
@@ -49,11 +49,10 @@ impl PlaceService for Services {
             message.closed,
         );
         let (requested, name, total, closed) = fields.all((requested, name, total, closed))?;
-        let updated = self
+        let (pool, receipt) = self
             .exchange
             .update_pool(call.caller(), &name, requested, total, closed)
-            .await;
-        let (pool, receipt) = call.settled(&self.exchange, updated).await?;
+            .await?;
         Ok(Response::new(proto::UpdatePoolResponse {
             pool: Some(view(&name, &pool)),
             receipt: Some(call.receipt(&receipt)?),

@@ -29,8 +29,7 @@ impl ReferralService for Services {
         let made = self
             .exchange
             .create_referral(call.caller(), &parent, requested, referral)
-            .await;
-        let made = call.settled(&self.exchange, made).await?;
+            .await?;
         Ok(Response::new(proto::CreateReferralResponse {
             name: made.name.to_string(),
             offers: made.offers.iter().map(ToString::to_string).collect(),
@@ -47,7 +46,7 @@ impl ReferralService for Services {
         let name = fields.referral("name", &message.name);
         let (name,) = fields.all((name,))?;
         let referral = self.exchange.referral(call.caller(), &name).await;
-        let referral = call.settled(&self.exchange, referral).await?;
+        let referral = call.read(&self.exchange, referral).await?;
         let referral = Some(view(referral));
         Ok(Response::new(proto::GetReferralResponse { referral }))
     }
@@ -62,7 +61,7 @@ impl ReferralService for Services {
         let page = fields.page(message.page_size, message.page_token);
         let (parent, page) = fields.all((parent, page))?;
         let referrals = self.exchange.referrals(call.caller(), &parent, page).await;
-        let referrals = call.settled(&self.exchange, referrals).await?;
+        let referrals = call.read(&self.exchange, referrals).await?;
         Ok(Response::new(proto::ListReferralsResponse {
             referrals: referrals.items.into_iter().map(view).collect(),
             next_page_token: referrals.next,
@@ -81,11 +80,10 @@ impl ReferralService for Services {
             .present("offer", message.offer)
             .and_then(|offer| fields.within("offer", |fields| new_offer(fields, offer)));
         let (requested, referral, offer) = fields.all((requested, referral, offer))?;
-        let made = self
+        let (name, receipt) = self
             .exchange
             .add_offer(call.caller(), &referral, requested, offer)
-            .await;
-        let (name, receipt) = call.settled(&self.exchange, made).await?;
+            .await?;
         Ok(Response::new(proto::AddOfferResponse {
             name: name.to_string(),
             receipt: Some(call.receipt(&receipt)?),
@@ -109,8 +107,7 @@ impl ReferralService for Services {
         let receipt = self
             .exchange
             .deposit_parcel(call.caller(), &offer, requested, deposit)
-            .await;
-        let receipt = call.settled(&self.exchange, receipt).await?;
+            .await?;
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::DepositParcelResponse { receipt }))
     }
@@ -127,8 +124,7 @@ impl ReferralService for Services {
         let receipts = self
             .exchange
             .recall_referral(call.caller(), &name, requested)
-            .await;
-        let receipts = call.settled(&self.exchange, receipts).await?;
+            .await?;
         let receipts = call.receipts(&receipts)?;
         Ok(Response::new(proto::RecallReferralResponse { receipts }))
     }

@@ -16,7 +16,9 @@ use super::read::row_key;
 use crate::storage::engine::{Batch, Head, Life, StorageError, Table, Write};
 use crate::storage::limits;
 
-/// Longest frame that may use the headroom of a full disk, in bytes.
+/// Longest frame that may use the headroom of a full disk, in bytes, if it also erases or deletes something.
+///
+/// Withdrawal and erasure do; whoever groups operations tries them one by one after a refusal.
 const URGENT_BYTES_MAX: u64 = 64 << 10;
 
 /// What commits change; behind one lock.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use super::error::{OpenError, corrupt};
 use super::frame::sha256;
+use super::open::{LOCK_ATTEMPTS, LOCK_PAUSE};
 use super::payload::{Change, Facts, LOCATION_BYTES, Location, Reader};
 use super::recovery::Position;
 use crate::storage::engine::Head;
@@ -202,17 +203,31 @@ pub(super) struct IndexWriter {
 }
 
 fn open_sled(folder: &Path, cache_bytes: u64) -> sled::Result<sled::Db> {
-    sled::Config::new()
+    let config = sled::Config::new()
         .path(folder)
         .cache_capacity(cache_bytes)
         .flush_every_ms(Some(1_000))
-        .use_compression(false)
-        .open()
+        .use_compression(false);
+    // sled locks its file as well, and tells a lock apart by its words only.
+    for _ in 1..LOCK_ATTEMPTS {
+        match config.open() {
+            Err(sled::Error::Io(error)) if error.to_string().contains("acquire lock") => {
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            opened => return opened,
+        }
+    }
+    config.open()
 }
 
 impl IndexWriter {
-    /// Opens what is there and checks every row of it; `None` when it is not whole, or another store's.
-    pub(super) fn open(folder: &Path, cache_bytes: u64, genesis: Position) -> Option<IndexWriter> {
+    /// Opens what is there, checking every row if asked to; `None` when it is not whole, or another store's.
+    pub(super) fn open(
+        folder: &Path,
+        cache_bytes: u64,
+        genesis: Position,
+        check_rows: bool,
+    ) -> Option<IndexWriter> {
         let folder = folder.to_owned();
         // Of its own thread, since sled panics on some damaged files.
         let thread = std::thread::Builder::new().name("index-check".to_owned());
@@ -221,6 +236,12 @@ impl IndexWriter {
                 let db = open_sled(&folder, cache_bytes).ok()?;
                 let tree = (*db).clone();
                 let meta = Meta::parse(&tree.get(META_KEY).ok()??)?;
+                if meta.genesis != genesis.digest {
+                    return None;
+                }
+                if !check_rows {
+                    return Some(IndexWriter { db, tree, meta });
+                }
                 let mut found = Meta {
                     rows: 0,
                     sum: 0,
@@ -230,11 +251,7 @@ impl IndexWriter {
                     let (key, value) = row.ok()?;
                     found.add(&key, &value);
                 }
-                (found == meta && meta.genesis == genesis.digest).then_some(IndexWriter {
-                    db,
-                    tree,
-                    meta,
-                })
+                (found == meta).then_some(IndexWriter { db, tree, meta })
             })
             .ok()?;
         handle.join().ok().flatten()

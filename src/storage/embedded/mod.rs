@@ -33,7 +33,7 @@ mod trust;
 mod worker;
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, SystemTime};
 
@@ -67,7 +67,7 @@ pub struct Options {
     pub chunk_slots: u64,
     /// Free space that making a segment must leave for the index and the rest, in bytes; past it, batches are refused.
     pub keep_free_bytes: u64,
-    /// sled's cache in bytes.
+    /// sled's cache in bytes as they lie on disk; in memory they take many times that.
     pub index_cache_bytes: u64,
     /// Changes that may wait for the index; past it, commits wait too.
     pub backlog_changes_max: usize,
@@ -90,7 +90,7 @@ impl Default for Options {
             segment_bytes: 64 << 20,
             chunk_slots: 16_384,
             keep_free_bytes: 128 << 20,
-            index_cache_bytes: 8 << 20,
+            index_cache_bytes: 1 << 20,
             backlog_changes_max: 32_768,
             seal_after: Some(Duration::from_secs(1)),
             rebuild: false,
@@ -242,9 +242,10 @@ impl Drop for EmbeddedEngine {
         if let Some(index) = index
             && self.seal().is_ok()
         {
-            let synced = index.sync(&open::index_folder(&self.shared.folder));
-            let recorded = synced.and_then(|()| {
-                trust::record(&self.shared.io, &self.shared.folder, &trust::State::Clean)
+            let folder = open::index_folder(&self.shared.folder);
+            let recorded = index.sync(&folder).and_then(|()| {
+                let state = trust::State::Clean(trust::digest_files(&folder)?);
+                trust::record(&self.shared.io, &self.shared.folder, &state)
             });
             if let Err(error) = recorded {
                 tracing::warn!(%error, "the index was not left cleanly");
@@ -255,8 +256,12 @@ impl Drop for EmbeddedEngine {
 
 impl Shared {
     fn writer(&self) -> MutexGuard<'_, commit::Writer> {
-        // A panic in a commit leaves the journal failed or untouched, never half counted: see `commit`.
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+        self.writer.lock().unwrap_or_else(|poisoned| {
+            // A commit panicked, and nobody knows how far it came: the next start finds out.
+            let mut writer = poisoned.into_inner();
+            writer.journal.fail("an earlier commit panicked");
+            writer
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration;
 
 use super::commit::Writer;
 use super::error::{OpenError, corrupt};
@@ -17,7 +18,7 @@ use super::overlay::Overlay;
 use super::payload;
 use super::recovery::{self, Position};
 use super::segment::{Segment, Segments};
-use super::trust;
+use super::trust::{self, Trust};
 use super::{Opening, Options, Progress, Shared};
 
 /// Format of a store. A newer one is refused by name.
@@ -25,6 +26,12 @@ pub(super) const FORMAT: u32 = 1;
 
 /// Changes that a rebuild puts into one sled batch: bounds its memory.
 const CHANGES_PER_BATCH: usize = 4_096;
+
+/// How often a lock is tried before its holder is believed to be at work.
+pub(super) const LOCK_ATTEMPTS: u32 = 20;
+
+/// How long between two attempts.
+pub(super) const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 const STORE: &str = "store";
 const FIRST_LINE: &str = "safeconduct store";
@@ -130,11 +137,15 @@ fn lock(folder: &Path, is_new: bool) -> Result<File, OpenError> {
         .truncate(false)
         .mode(0o600)
         .open(folder.join("lock"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(OpenError::Locked),
-        Err(TryLockError::Error(error)) => Err(error.into()),
+    // A process that this one has just started holds its files too, until it runs its own program.
+    for _ in 0..LOCK_ATTEMPTS {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
     }
+    Err(OpenError::Locked)
 }
 
 /// Opens a store; the index writer goes to its thread.
@@ -246,11 +257,18 @@ fn open_index(
     let index = index_folder(folder);
     let cache = options.index_cache_bytes;
     let genesis = Position::genesis(store);
-    let usable = !options.rebuild && index.is_dir() && trust::is_trusted(folder);
-    if let Some(found) = usable
-        .then(|| IndexWriter::open(&index, cache, genesis))
-        .flatten()
-    {
+    let usable = !options.rebuild && index.is_dir();
+    let trust = if usable {
+        trust::of_index(folder, &index)
+    } else {
+        Trust::None
+    };
+    let found = match trust {
+        Trust::None => None,
+        Trust::Rows => IndexWriter::open(&index, cache, genesis, true),
+        Trust::Whole => IndexWriter::open(&index, cache, genesis, false),
+    };
+    if let Some(found) = found {
         trust::record(io, folder, &trust::State::Open)?;
         return Ok(found);
     }

@@ -20,6 +20,9 @@ pub struct BasisRecord {
     /// Case handle.
     #[prost(string, tag = "5")]
     pub case: String,
+    /// The certificate that the last basis statement was verified with, so that it can be read after its end.
+    #[prost(message, optional, tag = "6")]
+    pub signer: Option<super::agency::Signer>,
 }
 
 impl Record for BasisRecord {
@@ -39,4 +42,12 @@ pub struct CaseRecord {
 
 impl Record for CaseRecord {
     const TABLE: Table = Table::Case;
+}
+
+/// Says that a chain belongs to a case; the key says it all.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct CaseBasisRecord {}
+
+impl Record for CaseBasisRecord {
+    const TABLE: Table = Table::CaseBasis;
 }

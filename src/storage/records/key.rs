@@ -6,6 +6,7 @@
 use crate::domain::id::{
     AgencyId, BasisChainId, CaseHandle, OfferId, PoolId, ProposalId, ReferralId, RequestId,
 };
+use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::Stage;
 
 fn join(agency: &AgencyId, rest: &[&[u8]]) -> Vec<u8> {
@@ -69,6 +70,22 @@ pub fn referral(source: &AgencyId, referral: ReferralId) -> Vec<u8> {
 #[must_use]
 pub fn offer(offer: OfferId) -> Vec<u8> {
     offer.as_bytes().to_vec()
+}
+
+/// Of an offer among the deadlines.
+#[must_use]
+pub fn deadline(at: Timestamp, offer: OfferId) -> Vec<u8> {
+    let mut key = at.millis().to_be_bytes().to_vec();
+    key.extend_from_slice(offer.as_bytes());
+    key
+}
+
+/// The time and the offer of a deadline's key.
+#[must_use]
+pub fn split_deadline(key: &[u8]) -> Option<(Timestamp, OfferId)> {
+    let at = i64::from_be_bytes(key.get(..8)?.try_into().ok()?);
+    let offer: [u8; 16] = key.get(8..)?.try_into().ok()?;
+    Some((Timestamp::from_millis(at)?, OfferId::from_random(offer)))
 }
 
 /// Number of a stage in keys.

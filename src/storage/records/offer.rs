@@ -73,3 +73,11 @@ pub struct InboxRecord {
 impl Record for InboxRecord {
     const TABLE: Table = Table::Inbox;
 }
+
+/// Says when an offer lapses; the key says it all.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct DeadlineRecord {}
+
+impl Record for DeadlineRecord {
+    const TABLE: Table = Table::Deadline;
+}

@@ -23,7 +23,7 @@ pub(super) fn scratch() -> TempDir {
 /// Small files, so that a test makes many stores quickly; segments roll often.
 pub(super) fn small() -> Options {
     Options {
-        first_segment_bytes: 32 << 10,
+        first_segment_bytes: 24 << 10,
         segment_bytes: 48 << 10,
         chunk_slots: 8,
         keep_free_bytes: 0,
@@ -214,6 +214,8 @@ fn many_batches_roll_over_many_segments_and_survive_reopening() {
     check_store(&engine, &[&model]);
     drop(engine);
     assert!(folder.path().join("journal/0000000003.segment").exists());
+    let trust = trust::of_index(folder.path(), &folder.path().join("index"));
+    assert_eq!(trust, trust::Trust::Whole);
     let engine = EmbeddedEngine::open(folder.path(), small()).unwrap();
     assert_eq!(engine.opening(), Opening::default());
     check_store(&engine, &[&model]);

@@ -1,0 +1,72 @@
+//! The town is founded.
+
+use crate::client::error::ClientError;
+use crate::demo::narrate::{Narrator, Stop};
+use crate::demo::town::{Town, TownError, TownOptions};
+use crate::domain::vocabulary::StaffRole;
+
+/// Builds the town, telling each step.
+pub(super) async fn the_town(narrator: &mut Narrator, options: TownOptions) -> Result<Town, Stop> {
+    narrator.act("A town is founded");
+    narrator.tell("Nobody in this story is real. The router is a process of its own.");
+    let mut town = narrator.need(
+        "A certificate authority, two administrators, and a log that begins: router init \
+         pinned their keys, router run listens with TLS 1.3 and client certificates.",
+        Town::begin(&options),
+    )?;
+    narrator.need(
+        "The operator publishes its keys. It may enrol, and may read nothing.",
+        town.open_operator().await,
+    )?;
+    narrator.need(
+        "The members' information-sharing protocol is in force, under two signatures.",
+        town.publish_protocol().await,
+    )?;
+    let mut enrolled = Ok(());
+    for member in &options.members {
+        enrolled = town.enrol(member).await;
+        if enrolled.is_err() {
+            break;
+        }
+    }
+    let count = options.members.len();
+    narrator.need(
+        &format!("{count} agencies are enrolled, each proposed by one and approved by the other."),
+        enrolled,
+    )?;
+    let mut joined = Ok(());
+    for member in &options.members {
+        joined = town.join(member).await;
+        if joined.is_err() {
+            break;
+        }
+    }
+    narrator.need(
+        "Each publishes sealing keys, staff keys and duties in a bundle that is an entry of the log.",
+        joined,
+    )?;
+    let mirrored = mirror_everywhere(&town, &options).await;
+    let records = narrator.need(
+        "Each mirrors the directory: two signatures, a certified key and a proof per record.",
+        mirrored,
+    )?;
+    narrator.tell(&format!("alpha sees {records} agencies."));
+    Ok(town)
+}
+
+/// Every agency mirrors what it may see; gives how many records alpha has.
+async fn mirror_everywhere(town: &Town, options: &TownOptions) -> Result<usize, TownError> {
+    let mut records = 0;
+    for member in &options.members {
+        let role = match member.id {
+            "ombud" => StaffRole::Auditor,
+            _ => StaffRole::Process,
+        };
+        let directory = town.desk(member.id, "desk", role)?.mirror().await;
+        let directory = directory.map_err(ClientError::from)?;
+        if member.id == "alpha" {
+            records = directory.members().count();
+        }
+    }
+    Ok(records)
+}
