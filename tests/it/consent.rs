@@ -17,7 +17,7 @@ use tokio::task::JoinSet;
 use tonic::Code;
 
 use crate::harness::scene::{
-    ACCEPTED, BED, DAY, TRIAGE, allow, ask_for_bed, bed_basis, closed, consent, facts, new_case,
+    ACCEPTED, BED, DAY, TRIAGE, allow, bed_basis, closed, consent, facts, new_case,
     one_bed, open,
 };
 use crate::harness::{World, own, run, world};

@@ -2,6 +2,7 @@
 
 pub mod forge;
 pub mod jose;
+pub mod normal;
 pub mod record;
 pub mod requests;
 pub mod scene;
@@ -101,6 +102,7 @@ impl World {
 pub fn members() -> Vec<MemberSpec> {
     let more = [
         ("beta", AgencyKind::Ngo),
+        ("alpha-house", AgencyKind::Shelter),
         ("csw", AgencyKind::ChildProtection),
         ("ident", AgencyKind::IdentificationAuthority),
         ("thief", AgencyKind::Ngo),
