@@ -46,6 +46,7 @@ pub fn create(file: &Path, origin: &str) -> Result<NoteSigner, KeyFileError> {
         .map_err(|cause| io(file, cause))?;
     writeln!(out, "{}", *text)
         .and_then(|()| out.sync_all())
+        .and_then(|()| sync_folder_of(file))
         .map_err(|cause| io(file, cause))?;
     signer(file, origin, &seed)
 }
@@ -81,6 +82,14 @@ pub fn refuse_open(file: &Path) -> Result<(), KeyFileError> {
         Ok(())
     } else {
         Err(KeyFileError::Open(file.to_owned()))
+    }
+}
+
+/// A name is durable only when its folder is.
+fn sync_folder_of(file: &Path) -> std::io::Result<()> {
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => std::fs::File::open(folder)?.sync_all(),
+        _ => std::fs::File::open(".")?.sync_all(),
     }
 }
 

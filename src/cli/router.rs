@@ -25,6 +25,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+/// How long the end of the process waits for work on blocking threads.
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Begin a log, or run the router over it.
 #[derive(Debug, Args)]
 pub struct RouterCommand {
@@ -95,8 +98,12 @@ fn init(config: &Path, administrators: &[PathBuf], operator: AgencyId) -> Result
     let begun = EmbeddedEngine::create(&config.data_directory, Options::default())
         .map_err(Failure::settings)
         .and_then(|engine| {
-            Exchange::initialise(&engine, &mut settings(signer), &initialise)
-                .map_err(Failure::settings)
+            Exchange::initialise(&engine, &mut settings(signer), &initialise).map_err(|error| {
+                drop(engine);
+                // It was empty a moment ago, and nothing was begun in it.
+                let _ = std::fs::remove_dir_all(&config.data_directory);
+                Failure::settings(error)
+            })
         });
     if let Err(error) = begun {
         // The key signed nothing that anybody has seen.
@@ -117,7 +124,10 @@ fn run(config: &Path, until_stdin_closes: bool) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(Failure::settings)?;
-    runtime.block_on(serve(config, until_stdin_closes))
+    let outcome = runtime.block_on(serve(config, until_stdin_closes));
+    // A commit that hangs on a broken disk must not keep the process from ending.
+    runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
+    outcome
 }
 
 async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Failure> {

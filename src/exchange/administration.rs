@@ -266,8 +266,8 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotFound`], [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`]; [`Refusal::ReferralState`] when it
-    /// took effect before, or the same administrator signed both.
+    /// [`Refusal::NotFound`], [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`];
+    /// [`Refusal::ReferralState`] when it took effect before, or the same administrator signed both.
     pub async fn approve(
         &self,
         caller: &Caller,

@@ -60,6 +60,9 @@ impl Default for BasisCache {
     }
 }
 
+/// A chain's head record, and the basis that it holds; none for a withdrawal.
+pub(super) type Head = (BasisRecord, Option<Arc<Basis>>);
+
 /// What is wrong with a signed statement, as a refusal.
 pub(super) fn statement_refusal(error: StatementError, otherwise: Refusal) -> Refusal {
     match error {
@@ -70,12 +73,12 @@ pub(super) fn statement_refusal(error: StatementError, otherwise: Refusal) -> Re
 }
 
 impl Snapshot<'_> {
-    /// The head of a chain, parsed; `None` inside for a withdrawal.
+    /// The head of a chain, parsed.
     pub(super) fn basis(
         &mut self,
         source: &AgencyId,
         chain: BasisChainId,
-    ) -> Result<Option<(BasisRecord, Option<Arc<Basis>>)>, Refusal> {
+    ) -> Result<Option<Head>, Refusal> {
         let found = self.versioned::<BasisRecord>(key::basis(source, chain))?;
         let Some((record, version)) = found else {
             return Ok(None);

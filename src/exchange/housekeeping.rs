@@ -164,8 +164,11 @@ impl Exchange {
         }
     }
 
-    /// Keeps house until nothing can be committed any more; run it as a task and drop it with the exchange.
+    /// Keeps house until nothing can be committed any more; run it as a task and abort it to let the exchange go.
     pub async fn keep_house(self: Arc<Self>) {
+        if let Err(refusal) = self.resume().await {
+            tracing::error!(alarm = true, %refusal, "withdrawals that a crash cut off are not finished");
+        }
         let now = Instant::now();
         let mut tick = interval_at(now, TICK_EVERY);
         let mut sweep = interval_at(now + SWEEP_EVERY, SWEEP_EVERY);

@@ -39,7 +39,6 @@ impl Disclosure {
     }
 
     /// The parcel and the receipt.
-    #[must_use]
     pub fn into_parts(self) -> (SealedParcel, Receipt) {
         (self.parcel, self.receipt)
     }

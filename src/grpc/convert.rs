@@ -143,3 +143,6 @@ pub fn receipt(receipt: &Receipt, known: u64) -> Result<proto::Receipt, Refusal>
 pub fn hashes<'a>(hashes: impl IntoIterator<Item = &'a [u8; 32]>) -> Vec<Vec<u8>> {
     hashes.into_iter().map(|hash| hash.to_vec()).collect()
 }
+
+#[cfg(test)]
+mod tests;

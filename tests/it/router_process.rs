@@ -195,6 +195,26 @@ fn a_log_is_never_begun_twice_and_never_silently() {
 
     let alone = deployment.run(&INIT[..6]);
     assert_eq!(alone.status.code(), Some(78));
+}
+
+#[test]
+fn an_init_that_fails_leaves_nothing_behind() {
+    let deployment = Deployment::new();
+    let second = fs::read(deployment.path("second.pem")).expect("read");
+    fs::copy(deployment.path("first.pem"), deployment.path("second.pem")).expect("copied");
+    let one_person = deployment.run(&INIT);
+    assert_eq!(one_person.status.code(), Some(78), "{one_person:?}");
+    assert!(!deployment.path("log.key").exists());
+    assert!(!deployment.path("store").exists());
+    fs::write(deployment.path("second.pem"), second).expect("written");
+    deployment.init();
+}
+
+#[test]
+fn the_command_line_is_checked_first() {
+    let deployment = Deployment::new();
+    let alone = deployment.run(&INIT[..6]);
+    assert_eq!(alone.status.code(), Some(78));
     let nothing = deployment.run(&["router", "init"]);
     assert_eq!(nothing.status.code(), Some(2));
 }

@@ -17,6 +17,9 @@ use std::collections::{BTreeMap, HashMap};
 /// Doorbells kept for an agency; who resumes from before them must list.
 pub const DOORBELLS_KEPT: u64 = 10_000;
 
+/// An entry's bytes, and its opening with the decision's bytes.
+type Encoded = (Vec<u8>, Option<(Opening, Vec<u8>)>);
+
 /// What a batch needs to know of the store.
 pub(super) trait Versions {
     /// The version of a key as the store stands; zero for absent. `since`: see [`Change::since`].
@@ -156,7 +159,7 @@ impl Building {
 
     fn append(
         &mut self,
-        entries: Vec<(Vec<u8>, Option<(Opening, Vec<u8>)>)>,
+        entries: Vec<Encoded>,
         writes: Vec<Write>,
         placed: Placed,
         answer: Answer,
