@@ -238,7 +238,7 @@ fn a_revoked_certificate_loses_its_connection_and_gets_no_other() {
 #[test]
 fn stale_revocation_lists_fail_closed() {
     run(async {
-        let mut own = own(&["alpha"], "info").await;
+        let mut own = own(&["alpha", "thief"], "info").await;
         let wire = own.world.wire("alpha", StaffRole::Caseworker);
         wire.raw(CHECKPOINT, Vec::new()).await.unwrap();
         own.town.authority().publish_lists_for(Duration::from_secs(3)).unwrap();
