@@ -2,15 +2,12 @@
 
 use std::fmt::Write as _;
 
-use safeconduct::client::agency::Desk;
-use safeconduct::client::error::ClientError;
 use safeconduct::client::source::Candidate;
-use safeconduct::domain::basis::Basis;
-use safeconduct::domain::label::{Label, LabelSet};
+use safeconduct::domain::label::LabelSet;
 use safeconduct::domain::vocabulary::{Asked, Purpose, Stage};
 
 use crate::harness::record::FullRecord;
-use crate::harness::scene::{allow, consent, new_case, open, tonight};
+use crate::harness::scene::{allow, consent, new_case, open, permitted, tonight};
 use crate::harness::{World, run, world};
 
 const GOLDEN: &str = "tests/golden/minimisation.txt";
@@ -36,21 +33,6 @@ const RECIPIENTS: [(&str, Purpose); 9] = [
 
 const STAGES: [Stage; 3] = [Stage::Triage, Stage::Accepted, Stage::InCare];
 
-/// Everything that the source's own gate lets through, label by label.
-fn permitted(source: &Desk, basis: &Basis, purpose: Purpose, stage: Stage, record: &FullRecord) -> LabelSet {
-    Label::all()
-        .filter(|&label| {
-            let fields = record.cut([label].into_iter().collect());
-            assert!(!fields.is_empty(), "the record has something under {label}");
-            match source.seal(basis, purpose, stage, fields) {
-                Ok(_) => true,
-                Err(ClientError::Gate(_)) => false,
-                Err(other) => panic!("{label}: {other}"),
-            }
-        })
-        .collect()
-}
-
 /// Asks, answers and opens; gives what was read at each stage.
 async fn told(world: &World, to: &str, purpose: Purpose, asked: Asked) -> [LabelSet; 3] {
     let source = world.source("alpha");
@@ -59,7 +41,9 @@ async fn told(world: &World, to: &str, purpose: Purpose, asked: Asked) -> [Label
     let mut draft = consent(&source, case, to, purpose, LabelSet::ALL);
     draft.allows = vec![allow(&source, purpose, LabelSet::ALL, asked)];
     let basis = source.record_basis(draft).await.unwrap();
-    let sets = STAGES.map(|stage| permitted(&source, &basis, purpose, stage, &record));
+    let everything = record.cut(LabelSet::ALL);
+    assert_eq!(everything.iter().map(|field| field.label).collect::<LabelSet>(), LabelSet::ALL);
+    let sets = STAGES.map(|stage| permitted(&source, &basis, purpose, stage));
     let parcels = STAGES.iter().zip(sets).filter(|(_, set)| !set.is_empty());
     let candidate = Candidate {
         basis: &basis,

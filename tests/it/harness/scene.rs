@@ -8,6 +8,7 @@ use safeconduct::client::random::SystemRandom;
 use safeconduct::client::recipient::OfferView;
 use safeconduct::client::source::{Ask, BasisDraft, Candidate, SentReferral};
 use safeconduct::domain::basis::{Allow, Basis};
+use safeconduct::domain::gate::{BasisHead, Proposal, permit};
 use safeconduct::domain::id::{CaseHandle, OfferId};
 use safeconduct::domain::label::{Label, LabelSet};
 use safeconduct::domain::random::Random as _;
@@ -153,4 +154,22 @@ pub async fn open(
 ) -> Result<safeconduct::envelope::open::OpenedParcel, ClientError> {
     let view: OfferView = recipient.offer(offer).await?;
     recipient.open(&view, stage).await
+}
+
+/// Every label that the gate lets `basis`'s recipient have at `stage`; asked here as the source's desk asks it.
+pub fn permitted(source: &Desk, basis: &Basis, purpose: Purpose, stage: Stage) -> LabelSet {
+    let agency = source.agency();
+    let (directory, protocol) = (agency.directory().unwrap(), agency.protocol().unwrap());
+    let permitted = Label::all().filter(|&label| {
+        let proposal = Proposal {
+            source: agency.id(),
+            recipient: &basis.recipient,
+            recipient_kind: directory.member(&basis.recipient).unwrap().kind,
+            purpose,
+            stage,
+            labels: [label].into_iter().collect(),
+        };
+        permit(&proposal, BasisHead::InForce(basis), &protocol, source.now()).is_ok()
+    });
+    permitted.collect()
 }
