@@ -8,11 +8,13 @@ use safeconduct::client::agency::Desk;
 use safeconduct::client::session::request_id;
 use safeconduct::client::source::Candidate;
 use safeconduct::domain::id::CaseHandle;
-use safeconduct::domain::vocabulary::{Purpose, Stage, StaffRole};
+use safeconduct::domain::vocabulary::{Purpose, StaffRole, Stage};
 use safeconduct::proto::v1;
 
 use crate::harness::record::FullRecord;
-use crate::harness::scene::{ACCEPTED, BED, TRIAGE, basis_for, closed, labels, new_case, open, tonight};
+use crate::harness::scene::{
+    ACCEPTED, BED, TRIAGE, basis_for, closed, labels, new_case, open, tonight,
+};
 use crate::harness::wire::Wire;
 use crate::harness::{World, run, world};
 
@@ -75,8 +77,10 @@ async fn holdings(world: &World, source: &Desk, case: CaseHandle, side: &Side<'_
         name: name.clone(),
         request_id: request_id(),
     };
-    let reply: v1::AcknowledgeOfferResponse =
-        wire.ask("OfferService/AcknowledgeOffer", &request).await.unwrap();
+    let reply: v1::AcknowledgeOfferResponse = wire
+        .ask("OfferService/AcknowledgeOffer", &request)
+        .await
+        .unwrap();
     held.extend(own_receipt(reply.receipt.unwrap()));
     held.extend(opened(&wire, &name, 1).await);
     let request = v1::AcceptOfferRequest {
@@ -84,7 +88,10 @@ async fn holdings(world: &World, source: &Desk, case: CaseHandle, side: &Side<'_
         request_id: request_id(),
         ..Default::default()
     };
-    let reply: v1::AcceptOfferResponse = wire.ask("OfferService/AcceptOffer", &request).await.unwrap();
+    let reply: v1::AcceptOfferResponse = wire
+        .ask("OfferService/AcceptOffer", &request)
+        .await
+        .unwrap();
     held.extend(own_receipt(reply.receipt.unwrap()));
     held.extend(opened(&wire, &name, 2).await);
 
@@ -110,7 +117,8 @@ async fn opened(wire: &Wire, name: &str, stage: i32) -> Vec<Vec<u8>> {
         name: name.to_owned(),
         stage,
     };
-    let reply: v1::OpenParcelResponse = wire.ask("OfferService/OpenParcel", &request).await.unwrap();
+    let reply: v1::OpenParcelResponse =
+        wire.ask("OfferService/OpenParcel", &request).await.unwrap();
     let parcel = reply.parcel.unwrap();
     let mut held = own_receipt(reply.receipt.unwrap());
     for part in parcel.statement.split(|&byte| byte == b'.') {
@@ -127,13 +135,21 @@ fn own_receipt(receipt: v1::Receipt) -> Vec<Vec<u8>> {
 }
 
 fn runs(held: &[Vec<u8>], length: usize) -> HashSet<&[u8]> {
-    held.iter().flat_map(|bytes| bytes.windows(length)).collect()
+    held.iter()
+        .flat_map(|bytes| bytes.windows(length))
+        .collect()
 }
 
 /// Runs that two recipients share and that no recipients of other people's cases do.
-fn joining<'a>(left: &'a [Vec<u8>], right: &'a [Vec<u8>], others: &[&'a [Vec<u8>]]) -> Vec<&'a [u8]> {
-    let mut shared: Vec<&[u8]> =
-        runs(left, RUN).intersection(&runs(right, RUN)).copied().collect();
+fn joining<'a>(
+    left: &'a [Vec<u8>],
+    right: &'a [Vec<u8>],
+    others: &[&'a [Vec<u8>]],
+) -> Vec<&'a [u8]> {
+    let mut shared: Vec<&[u8]> = runs(left, RUN)
+        .intersection(&runs(right, RUN))
+        .copied()
+        .collect();
     for other in others {
         let constant = runs(other, RUN - NEW);
         shared.retain(|run| !run.windows(RUN - NEW).any(|part| constant.contains(part)));
@@ -154,11 +170,19 @@ fn two_recipients_of_one_person_share_no_bytes_that_others_do_not() {
         let other_house = holdings(world, &source, new_case(), &HOUSE).await;
         let other_medic = holdings(world, &source, new_case(), &MEDIC).await;
         let found = joining(&left, &right, &[&other_house, &other_medic]);
-        let found: Vec<_> = found.iter().map(|run| String::from_utf8_lossy(run)).collect();
+        let found: Vec<_> = found
+            .iter()
+            .map(|run| String::from_utf8_lossy(run))
+            .collect();
         assert!(found.is_empty(), "{found:?}");
         let words = person.to_string();
         for bytes in left.iter().chain(&right) {
-            assert!(!bytes.windows(words.len()).any(|run| run == words.as_bytes()), "the case handle");
+            assert!(
+                !bytes
+                    .windows(words.len())
+                    .any(|run| run == words.as_bytes()),
+                "the case handle"
+            );
         }
     });
 }

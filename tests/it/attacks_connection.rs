@@ -68,7 +68,10 @@ async fn no_connection(world: &World, config: ClientConfig) {
         let mut byte = [0];
         let read = timeout(Duration::from_secs(10), stream.read(&mut byte)).await;
         let read = read.expect("a refused connection does not stay open");
-        assert!(read.is_err() || read.is_ok_and(|count| count == 0), "the router spoke");
+        assert!(
+            read.is_err() || read.is_ok_and(|count| count == 0),
+            "the router spoke"
+        );
     }
     assert!(call(world, config).await.is_err());
 }
@@ -128,12 +131,16 @@ fn a_certificate_not_yet_valid_does_not_connect() {
 
 #[test]
 fn a_servers_certificate_does_not_connect_as_a_client() {
-    run(refused_certificate(|profile| profile.usages = vec![Usage::Server]));
+    run(refused_certificate(|profile| {
+        profile.usages = vec![Usage::Server]
+    }));
 }
 
 #[test]
 fn a_signing_certificate_does_not_connect() {
-    run(refused_certificate(|profile| profile.usages = vec![Usage::Signing]));
+    run(refused_certificate(|profile| {
+        profile.usages = vec![Usage::Signing]
+    }));
 }
 
 #[test]
@@ -165,7 +172,11 @@ fn a_certificate_of_another_trust_domain_does_not_connect() {
 fn tls_1_2_does_not_connect() {
     run(async {
         let world = world().await;
-        let leaf = shared_town().await.authority().issue(&profile("thief")).unwrap();
+        let leaf = shared_town()
+            .await
+            .authority()
+            .issue(&profile("thief"))
+            .unwrap();
         no_connection(world, versioned(world, &leaf, &rustls::version::TLS12)).await;
     });
 }
@@ -175,11 +186,18 @@ fn tls_1_2_does_not_connect() {
 fn the_same_settings_with_tls_1_3_connect() {
     run(async {
         let world = world().await;
-        let leaf = shared_town().await.authority().issue(&profile("thief")).unwrap();
+        let leaf = shared_town()
+            .await
+            .authority()
+            .issue(&profile("thief"))
+            .unwrap();
         let config = versioned(world, &leaf, &rustls::version::TLS13);
         let channel = channel_with(&world.address, config).unwrap();
         // Without a token, but with an answer.
-        let refused = Wire::bare(channel).raw(CHECKPOINT, Vec::new()).await.unwrap_err();
+        let refused = Wire::bare(channel)
+            .raw(CHECKPOINT, Vec::new())
+            .await
+            .unwrap_err();
         assert_eq!(refused.code(), tonic::Code::Unauthenticated);
     });
 }
@@ -216,17 +234,27 @@ fn a_revoked_certificate_loses_its_connection_and_gets_no_other() {
             resume_token: String::new(),
         };
         let mut stream = wire.stream("EventService/Watch", &watch).await.unwrap();
-        assert!(stream.message().await.unwrap().is_some(), "a heartbeat comes at once");
+        assert!(
+            stream.message().await.unwrap().is_some(),
+            "a heartbeat comes at once"
+        );
         wire.raw(CHECKPOINT, Vec::new()).await.unwrap();
 
         let agency = "leaver".parse().unwrap();
-        shared_town().await.authority().revoke_agency(&agency).unwrap();
+        shared_town()
+            .await
+            .authority()
+            .revoke_agency(&agency)
+            .unwrap();
 
         let ended = timeout(REVOKED_WITHIN, async {
             while let Ok(Some(_)) = stream.message().await {}
         });
         ended.await.expect("the open stream ends");
-        assert!(wire.raw(CHECKPOINT, Vec::new()).await.is_err(), "the open connection");
+        assert!(
+            wire.raw(CHECKPOINT, Vec::new()).await.is_err(),
+            "the open connection"
+        );
         let keys = world.agency("leaver").keys().tls();
         no_connection(world, tls_config(&world.trust.roots, Some(keys)).unwrap()).await;
         let other = world.wire("house2", StaffRole::Intake);
@@ -241,7 +269,10 @@ fn stale_revocation_lists_fail_closed() {
         let mut own = own(&["alpha", "thief"], "info").await;
         let wire = own.world.wire("alpha", StaffRole::Caseworker);
         wire.raw(CHECKPOINT, Vec::new()).await.unwrap();
-        own.town.authority().publish_lists_for(Duration::from_secs(3)).unwrap();
+        own.town
+            .authority()
+            .publish_lists_for(Duration::from_secs(3))
+            .unwrap();
         let refused = timeout(REVOKED_WITHIN, async {
             while wire.raw(CHECKPOINT, Vec::new()).await.is_ok() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
@@ -249,7 +280,11 @@ fn stale_revocation_lists_fail_closed() {
         });
         refused.await.expect("the open connection ends");
         let keys = own.world.agency("alpha").keys().tls();
-        no_connection(&own.world, tls_config(&own.world.trust.roots, Some(keys)).unwrap()).await;
+        no_connection(
+            &own.world,
+            tls_config(&own.world.trust.roots, Some(keys)).unwrap(),
+        )
+        .await;
 
         own.town.authority().publish_lists().unwrap();
         let back = timeout(REVOKED_WITHIN, async {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use safeconduct::domain::vocabulary::{Stage, StaffRole};
+use safeconduct::domain::vocabulary::{StaffRole, Stage};
 use tokio::task::JoinSet;
 use tonic::Code;
 
@@ -24,7 +24,10 @@ struct Dice(u64);
 
 impl Dice {
     fn roll(&mut self, below: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         let below = u64::try_from(below.max(1)).unwrap();
         usize::try_from((self.0 >> 33) % below).unwrap()
     }
@@ -73,7 +76,13 @@ impl Dice {
 async fn about(world: &World) -> About {
     let source = world.source("alpha");
     let bed = one_bed(&source, "alpha-house").await;
-    let draft = Draft::new("alpha-house", bed.basis.chain, BED, Stage::Triage, facts(TRIAGE));
+    let draft = Draft::new(
+        "alpha-house",
+        bed.basis.chain,
+        BED,
+        Stage::Triage,
+        facts(TRIAGE),
+    );
     let deposit = forge::seal(&source, draft, source.agency().keys().signer()).deposit();
     About {
         agency: "alpha".into(),
@@ -111,7 +120,9 @@ fn no_bytes_make_the_router_fail() {
     run(async {
         let mut own = own(&["alpha", "alpha-house", "ombud"], "warn").await;
         let count = std::env::var("SAFECONDUCT_FUZZ").ok();
-        let count = count.and_then(|count| count.parse().ok()).unwrap_or(MUTATIONS);
+        let count = count
+            .and_then(|count| count.parse().ok())
+            .unwrap_or(MUTATIONS);
         let about = about(&own.world).await;
         let house = About {
             agency: "alpha-house".into(),
@@ -120,7 +131,10 @@ fn no_bytes_make_the_router_fail() {
         let mut calls = about.all();
         calls.retain(|(method, _)| !method.starts_with("OfferService"));
         calls.extend(house.offers());
-        let wires: Vec<Wire> = calls.iter().map(|(method, _)| callers(&own.world, method)).collect();
+        let wires: Vec<Wire> = calls
+            .iter()
+            .map(|(method, _)| callers(&own.world, method))
+            .collect();
         let mut dice = Dice(SEED);
         let mut running = JoinSet::new();
         let mut codes: BTreeMap<String, usize> = BTreeMap::new();
@@ -137,8 +151,16 @@ fn no_bytes_make_the_router_fail() {
                     Ok(_) => "OK".to_owned(),
                     Err(status) => {
                         let refused = Refused::read(&status);
-                        let ours = [Code::Internal, Code::Unknown, Code::Unavailable, Code::DataLoss];
-                        assert!(!ours.contains(&refused.code), "case {case}, {method}: {refused:?}");
+                        let ours = [
+                            Code::Internal,
+                            Code::Unknown,
+                            Code::Unavailable,
+                            Code::DataLoss,
+                        ];
+                        assert!(
+                            !ours.contains(&refused.code),
+                            "case {case}, {method}: {refused:?}"
+                        );
                         refused.reason
                     }
                 }
@@ -150,6 +172,9 @@ fn no_bytes_make_the_router_fail() {
         assert!(own.town.router().is_running(), "{codes:?}");
         let log = std::fs::read_to_string(own.town.router().log_file()).unwrap();
         assert!(!log.contains("panic"), "{log}");
-        assert!(codes.len() > 3, "the mutations reach past the first check: {codes:?}");
+        assert!(
+            codes.len() > 3,
+            "the mutations reach past the first check: {codes:?}"
+        );
     });
 }

@@ -1,10 +1,10 @@
 //! A source that bypasses its own SDK meets the same gate at the router (invariants 12 and 15).
 
 use safeconduct::client::agency::Desk;
-use safeconduct::client::source::{AlsoAsked, to_proto};
+use safeconduct::client::source::AlsoAsked;
 use safeconduct::domain::basis::Basis;
 use safeconduct::domain::id::BasisChainId;
-use safeconduct::domain::vocabulary::{Asked, Purpose, Stage, StaffRole};
+use safeconduct::domain::vocabulary::{Asked, Purpose, StaffRole, Stage};
 use safeconduct::envelope::disclosure::Field;
 use safeconduct::envelope::keys::AgencySigner;
 use safeconduct::proto::v1;
@@ -12,7 +12,7 @@ use tonic::Code;
 
 use crate::harness::forge::{self, Draft, Forged};
 use crate::harness::scene::{
-    BED, DAY, TRIAGE, allow, basis_for, bed_basis, closed, consent, facts, new_case, whole_seconds,
+    BED, TRIAGE, allow, basis_for, bed_basis, closed, consent, facts, new_case, whole_seconds,
 };
 use crate::harness::wire::Refused;
 use crate::harness::{World, run, world};
@@ -58,14 +58,19 @@ fn an_honest_parcel_made_by_hand_is_taken_and_opens() {
         let made: v1::CreateReferralResponse = wire.ask(CREATE, &request).await.unwrap();
         let offer = made.offers[0].rsplit('/').next().unwrap().parse().unwrap();
         let house1 = world.intake("house1");
-        let opened = crate::harness::scene::open(&house1, offer, Stage::Triage).await.unwrap();
+        let opened = crate::harness::scene::open(&house1, offer, Stage::Triage)
+            .await
+            .unwrap();
         assert_eq!(opened.fields.len(), facts(TRIAGE).len());
     });
 }
 
 #[test]
 fn labels_beyond_the_basis_are_refused() {
-    run(refused_with(&["LANGUAGE/WHOLE", "THREAT/CODED"], "BASIS_NOT_COVERING"));
+    run(refused_with(
+        &["LANGUAGE/WHOLE", "THREAT/CODED"],
+        "BASIS_NOT_COVERING",
+    ));
 }
 
 #[test]
@@ -138,7 +143,12 @@ fn a_basis_for_one_recipient_carries_nothing_to_another() {
         let parcel = triage(&source, "house2", basis.chain, facts(TRIAGE));
         let refused = send(world, &source, &basis, "house2", &parcel).await;
         refused.is(Code::FailedPrecondition, "BASIS_NOT_ALLOWED");
-        let chainless = triage(&source, "house2", BasisChainId::from_random([8; 16]), facts(TRIAGE));
+        let chainless = triage(
+            &source,
+            "house2",
+            BasisChainId::from_random([8; 16]),
+            facts(TRIAGE),
+        );
         let refused = send(world, &source, &basis, "house2", &chainless).await;
         refused.is(Code::FailedPrecondition, "BASIS_NOT_ALLOWED");
     });
@@ -173,7 +183,10 @@ fn only_the_head_of_a_chain_counts() {
         let parcel = triage(&source, "house1", basis.chain, facts(TRIAGE));
         let less = closed(&["LANGUAGE/WHOLE"]);
         let allows = vec![allow(&source, BED, less, Asked::Specific)];
-        source.supersede_basis(&basis, allows, [2; 32]).await.unwrap();
+        source
+            .supersede_basis(&basis, allows, [2; 32])
+            .await
+            .unwrap();
         let refused = send(world, &source, &basis, "house1", &parcel).await;
         refused.is(Code::FailedPrecondition, "BASIS_NOT_COVERING");
     });
@@ -224,136 +237,14 @@ fn a_basis_of_another_source_is_as_one_that_does_not_exist() {
         let parcel = triage(&beta, "house1", alphas.chain, facts(TRIAGE));
         let foreign = send(world, &beta, &alphas, "house1", &parcel).await;
         let foreign = foreign.is(Code::FailedPrecondition, "BASIS_NOT_ALLOWED");
-        let parcel = triage(&beta, "house1", BasisChainId::from_random([7; 16]), facts(TRIAGE));
+        let parcel = triage(
+            &beta,
+            "house1",
+            BasisChainId::from_random([7; 16]),
+            facts(TRIAGE),
+        );
         let absent = send(world, &beta, &alphas, "house1", &parcel).await;
         assert_eq!(absent, foreign);
-    });
-}
-
-/// What the statement does not say, one change at a time: the router needs no key to see it.
-#[test]
-fn nothing_of_a_parcel_can_be_changed_after_signing() {
-    run(async {
-        let world = world().await;
-        let source = world.source("alpha");
-        let case = new_case();
-        let basis = bed_basis(&source, case, "house1").await;
-        let make = || triage(&source, "house1", basis.chain, facts(TRIAGE));
-        let other = make();
-        type Change = Box<dyn Fn(&mut Forged)>;
-        let changes: Vec<(&str, Change)> = vec![
-            ("a label", Box::new(|forged| {
-                forged.parcel.labels[0].label = "MEETING_POINT/WHOLE".parse().unwrap();
-            })),
-            ("a digest", Box::new(|forged| forged.parcel.labels[0].digest[31] ^= 1)),
-            ("a field more", Box::new(|forged| {
-                let again = forged.parcel.fields[0].clone();
-                forged.parcel.fields.push(again);
-            })),
-            ("a field less", Box::new(|forged| drop(forged.parcel.fields.pop()))),
-            ("a label less", Box::new(|forged| forged.parcel.labels.truncate(1))),
-            ("a pair less", Box::new(|forged| {
-                forged.parcel.labels.pop();
-                forged.parcel.fields.pop();
-            })),
-            ("the order", Box::new(|forged| forged.parcel.labels.reverse())),
-            ("a field's size", Box::new(|forged| forged.parcel.fields[0].truncate(100))),
-            ("the encapsulated key", {
-                let other = other.clone();
-                Box::new(move |forged| forged.parcel.enc.clone_from(&other.parcel.enc))
-            }),
-            ("the wrapped key", {
-                let other = other.clone();
-                Box::new(move |forged| forged.parcel.wrapped.clone_from(&other.parcel.wrapped))
-            }),
-            ("the statement", {
-                let other = other.clone();
-                Box::new(move |forged| forged.parcel.statement.clone_from(&other.parcel.statement))
-            }),
-            ("the salt", Box::new(|forged| forged.salt[0] ^= 1)),
-            ("the chain", Box::new(|forged| {
-                forged.chain = BasisChainId::from_random([6; 16]);
-            })),
-        ];
-        for (what, change) in changes {
-            let mut forged = make();
-            change(&mut forged);
-            let refused = send(world, &source, &basis, "house1", &forged).await;
-            assert_eq!(refused.code, Code::InvalidArgument, "{what}: {refused:?}");
-            let reasons = ["STATEMENT_INVALID", "INVALID_FIELD"];
-            assert!(reasons.contains(&refused.reason.as_str()), "{what}: {refused:?}");
-        }
-    });
-}
-
-#[test]
-fn a_statement_counts_for_its_own_source_recipient_and_stage() {
-    run(async {
-        let world = world().await;
-        let source = world.source("alpha");
-        let case = new_case();
-        let basis = bed_basis(&source, case, "house1").await;
-        let second = bed_basis(&source, case, "house2").await;
-
-        let beta = world.source("beta");
-        let draft = Draft::new("house1", basis.chain, BED, Stage::Triage, facts(TRIAGE));
-        let foreign = forge::seal(&source, draft.clone(), signer(&beta));
-        let refused = send(world, &source, &basis, "house1", &foreign).await;
-        refused.is(Code::InvalidArgument, "SIGNATURE_INVALID");
-
-        let theirs = forge::seal(&beta, draft, signer(&beta));
-        let refused = send(world, &source, &basis, "house1", &theirs).await;
-        refused.is(Code::InvalidArgument, "SIGNATURE_INVALID");
-
-        let mut replayed = triage(&source, "house1", second.chain, facts(TRIAGE));
-        let refused = send(world, &source, &second, "house2", &replayed).await;
-        refused.is(Code::InvalidArgument, "STATEMENT_INVALID");
-        replayed.parcel.statement.truncate(40);
-        let refused = send(world, &source, &second, "house2", &replayed).await;
-        assert_eq!(refused.code, Code::InvalidArgument);
-
-        let bed = crate::harness::scene::one_bed(&source, "house1").await;
-        let again = triage(&source, "house1", bed.basis.chain, facts(TRIAGE));
-        let twice = forge::referral(&source, bed.case, BED, &[(
-            "house1",
-            vec![again.deposit(), again.deposit()],
-        )]);
-        let wire = world.wire("alpha", StaffRole::Caseworker);
-        let refused = wire.refused(CREATE, &twice).await;
-        assert_eq!(refused.code, Code::InvalidArgument, "two parcels of one stage: {refused:?}");
-    });
-}
-
-#[test]
-fn a_parcel_that_outlives_its_bounds_is_refused() {
-    run(async {
-        let world = world().await;
-        let source = world.source("alpha");
-        let basis = bed_basis(&source, new_case(), "house1").await;
-        type Change = fn(&mut safeconduct::envelope::statement::ParcelClaims);
-        let changes: [(&str, Change); 4] = [
-            ("31 days", |claims| claims.expires = claims.issued.plus(31 * DAY)),
-            ("ended", |claims| {
-                claims.issued = claims.issued.minus(3 * DAY);
-                claims.expires = claims.issued.plus(DAY);
-            }),
-            ("from tomorrow", |claims| {
-                claims.issued = claims.issued.plus(2 * DAY);
-                claims.expires = claims.issued.plus(DAY);
-            }),
-            ("another key", |claims| claims.kid = "x".repeat(43)),
-        ];
-        for (what, change) in changes {
-            let mut forged = triage(&source, "house1", basis.chain, facts(TRIAGE));
-            let mut claims = forge::claims(&source, &forged);
-            change(&mut claims);
-            let Ok(statement) = claims.sign(signer(&source)) else {
-                continue;
-            };
-            forged.parcel.statement = statement;
-            let refused = send(world, &source, &basis, "house1", &forged).await;
-            assert_eq!(refused.code, Code::InvalidArgument, "{what}: {refused:?}");
-        }
     });
 }
 
@@ -375,17 +266,29 @@ fn later_deposits_meet_the_same_gate() {
             (Stage::Triage, "GENDER/WHOLE", "PROTOCOL_REFUSED"),
         ] {
             let parcel = forge::seal(&source, draft(stage, facts(&[labels])), signer(&source));
-            let refused = wire.refused("ReferralService/DepositParcel", &deposit(&parcel)).await;
+            let refused = wire
+                .refused("ReferralService/DepositParcel", &deposit(&parcel))
+                .await;
             refused.is(Code::FailedPrecondition, reason);
         }
         let other = bed_basis(&source, bed.case, "house2").await;
-        let elsewhere = Draft::new("house2", other.chain, BED, Stage::Accepted, facts(&["GENDER/WHOLE"]));
+        let elsewhere = Draft::new(
+            "house2",
+            other.chain,
+            BED,
+            Stage::Accepted,
+            facts(&["GENDER/WHOLE"]),
+        );
         let parcel = forge::seal(&source, elsewhere, signer(&source));
-        let refused = wire.refused("ReferralService/DepositParcel", &deposit(&parcel)).await;
+        let refused = wire
+            .refused("ReferralService/DepositParcel", &deposit(&parcel))
+            .await;
         assert!(
-            matches!(refused.code, Code::InvalidArgument | Code::FailedPrecondition),
+            matches!(
+                refused.code,
+                Code::InvalidArgument | Code::FailedPrecondition
+            ),
             "{refused:?}"
         );
-        assert_eq!(to_proto(parcel.parcel).labels.len(), 1);
     });
 }

@@ -1,15 +1,20 @@
 //! Names: another's are refused before anything is read, and what is not there looks like what may not be seen
 //! (invariant 22).
 
+use std::time::Duration;
+
 use safeconduct::client::source::AlsoAsked;
 use safeconduct::client::words;
 use safeconduct::domain::id::OfferId;
-use safeconduct::domain::vocabulary::{DeclineReason, Decliner, Stage, StaffRole};
+use safeconduct::domain::vocabulary::{Asked, DeclineReason, Decliner, StaffRole, Stage};
 use safeconduct::proto::v1;
 use tonic::Code;
 
 use crate::harness::requests::{About, Call};
-use crate::harness::scene::{ACCEPTED, TRIAGE, ask_for_bed, bed_basis, closed, facts, new_case, one_bed};
+use crate::harness::scene::{
+    ACCEPTED, BED, TRIAGE, allow, ask_for_bed, bed_basis, closed, consent, facts, new_case,
+    one_bed, whole_seconds,
+};
 use crate::harness::wire::{Refused, Wire};
 use crate::harness::{World, forge, run, world};
 
@@ -18,14 +23,12 @@ async fn real(world: &World) -> About {
     let source = world.source("alpha");
     let bed = one_bed(&source, "house1").await;
     let pool = "names".parse().unwrap();
-    world.intake("house1").update_pool(&pool, 4, 0).await.unwrap();
-    let draft = forge::Draft::new(
-        "house1",
-        bed.basis.chain,
-        crate::harness::scene::BED,
-        Stage::Triage,
-        facts(TRIAGE),
-    );
+    world
+        .intake("house1")
+        .update_pool(&pool, 4, 0)
+        .await
+        .unwrap();
+    let draft = forge::Draft::new("house1", bed.basis.chain, BED, Stage::Triage, facts(TRIAGE));
     let deposit = forge::seal(&source, draft, source.agency().keys().signer()).deposit();
     About {
         agency: "house1".into(),
@@ -62,7 +65,9 @@ async fn refusals(wire: &Wire, calls: Vec<Call>) -> Vec<(&'static str, Refused)>
     let mut refused = Vec::new();
     for (method, body) in calls {
         let status = wire.raw(method, body).await;
-        let status = status.err().unwrap_or_else(|| panic!("{method} was not refused"));
+        let status = status
+            .err()
+            .unwrap_or_else(|| panic!("{method} was not refused"));
         refused.push((method, Refused::read(&status)));
     }
     refused
@@ -162,26 +167,29 @@ fn absent_closed_withdrawn_declined_recalled_and_not_yet_are_one_answer() {
         let mut answers = Vec::new();
 
         let bed = one_bed(&source, "house1").await;
-        answers.push(("not accepted yet", open(&wire, "house1", bed.offer, 2).await));
+        answers.push((
+            "not accepted yet",
+            open(&wire, "house1", bed.offer, 2).await,
+        ));
         answers.push(("no such parcel", open(&wire, "house1", bed.offer, 3).await));
         source
-            .deposit(
-                bed.offer,
-                &bed.basis,
-                crate::harness::scene::BED,
-                Stage::Accepted,
-                facts(ACCEPTED),
-            )
+            .deposit(bed.offer, &bed.basis, BED, Stage::Accepted, facts(ACCEPTED))
             .await
             .unwrap();
-        answers.push(("deposited, not accepted yet", open(&wire, "house1", bed.offer, 2).await));
+        answers.push((
+            "deposited, not accepted yet",
+            open(&wire, "house1", bed.offer, 2).await,
+        ));
         let also = AlsoAsked {
             erase: false,
             leave: false,
         };
         source.withdraw_basis(&bed.basis, also).await.unwrap();
         answers.push(("withdrawn", open(&wire, "house1", bed.offer, 1).await));
-        answers.push(("withdrawn, later stage", open(&wire, "house1", bed.offer, 2).await));
+        answers.push((
+            "withdrawn, later stage",
+            open(&wire, "house1", bed.offer, 2).await,
+        ));
 
         let recalled = one_bed(&source, "house1").await;
         source.recall(recalled.sent.referral).await.unwrap();
@@ -205,14 +213,40 @@ fn absent_closed_withdrawn_declined_recalled_and_not_yet_are_one_answer() {
         answers.push(("closed", open(&wire, "house1", sent.offers[0].1, 1).await));
 
         let narrowed = one_bed(&source, "house1").await;
-        let allows = vec![crate::harness::scene::allow(
+        let allows = vec![allow(
             &source,
-            crate::harness::scene::BED,
+            BED,
             closed(&["LANGUAGE/WHOLE"]),
-            safeconduct::domain::vocabulary::Asked::Specific,
+            Asked::Specific,
         )];
-        source.supersede_basis(&narrowed.basis, allows, [1; 32]).await.unwrap();
-        answers.push(("no longer covered", open(&wire, "house1", narrowed.offer, 1).await));
+        source
+            .supersede_basis(&narrowed.basis, allows, [1; 32])
+            .await
+            .unwrap();
+        answers.push((
+            "no longer covered",
+            open(&wire, "house1", narrowed.offer, 1).await,
+        ));
+
+        let until = whole_seconds(source.now().plus(Duration::from_secs(2)));
+        let case = new_case();
+        let mut draft = consent(&source, case, "house1", BED, closed(TRIAGE));
+        draft.allows[0].until = until;
+        let basis = source.record_basis(draft).await.unwrap();
+        // By hand: the SDK does not seal for so short a time.
+        let draft = forge::Draft::new("house1", basis.chain, BED, Stage::Triage, facts(TRIAGE));
+        let parcel = forge::seal(&source, draft, source.agency().keys().signer());
+        let request = forge::referral(&source, case, BED, &[("house1", vec![parcel.deposit()])]);
+        let alpha = world.wire("alpha", StaffRole::Caseworker);
+        let made: v1::CreateReferralResponse = alpha
+            .ask("ReferralService/CreateReferral", &request)
+            .await
+            .unwrap();
+        let expired = made.offers[0].rsplit('/').next().unwrap().parse().unwrap();
+        while source.now() <= until {
+            tokio::task::yield_now().await;
+        }
+        answers.push(("expired", open(&wire, "house1", expired, 1).await));
 
         for (what, answer) in answers {
             assert_eq!(answer, never, "{what}");

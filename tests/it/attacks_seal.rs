@@ -6,7 +6,7 @@ use prost::Message as _;
 use safeconduct::client::error::ClientError;
 use safeconduct::domain::id::OfferId;
 use safeconduct::domain::label::Label;
-use safeconduct::domain::vocabulary::{Stage, StaffRole};
+use safeconduct::domain::vocabulary::{StaffRole, Stage};
 use safeconduct::envelope::disclosure::Field;
 use safeconduct::envelope::keys::AgencySigner;
 use safeconduct::envelope::open::OpenError;
@@ -22,7 +22,10 @@ use crate::harness::{World, run, world};
 const RING_MAX: Duration = Duration::from_secs(10);
 
 /// One offer to house1 of this parcel: what the recipient finds, and whether the source hears an alarm.
-async fn found(world: &World, forged: impl FnOnce(&Draft, &dyn AgencySigner) -> Forged) -> OpenError {
+async fn found(
+    world: &World,
+    forged: impl FnOnce(&Draft, &dyn AgencySigner) -> Forged,
+) -> OpenError {
     let source = world.source("alpha");
     let basis = bed_basis(&source, new_case(), "house1").await;
     let draft = Draft::new("house1", basis.chain, BED, Stage::Triage, facts(TRIAGE));
@@ -37,17 +40,25 @@ async fn found(world: &World, forged: impl FnOnce(&Draft, &dyn AgencySigner) -> 
     };
     let mut doorbells = wire.stream("EventService/Watch", &watch).await.unwrap();
     doorbells.message().await.unwrap();
-    let made: v1::CreateReferralResponse =
-        wire.ask("ReferralService/CreateReferral", &request).await.unwrap();
+    let made: v1::CreateReferralResponse = wire
+        .ask("ReferralService/CreateReferral", &request)
+        .await
+        .unwrap();
     let name = made.offers[0].clone();
     let offer: OfferId = name.rsplit('/').next().unwrap().parse().unwrap();
-    let error = open(&world.intake("house1"), offer, Stage::Triage).await.unwrap_err();
+    let error = open(&world.intake("house1"), offer, Stage::Triage)
+        .await
+        .unwrap_err();
     let ClientError::Parcel(error) = error else {
         panic!("{error:?}");
     };
     let alarm = timeout(RING_MAX, async {
         loop {
-            let bell = doorbells.message().await.unwrap().expect("the stream goes on");
+            let bell = doorbells
+                .message()
+                .await
+                .unwrap()
+                .expect("the stream goes on");
             let bell = v1::WatchResponse::decode(bell.as_slice()).unwrap();
             if bell.resource == name && bell.kind() == v1::EventKind::Alarm {
                 return;
@@ -67,7 +78,11 @@ fn ciphertexts_swapped_between_two_parcels_are_an_alarm() {
             let mut first = forge::seal(&source, draft.clone(), signer);
             let second = forge::seal(&source, draft.clone(), signer);
             let size = first.parcel.fields[0].len();
-            let same = second.parcel.fields.iter().find(|field| field.len() == size);
+            let same = second
+                .parcel
+                .fields
+                .iter()
+                .find(|field| field.len() == size);
             first.parcel.fields[0].clone_from(same.expect("most fields are of one size class"));
             first
         });
@@ -84,7 +99,9 @@ fn ciphertexts_swapped_within_a_parcel_are_an_alarm() {
             let mut forged = forge::seal(&source, draft.clone(), signer);
             let fields = &mut forged.parcel.fields;
             let size = fields[0].len();
-            let other = (1..fields.len()).find(|&at| fields[at].len() == size).unwrap();
+            let other = (1..fields.len())
+                .find(|&at| fields[at].len() == size)
+                .unwrap();
             fields.swap(0, other);
             forged
         });
@@ -116,7 +133,10 @@ fn a_field_that_tells_another_kind_of_thing_than_its_label_says_is_an_alarm() {
             // Nationality as language.
             ("nationality.citizenship", json!(["XX"])),
             // A punishable act under a list where it would be harmless, by value.
-            ("trafficking.exploitation@PUNISHABLE_ACTS", json!(["FORCED_CRIMINALITY"])),
+            (
+                "trafficking.exploitation@PUNISHABLE_ACTS",
+                json!(["FORCED_CRIMINALITY"]),
+            ),
             // An account in words as a language.
             ("statement.text", json!("what nobody agreed to")),
         ] {
@@ -145,7 +165,9 @@ fn a_label_outside_that_is_not_the_one_inside_is_an_alarm() {
         let error = found(world, |draft, signer| {
             let mut draft = draft.clone();
             let inside = facts(&["NATIONALITY/WHOLE"]).remove(0);
-            draft.fields.push((inside, "LANGUAGE/WHOLE".parse().unwrap()));
+            draft
+                .fields
+                .push((inside, "LANGUAGE/WHOLE".parse().unwrap()));
             forge::seal(&source, draft, signer)
         });
         assert_eq!(error.await, OpenError::Mislabelled);
@@ -164,7 +186,10 @@ fn a_punishable_value_is_cut_out_of_the_list_it_stands_in() {
     assert!(!told("FORCED_CRIMINALITY") && !told("SURVIVAL_SEX"));
     let punishable = facts(&["PUNISHABLE_ACTS/WHOLE"]);
     let paths: Vec<&str> = punishable.iter().map(|field| field.path.as_str()).collect();
-    assert!(paths.contains(&"trafficking.exploitation@PUNISHABLE_ACTS"), "{paths:?}");
+    assert!(
+        paths.contains(&"trafficking.exploitation@PUNISHABLE_ACTS"),
+        "{paths:?}"
+    );
     assert_eq!(labels(&["PUNISHABLE_ACTS/WHOLE"]).iter().count(), 1);
 }
 
@@ -177,7 +202,10 @@ fn one_parcel_id_under_two_statements_is_an_alarm() {
         let house1 = world.intake("house1");
         let bed = crate::harness::scene::one_bed(&source, "house1").await;
         let first = open(&house1, bed.offer, Stage::Triage).await.unwrap();
-        assert!(open(&house1, bed.offer, Stage::Triage).await.is_ok(), "a retry is lawful");
+        assert!(
+            open(&house1, bed.offer, Stage::Triage).await.is_ok(),
+            "a retry is lawful"
+        );
 
         let view = house1.offer(bed.offer).await.unwrap();
         let parcel = house1.fetch(bed.offer, Stage::Triage).await.unwrap();
@@ -188,7 +216,9 @@ fn one_parcel_id_under_two_statements_is_an_alarm() {
         claims.forward.hops = 1;
         let mut second = parcel.clone();
         second.statement = claims.sign(source.agency().keys().signer()).unwrap();
-        let error = house1.check(&second, &key, &view, Stage::Triage).unwrap_err();
+        let error = house1
+            .check(&second, &key, &view, Stage::Triage)
+            .unwrap_err();
         assert_eq!(error, OpenError::Replayed);
         assert!(error.alarm().is_some());
         assert!(!first.fields.is_empty());

@@ -33,7 +33,9 @@ async fn not_believed(what: &str, token: &str) {
     let nothing = refusal(&wire.with_authorization(None)).await;
     let nothing = nothing.is(Code::Unauthenticated, "AUTHENTICATION_FAILED");
     let refused = wire.with_token(token).raw(CHECKPOINT, Vec::new()).await;
-    let status = refused.err().unwrap_or_else(|| panic!("{what} was believed"));
+    let status = refused
+        .err()
+        .unwrap_or_else(|| panic!("{what} was believed"));
     assert_eq!(Refused::read(&status), nothing, "{what}");
 }
 
@@ -131,9 +133,15 @@ fn a_token_counts_for_its_own_time_router_and_agency() {
             ("expired", right(world).claim("exp", json!(now - 60))),
             ("not yet", right(world).claim("nbf", json!(now + 120))),
             ("issued later", right(world).claim("iat", json!(now + 120))),
-            ("eleven minutes", right(world).claim("exp", json!(now + 660))),
+            (
+                "eleven minutes",
+                right(world).claim("exp", json!(now + 660)),
+            ),
             ("a year", right(world).claim("exp", json!(now + 31_536_000))),
-            ("another router", right(world).claim("aud", json!("elsewhere.example"))),
+            (
+                "another router",
+                right(world).claim("aud", json!("elsewhere.example")),
+            ),
             ("another issuer", right(world).claim("iss", json!("beta"))),
         ] {
             not_believed(what, &token.signed()).await;
@@ -169,7 +177,10 @@ fn a_header_says_exactly_what_it_must() {
             let token = right(world).header(member, value.clone()).signed();
             // What is only to be ignored may be there; what changes the meaning may not.
             if matches!(member, "x5u" | "jku") {
-                let reply = wire(world).with_token(&token).raw(CHECKPOINT, Vec::new()).await;
+                let reply = wire(world)
+                    .with_token(&token)
+                    .raw(CHECKPOINT, Vec::new())
+                    .await;
                 if let Err(status) = reply {
                     Refused::read(&status).is(Code::Unauthenticated, "AUTHENTICATION_FAILED");
                 }

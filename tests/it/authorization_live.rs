@@ -22,7 +22,10 @@ const KINDS: [(&str, &str); 4] = [
 fn allowed() -> BTreeSet<String> {
     let golden = include_str!("../golden/authorization.txt");
     let mut allowed = BTreeSet::new();
-    for line in golden.lines().filter(|line| line.starts_with("/safeconduct.")) {
+    for line in golden
+        .lines()
+        .filter(|line| line.starts_with("/safeconduct."))
+    {
         let (head, roles) = line.split_once(": ").unwrap();
         allowed.extend(roles.split(' ').map(|role| format!("{head} {role}")));
     }
@@ -64,8 +67,15 @@ async fn by(world: &World, agency: &str, class: &str, allowed: &BTreeSet<String>
         for (method, streaming) in methods() {
             let may = allowed.contains(&format!("{method} {class} {}", role.name()));
             let answer = answer(&wire, &method, streaming).await;
-            let denied = answer.as_ref().is_some_and(|refused| refused.code == Code::PermissionDenied);
-            assert_eq!(!denied, may, "{method} by {agency} {}: {answer:?}", role.name());
+            let denied = answer
+                .as_ref()
+                .is_some_and(|refused| refused.code == Code::PermissionDenied);
+            assert_eq!(
+                !denied,
+                may,
+                "{method} by {agency} {}: {answer:?}",
+                role.name()
+            );
             if let Some(refused) = answer {
                 let codes = [
                     Code::PermissionDenied,
@@ -90,7 +100,10 @@ fn every_rpc_answers_each_role_and_kind_as_the_table_says() {
         for (agency, class) in KINDS {
             permitted.insert((agency, by(world, agency, class, &allowed).await));
         }
-        assert!(permitted.iter().all(|(_, count)| *count > 0), "{permitted:?}");
+        assert!(
+            permitted.iter().all(|(_, count)| *count > 0),
+            "{permitted:?}"
+        );
     });
 }
 

@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 use data_encoding::BASE64URL_NOPAD;
 use safeconduct::client::source::{AlsoAsked, Candidate};
 use safeconduct::domain::label::LabelSet;
-use safeconduct::domain::vocabulary::{DeclineReason, Decliner, Outcome, Purpose, Stage, StaffRole};
+use safeconduct::domain::vocabulary::{
+    DeclineReason, Decliner, Outcome, Purpose, StaffRole, Stage,
+};
 use safeconduct::envelope::keys::sha256;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::harness::record::{FullRecord, needles};
-use crate::harness::scene::{ACCEPTED, BED, TRIAGE, consent, labels, new_case, open, permitted, tonight};
-use crate::harness::{Own, own, run};
+use crate::harness::scene::{
+    ACCEPTED, BED, TRIAGE, consent, labels, new_case, open, permitted, tonight,
+};
+use crate::harness::{Own, assert_replays, own, run};
 
 /// Whom a person can tell most, with what may be told to each at triage and once accepted.
 const RECIPIENTS: [(&str, Purpose); 4] = [
@@ -24,7 +28,13 @@ const RECIPIENTS: [(&str, Purpose); 4] = [
 const STAGES: [Stage; 3] = [Stage::Triage, Stage::Accepted, Stage::InCare];
 
 /// Tells one recipient all that may be told, and lets it open everything and finish.
-async fn tell(own: &Own, record: &FullRecord, to: &str, purpose: Purpose, secret: &str) -> LabelSet {
+async fn tell(
+    own: &Own,
+    record: &FullRecord,
+    to: &str,
+    purpose: Purpose,
+    secret: &str,
+) -> LabelSet {
     let source = own.world.source("alpha");
     let case = new_case();
     let mut draft = consent(&source, case, to, purpose, LabelSet::ALL);
@@ -32,7 +42,9 @@ async fn tell(own: &Own, record: &FullRecord, to: &str, purpose: Purpose, secret
     let basis = source.record_basis(draft).await.unwrap();
     let sets = STAGES.map(|stage| permitted(&source, &basis, purpose, stage));
     let stages = STAGES.iter().zip(sets).filter(|(_, set)| !set.is_empty());
-    let parcels = stages.map(|(stage, set)| (*stage, record.cut(set))).collect();
+    let parcels = stages
+        .map(|(stage, set)| (*stage, record.cut(set)))
+        .collect();
     let candidate = Candidate {
         basis: &basis,
         parcels,
@@ -51,7 +63,9 @@ async fn tell(own: &Own, record: &FullRecord, to: &str, purpose: Purpose, secret
     if !sets[2].is_empty() {
         open(&desk, offer, Stage::InCare).await.unwrap();
     }
-    desk.complete(offer, Outcome::ServiceProvided).await.unwrap();
+    desk.complete(offer, Outcome::ServiceProvided)
+        .await
+        .unwrap();
     sets.into_iter().fold(LabelSet::EMPTY, LabelSet::union)
 }
 
@@ -83,7 +97,10 @@ async fn more(own: &Own, record: &FullRecord) {
             source.withdraw_basis(&basis, also).await.unwrap();
         } else {
             let reason = DeclineReason::RequiresPoliceReport;
-            house1.decline(offer, reason, Decliner::Agency).await.unwrap();
+            house1
+                .decline(offer, reason, Decliner::Agency)
+                .await
+                .unwrap();
         }
     }
 }
@@ -93,7 +110,10 @@ fn secrets(own: &Own) -> Vec<Vec<u8>> {
     let mut secrets = Vec::new();
     for agency in ["alpha", "house1", "medic", "law", "moi-atu"] {
         for file in files(&own.world.home(agency).join("keys")) {
-            if file.extension().is_some_and(|extension| extension == "seed") {
+            if file
+                .extension()
+                .is_some_and(|extension| extension == "seed")
+            {
                 let kept: serde_json::Value =
                     serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
                 let seed = BASE64URL_NOPAD.decode(kept["seed"].as_str().unwrap().as_bytes());
@@ -131,14 +151,19 @@ async fn metrics(own: &mut Own) -> Vec<u8> {
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut reply = Vec::new();
     stream.read_to_end(&mut reply).await.unwrap();
-    assert!(reply.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&reply));
+    assert!(
+        reply.starts_with(b"HTTP/1.1 200"),
+        "{}",
+        String::from_utf8_lossy(&reply)
+    );
     reply
 }
 
 /// The first needle that is found, with where.
 fn search(places: &[(String, Vec<u8>)], needles: &[Vec<u8>]) -> Option<String> {
     // One pass over each place: needles by their first eight bytes.
-    let mut by_head: std::collections::HashMap<&[u8], Vec<&[u8]>> = std::collections::HashMap::new();
+    let mut by_head: std::collections::HashMap<&[u8], Vec<&[u8]>> =
+        std::collections::HashMap::new();
     for needle in needles {
         by_head.entry(&needle[..8]).or_default().push(needle);
     }
@@ -147,8 +172,14 @@ fn search(places: &[(String, Vec<u8>)], needles: &[Vec<u8>]) -> Option<String> {
             let Some(candidates) = by_head.get(head) else {
                 continue;
             };
-            if let Some(needle) = candidates.iter().find(|needle| bytes[at..].starts_with(needle)) {
-                return Some(format!("{} in {name} at {at}", String::from_utf8_lossy(needle)));
+            if let Some(needle) = candidates
+                .iter()
+                .find(|needle| bytes[at..].starts_with(needle))
+            {
+                return Some(format!(
+                    "{} in {name} at {at}",
+                    String::from_utf8_lossy(needle)
+                ));
             }
         }
     }
@@ -168,16 +199,24 @@ fn nothing_of_a_person_is_found_in_the_routers_files_log_or_metrics() {
             told = told.union(tell(&own, &record, to, purpose, secret).await);
         }
         let untold = LabelSet::ALL.beyond(told);
-        assert!(untold.is_empty(), "some field was sent to nobody: {untold:?}");
+        assert!(
+            untold.is_empty(),
+            "some field was sent to nobody: {untold:?}"
+        );
         more(&own, &record).await;
 
+        assert_replays(&own.world);
         let metrics = metrics(&mut own).await;
         let secrets = secrets(&own);
         let router = own.town.router();
         router.kill();
         let mut places = vec![("metrics".to_owned(), metrics)];
         let log = std::fs::read(router.log_file()).unwrap();
-        assert!(log.len() > 10_000, "the log is at trace level: {} bytes", log.len());
+        assert!(
+            log.len() > 10_000,
+            "the log is at trace level: {} bytes",
+            log.len()
+        );
         places.push(("log".to_owned(), log));
         let mut stored = 0;
         for file in files(&router.store()) {
@@ -187,7 +226,10 @@ fn nothing_of_a_person_is_found_in_the_routers_files_log_or_metrics() {
             let name = file.file_name().unwrap().to_string_lossy().into_owned();
             assert!(!name.contains(mark));
         }
-        assert!(stored > 100_000, "the store holds the parcels: {stored} bytes");
+        assert!(
+            stored > 100_000,
+            "the store holds the parcels: {stored} bytes"
+        );
 
         let mut all = record.needles();
         all.extend(needles(secret.as_bytes()));
@@ -196,7 +238,10 @@ fn nothing_of_a_person_is_found_in_the_routers_files_log_or_metrics() {
 
         // The control: what may be there is found by the same search.
         let named = [b"agency=house1".to_vec(), b"agency:house1".to_vec()];
-        assert!(search(&places, &named).is_some(), "not even an agency's name is found");
+        assert!(
+            search(&places, &named).is_some(),
+            "not even an agency's name is found"
+        );
     });
 }
 
@@ -208,8 +253,14 @@ fn a_mark_is_found_however_it_is_written() {
         let text = [vec![b'x'; before], secret.to_vec(), b"yyy".to_vec()].concat();
         let encoded = BASE64URL_NOPAD.encode(&text).into_bytes();
         let places = [("text".to_owned(), encoded)];
-        assert!(search(&places, &needles(secret)).is_some(), "{before} before");
+        assert!(
+            search(&places, &needles(secret)).is_some(),
+            "{before} before"
+        );
     }
-    let places = [("hex".to_owned(), data_encoding::HEXLOWER.encode(secret).into_bytes())];
+    let places = [(
+        "hex".to_owned(),
+        data_encoding::HEXLOWER.encode(secret).into_bytes(),
+    )];
     assert!(search(&places, &needles(secret)).is_some());
 }

@@ -1,26 +1,19 @@
 //! Consent is a process: it narrows, ends, and is never more than it was asked for (R16, invariants 12 and 13).
 
-use std::collections::HashMap;
-
-use safeconduct::client::agency::Desk;
 use safeconduct::client::error::{ClientError, Reason};
 use safeconduct::client::source::{AlsoAsked, BasisDraft};
 use safeconduct::domain::basis::Basis;
 use safeconduct::domain::vocabulary::{
-    Asked, BasisKind, ChildTold, GivenBy, InterpreterClass, OfferState, Purpose, Stage, StaffRole,
+    Asked, BasisKind, ChildTold, GivenBy, InterpreterClass, OfferState, Purpose, StaffRole, Stage,
 };
 use safeconduct::envelope::basis_statement::BasisStatement;
-use safeconduct::ledger::decision::Decision;
-use safeconduct::ledger::entry::Opening;
 use safeconduct::proto::v1;
-use tokio::task::JoinSet;
 use tonic::Code;
 
 use crate::harness::scene::{
-    ACCEPTED, BED, DAY, TRIAGE, allow, bed_basis, closed, consent, facts, new_case,
-    one_bed, open,
+    ACCEPTED, BED, DAY, TRIAGE, allow, bed_basis, closed, consent, facts, new_case, one_bed, open,
 };
-use crate::harness::{World, own, run, world};
+use crate::harness::{run, world};
 
 const STOP: AlsoAsked = AlsoAsked {
     erase: false,
@@ -74,7 +67,8 @@ fn a_withdrawal_ends_no_placement_and_touches_no_other_recipient() {
         let bed = one_bed(&source, "house1").await;
         let care = &["LANGUAGE/WHOLE", "CARE_NEEDS/ACUITY"];
         let purpose = Purpose::MedicalCare;
-        let basis = crate::harness::scene::basis_for(&source, bed.case, "medic", purpose, closed(care));
+        let basis =
+            crate::harness::scene::basis_for(&source, bed.case, "medic", purpose, closed(care));
         let medics = basis.await;
         let sent = source
             .create_referral(
@@ -119,7 +113,8 @@ fn offers_that_were_not_accepted_close_with_the_withdrawal_and_no_reason_is_told
         for offer in [bed.offer, recalled.offer] {
             let name = format!("agencies/house1/offers/{offer}");
             let request = v1::GetOfferRequest { name };
-            let reply: v1::GetOfferResponse = wire.ask("OfferService/GetOffer", &request).await.unwrap();
+            let reply: v1::GetOfferResponse =
+                wire.ask("OfferService/GetOffer", &request).await.unwrap();
             let mut view = reply.offer.unwrap();
             view.name = String::new();
             view.decide_by = None;
@@ -137,7 +132,10 @@ fn what_is_narrowed_closes_and_opens_again_as_less() {
         let bed = one_bed(&source, "house1").await;
         let less = &["LANGUAGE/WHOLE", "AGE/CHILD_OR_ADULT"];
         let allows = vec![allow(&source, BED, closed(less), Asked::Specific)];
-        let narrowed = source.supersede_basis(&bed.basis, allows, [4; 32]).await.unwrap();
+        let narrowed = source
+            .supersede_basis(&bed.basis, allows, [4; 32])
+            .await
+            .unwrap();
         let old = open(&house1, bed.offer, Stage::Triage).await;
         assert_eq!(reason(old), Some(Reason::NotFound));
         source
@@ -162,7 +160,10 @@ fn a_chain_goes_forward_one_by_one() {
         };
         let skipped = source.supersede_basis(&skipped, allows(), [5; 32]).await;
         assert_eq!(reason(skipped), Some(Reason::BasisSequence));
-        source.supersede_basis(&basis, allows(), [5; 32]).await.unwrap();
+        source
+            .supersede_basis(&basis, allows(), [5; 32])
+            .await
+            .unwrap();
         let again = source.supersede_basis(&basis, allows(), [5; 32]).await;
         assert_eq!(reason(again), Some(Reason::BasisSequence));
         let elsewhere = Basis {
@@ -181,41 +182,75 @@ fn each_ground_keeps_within_its_bounds() {
         let world = world().await;
         let source = world.source("alpha");
         let crime = Purpose::CrimeReport;
-        let to_police = || consent(&source, new_case(), "moi-atu", crime, closed(&["LANGUAGE/WHOLE"]));
+        let to_police = || {
+            consent(
+                &source,
+                new_case(),
+                "moi-atu",
+                crime,
+                closed(&["LANGUAGE/WHOLE"]),
+            )
+        };
         let to_house = || consent(&source, new_case(), "house1", BED, closed(TRIAGE));
         let drafts: Vec<(&str, BasisDraft)> = vec![
-            ("police through a companion", BasisDraft {
-                interpreter: InterpreterClass::Companion,
-                ..to_police()
-            }),
-            ("police, not alone", BasisDraft {
-                asked_alone: false,
-                ..to_police()
-            }),
-            ("a name through a child", BasisDraft {
-                interpreter: InterpreterClass::Child,
-                allows: vec![allow(&source, BED, closed(&["IDENTITY/ALIAS"]), Asked::Specific)],
-                ..to_house()
-            }),
-            ("a child's duty to the police", BasisDraft {
-                kind: BasisKind::ChildSafeguarding,
-                given_by: GivenBy::NotApplicable,
-                child_told: ChildTold::Yes,
-                ..to_police()
-            }),
-            ("a complaint to a shelter", BasisDraft {
-                kind: BasisKind::Complaint,
-                ..to_house()
-            }),
-            ("an emergency for a shelter", BasisDraft {
-                kind: BasisKind::VitalInterest,
-                given_by: GivenBy::NotApplicable,
-                ..to_house()
-            }),
-            ("consent by nobody", BasisDraft {
-                given_by: GivenBy::NotApplicable,
-                ..to_house()
-            }),
+            (
+                "police through a companion",
+                BasisDraft {
+                    interpreter: InterpreterClass::Companion,
+                    ..to_police()
+                },
+            ),
+            (
+                "police, not alone",
+                BasisDraft {
+                    asked_alone: false,
+                    ..to_police()
+                },
+            ),
+            (
+                "a name through a child",
+                BasisDraft {
+                    interpreter: InterpreterClass::Child,
+                    allows: vec![allow(
+                        &source,
+                        BED,
+                        closed(&["IDENTITY/ALIAS"]),
+                        Asked::Specific,
+                    )],
+                    ..to_house()
+                },
+            ),
+            (
+                "a child's duty to the police",
+                BasisDraft {
+                    kind: BasisKind::ChildSafeguarding,
+                    given_by: GivenBy::NotApplicable,
+                    child_told: ChildTold::Yes,
+                    ..to_police()
+                },
+            ),
+            (
+                "a complaint to a shelter",
+                BasisDraft {
+                    kind: BasisKind::Complaint,
+                    ..to_house()
+                },
+            ),
+            (
+                "an emergency for a shelter",
+                BasisDraft {
+                    kind: BasisKind::VitalInterest,
+                    given_by: GivenBy::NotApplicable,
+                    ..to_house()
+                },
+            ),
+            (
+                "consent by nobody",
+                BasisDraft {
+                    given_by: GivenBy::NotApplicable,
+                    ..to_house()
+                },
+            ),
         ];
         for (what, draft) in drafts {
             let recorded = source.record_basis(draft).await;
@@ -258,106 +293,4 @@ fn a_statement_is_its_sources_own() {
         let refused = wire.refused("BasisService/RecordBasis", &theirs).await;
         assert_eq!(refused.code, Code::InvalidArgument, "{refused:?}");
     });
-}
-
-/// How often a withdrawal races an opening.
-const RACES: usize = 200;
-/// How many of them at a time.
-const TOGETHER: usize = 8;
-
-/// Invariant 13, and the order of the ledger that proves it.
-#[test]
-fn no_opening_follows_a_withdrawal_however_they_race() {
-    run(async {
-        let own = own(&["alpha", "house1", "ombud"], "warn").await;
-        let world = &own.world;
-        let mut races = JoinSet::new();
-        let mut opened = 0;
-        for _ in 0..RACES {
-            if races.len() >= TOGETHER {
-                opened += usize::from(races.join_next().await.unwrap().unwrap());
-            }
-            races.spawn(race(world.source("alpha"), world.intake("house1")));
-        }
-        while let Some(won) = races.join_next().await {
-            opened += usize::from(won.unwrap());
-        }
-        let decisions = decisions(world).await;
-        let (withdrawals, openings) = audit(&decisions);
-        assert_eq!(withdrawals, RACES);
-        assert!(openings >= opened, "every opening that was answered is in the ledger");
-        // A race that one side always wins is none.
-        assert!(openings > 0, "no opening was ever first");
-    });
-}
-
-/// Whether an opening was answered.
-async fn race(source: Desk, house1: Desk) -> bool {
-    let bed = one_bed(&source, "house1").await;
-    let opening = {
-        let house1 = house1.clone();
-        tokio::spawn(async move {
-            let mut any = false;
-            for _ in 0..3 {
-                any |= house1.fetch(bed.offer, Stage::Triage).await.is_ok();
-            }
-            any
-        })
-    };
-    source.withdraw_basis(&bed.basis, STOP).await.unwrap();
-    assert!(house1.fetch(bed.offer, Stage::Triage).await.is_err(), "after the answer");
-    opening.await.unwrap()
-}
-
-/// Every decision in the order of the ledger.
-async fn decisions(world: &World) -> Vec<Decision> {
-    let ombud = world.wire("ombud", StaffRole::Auditor);
-    let mut decisions = Vec::new();
-    let mut start = 0;
-    loop {
-        let request = v1::ReadOpeningsRequest {
-            start,
-            page_size: 1000,
-        };
-        let page: v1::ReadOpeningsResponse =
-            ombud.ask("AuditService/ReadOpenings", &request).await.unwrap();
-        // The reading itself adds one entry a page.
-        let few = page.openings.len() < 10;
-        for opening in page.openings {
-            assert_eq!(opening.index, start);
-            start += 1;
-            if !opening.decision.is_empty() {
-                decisions.push(Opening::parse(&opening.nonce, &opening.decision).unwrap().decision);
-            }
-        }
-        if few {
-            return decisions;
-        }
-    }
-}
-
-/// Counts withdrawals and openings, and that no opening under a chain follows its withdrawal.
-fn audit(decisions: &[Decision]) -> (usize, usize) {
-    let mut chain_of = HashMap::new();
-    let mut withdrawn = std::collections::HashSet::new();
-    let mut openings = 0;
-    for decision in decisions {
-        match decision {
-            Decision::Offered { offer, deposits, .. } => {
-                chain_of.insert(offer.clone(), deposits[0].chain.clone());
-            }
-            Decision::BasisWithdrawn { statement, .. } => {
-                let claims = statement.split('.').nth(1).unwrap();
-                let claims = data_encoding::BASE64URL_NOPAD.decode(claims.as_bytes()).unwrap();
-                let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
-                withdrawn.insert(claims["id"].as_str().unwrap().to_owned());
-            }
-            Decision::Opened { offer, .. } => {
-                openings += 1;
-                assert!(!withdrawn.contains(&chain_of[offer]), "opened after its withdrawal");
-            }
-            _ => {}
-        }
-    }
-    (withdrawn.len(), openings)
 }

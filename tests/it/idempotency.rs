@@ -1,7 +1,7 @@
 //! The same request has one effect, however often it comes (invariant 6).
 
 use safeconduct::client::session::request_id;
-use safeconduct::domain::vocabulary::{Stage, StaffRole};
+use safeconduct::domain::vocabulary::{StaffRole, Stage};
 use safeconduct::proto::v1;
 use tonic::Code;
 
@@ -13,12 +13,17 @@ use crate::harness::{World, own, run, world};
 const CREATE: &str = "ReferralService/CreateReferral";
 
 /// What of a receipt says that it is the same act: the proof and the checkpoint may be newer.
-fn act(receipt: &v1::Receipt) -> (u64, Vec<u8>, Vec<u8>, Vec<u8>) {
-    let receipt = receipt.clone();
-    (receipt.index, receipt.entry, receipt.nonce, receipt.decision)
+fn act(receipt: &v1::Receipt) -> v1::Receipt {
+    v1::Receipt {
+        inclusion: Vec::new(),
+        checkpoint: String::new(),
+        consistency: Vec::new(),
+        consistency_from: 0,
+        ..receipt.clone()
+    }
 }
 
-fn acts(made: &v1::CreateReferralResponse) -> Vec<(u64, Vec<u8>, Vec<u8>, Vec<u8>)> {
+fn acts(made: &v1::CreateReferralResponse) -> Vec<v1::Receipt> {
     made.receipts.iter().map(act).collect()
 }
 
@@ -41,9 +46,15 @@ async fn referrals(wire: &Wire, case: &str) -> usize {
             page_size: 100,
             page_token,
         };
-        let page: v1::ListReferralsResponse =
-            wire.ask("ReferralService/ListReferrals", &request).await.unwrap();
-        found += page.referrals.iter().filter(|one| one.case_handle == case).count();
+        let page: v1::ListReferralsResponse = wire
+            .ask("ReferralService/ListReferrals", &request)
+            .await
+            .unwrap();
+        found += page
+            .referrals
+            .iter()
+            .filter(|one| one.case_handle == case)
+            .count();
         page_token = page.next_page_token;
         if page_token.is_empty() {
             return found;
@@ -93,7 +104,9 @@ fn the_same_id_with_another_body_is_refused_and_has_no_effect() {
             name: first.name,
             request_id: request.request_id.clone(),
         };
-        let refused = wire.refused("ReferralService/RecallReferral", &method).await;
+        let refused = wire
+            .refused("ReferralService/RecallReferral", &method)
+            .await;
         refused.is(Code::AlreadyExists, "REQUEST_ID_REUSED");
         let state = referrals(&wire, &request.case_handle).await;
         assert_eq!(state, 1);
@@ -124,7 +137,11 @@ fn every_act_of_a_recipient_can_be_repeated() {
         let source = world.source("alpha");
         let wire = world.wire("house1", StaffRole::Intake);
         let pool = "again".parse().unwrap();
-        world.intake("house1").update_pool(&pool, 8, 0).await.unwrap();
+        world
+            .intake("house1")
+            .update_pool(&pool, 8, 0)
+            .await
+            .unwrap();
         let bed = one_bed(&source, "house1").await;
         let name = format!("agencies/house1/offers/{}", bed.offer);
         let pool = "agencies/house1/pools/again".to_owned();
@@ -135,9 +152,16 @@ fn every_act_of_a_recipient_can_be_repeated() {
         };
         let mut receipts: Vec<v1::AcknowledgeOfferResponse> = Vec::new();
         for _ in 0..2 {
-            receipts.push(wire.ask("OfferService/AcknowledgeOffer", &request).await.unwrap());
+            receipts.push(
+                wire.ask("OfferService/AcknowledgeOffer", &request)
+                    .await
+                    .unwrap(),
+            );
         }
-        let receipts: Vec<_> = receipts.into_iter().map(|reply| act(&reply.receipt.unwrap())).collect();
+        let receipts: Vec<_> = receipts
+            .into_iter()
+            .map(|reply| act(&reply.receipt.unwrap()))
+            .collect();
         assert_eq!(receipts[0], receipts[1]);
 
         let hold = v1::HoldPlacesRequest {
@@ -146,8 +170,10 @@ fn every_act_of_a_recipient_can_be_repeated() {
             pool: pool.clone(),
             places: 2,
         };
-        let first: v1::HoldPlacesResponse = wire.ask("OfferService/HoldPlaces", &hold).await.unwrap();
-        let second: v1::HoldPlacesResponse = wire.ask("OfferService/HoldPlaces", &hold).await.unwrap();
+        let first: v1::HoldPlacesResponse =
+            wire.ask("OfferService/HoldPlaces", &hold).await.unwrap();
+        let second: v1::HoldPlacesResponse =
+            wire.ask("OfferService/HoldPlaces", &hold).await.unwrap();
         assert_eq!(act(&first.receipt.unwrap()), act(&second.receipt.unwrap()));
         assert_eq!(first.expire_time, second.expire_time);
 
@@ -157,17 +183,22 @@ fn every_act_of_a_recipient_can_be_repeated() {
             pool: String::new(),
             places: 0,
         };
-        let first: v1::AcceptOfferResponse = wire.ask("OfferService/AcceptOffer", &accept).await.unwrap();
+        let first: v1::AcceptOfferResponse =
+            wire.ask("OfferService/AcceptOffer", &accept).await.unwrap();
         let check_in = v1::CheckInRequest {
             name: name.clone(),
             request_id: request_id(),
         };
         let _: v1::CheckInResponse = wire.ask("OfferService/CheckIn", &check_in).await.unwrap();
         // Long after the offer has moved on, a late retry still hears what it did.
-        let late: v1::AcceptOfferResponse = wire.ask("OfferService/AcceptOffer", &accept).await.unwrap();
+        let late: v1::AcceptOfferResponse =
+            wire.ask("OfferService/AcceptOffer", &accept).await.unwrap();
         assert_eq!(act(&first.receipt.unwrap()), act(&late.receipt.unwrap()));
         let pools = world.intake("house1").pools().await.unwrap();
-        let pool = pools.iter().find(|pool| pool.pool.as_str() == "again").unwrap();
+        let pool = pools
+            .iter()
+            .find(|pool| pool.pool.as_str() == "again")
+            .unwrap();
         assert_eq!((pool.held, pool.taken, pool.occupied), (0, 0, 2));
     });
 }
@@ -183,8 +214,10 @@ fn a_repeated_opening_is_a_new_entry() {
             name: format!("agencies/house1/offers/{}", bed.offer),
             stage: 1,
         };
-        let first: v1::OpenParcelResponse = wire.ask("OfferService/OpenParcel", &request).await.unwrap();
-        let second: v1::OpenParcelResponse = wire.ask("OfferService/OpenParcel", &request).await.unwrap();
+        let first: v1::OpenParcelResponse =
+            wire.ask("OfferService/OpenParcel", &request).await.unwrap();
+        let second: v1::OpenParcelResponse =
+            wire.ask("OfferService/OpenParcel", &request).await.unwrap();
         assert_eq!(first.parcel, second.parcel);
         assert_ne!(first.receipt.unwrap().index, second.receipt.unwrap().index);
     });
@@ -200,7 +233,8 @@ fn duplicates_at_the_same_time_have_one_effect() {
             let calls = (0..8).map(|_| {
                 let (wire, request) = (wire.clone(), request.clone());
                 tokio::spawn(async move {
-                    wire.ask::<v1::CreateReferralResponse>(CREATE, &request).await
+                    wire.ask::<v1::CreateReferralResponse>(CREATE, &request)
+                        .await
                 })
             });
             let mut replies = Vec::new();
@@ -208,7 +242,10 @@ fn duplicates_at_the_same_time_have_one_effect() {
                 replies.push(call.await.unwrap().unwrap());
             }
             for reply in &replies {
-                assert_eq!((&reply.name, acts(reply)), (&replies[0].name, acts(&replies[0])));
+                assert_eq!(
+                    (&reply.name, acts(reply)),
+                    (&replies[0].name, acts(&replies[0]))
+                );
             }
             assert_eq!(referrals(&wire, &request.case_handle).await, 1);
         }

@@ -3,17 +3,20 @@
 //! One binary, by capability, a sentence per test. [`harness`] builds the town; most tests share one and keep apart
 //! by cases of their own, and those that kill, restart or watch a router's files build one for themselves.
 
+mod attacks_bytes;
 mod attacks_collusion;
 mod attacks_connection;
 mod attacks_fuzz;
 mod attacks_gate;
 mod attacks_malformed;
 mod attacks_names;
+mod attacks_parcel;
 mod attacks_seal;
 mod attacks_token;
 mod authorization_live;
 mod canary;
 mod consent;
+mod consent_order;
 mod harness;
 mod idempotency;
 mod minimisation;

@@ -42,12 +42,20 @@ async fn told(world: &World, to: &str, purpose: Purpose, asked: Asked) -> [Label
     draft.allows = vec![allow(&source, purpose, LabelSet::ALL, asked)];
     let basis = source.record_basis(draft).await.unwrap();
     let everything = record.cut(LabelSet::ALL);
-    assert_eq!(everything.iter().map(|field| field.label).collect::<LabelSet>(), LabelSet::ALL);
+    assert_eq!(
+        everything
+            .iter()
+            .map(|field| field.label)
+            .collect::<LabelSet>(),
+        LabelSet::ALL
+    );
     let sets = STAGES.map(|stage| permitted(&source, &basis, purpose, stage));
     let parcels = STAGES.iter().zip(sets).filter(|(_, set)| !set.is_empty());
     let candidate = Candidate {
         basis: &basis,
-        parcels: parcels.map(|(stage, set)| (*stage, record.cut(set))).collect(),
+        parcels: parcels
+            .map(|(stage, set)| (*stage, record.cut(set)))
+            .collect(),
     };
     let ask = tonight(&source, case, purpose);
     let sent = source.create_referral(&ask, &[candidate]).await.unwrap();
@@ -65,10 +73,18 @@ async fn told(world: &World, to: &str, purpose: Purpose, asked: Asked) -> [Label
             continue;
         }
         let parcel = open(&recipient, offer, stage).await.unwrap();
-        read[at] = parcel.fields.iter().map(|field| field.field.label).collect();
+        read[at] = parcel
+            .fields
+            .iter()
+            .map(|field| field.field.label)
+            .collect();
         assert_eq!(read[at], sets[at], "{to}: read is what was let through");
         let expected = record.cut(sets[at]);
-        assert_eq!(parcel.fields.len(), expected.len(), "{to}: every field, and no other");
+        assert_eq!(
+            parcel.fields.len(),
+            expected.len(),
+            "{to}: every field, and no other"
+        );
     }
     read
 }
@@ -93,7 +109,8 @@ fn each_agency_sees_only_its_categories() {
                 ];
                 for (when, labels) in lines {
                     if !labels.is_empty() {
-                        let names: Vec<String> = labels.iter().map(|label| label.to_string()).collect();
+                        let names: Vec<String> =
+                            labels.iter().map(|label| label.to_string()).collect();
                         writeln!(text, "  {}{when}: {}", stage.name(), names.join(" ")).unwrap();
                     }
                 }
@@ -105,7 +122,10 @@ fn each_agency_sees_only_its_categories() {
         if golden != text {
             let new = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("minimisation.txt");
             std::fs::write(&new, &text).unwrap();
-            panic!("{GOLDEN} is not what is told now; compare with {}", new.display());
+            panic!(
+                "{GOLDEN} is not what is told now; compare with {}",
+                new.display()
+            );
         }
     });
 }

@@ -9,7 +9,7 @@ use safeconduct::client::error::{ClientError, Reason};
 use safeconduct::client::recipient::PoolView;
 use safeconduct::domain::id::{OfferId, PoolId};
 use safeconduct::domain::vocabulary::{
-    DeclineReason, Decliner, OfferState, Outcome, ReferralState, Stage, StaffRole,
+    DeclineReason, Decliner, OfferState, Outcome, ReferralState, StaffRole, Stage,
 };
 use tokio::sync::{Barrier, mpsc};
 use tokio::time::timeout;
@@ -30,13 +30,20 @@ fn reason<T>(result: Result<T, ClientError>) -> Option<Reason> {
 
 async fn pool(world: &World, house: &str, name: &str, total: u32) -> PoolId {
     let pool: PoolId = name.parse().unwrap();
-    world.intake(house).update_pool(&pool, total, 0).await.unwrap();
+    world
+        .intake(house)
+        .update_pool(&pool, total, 0)
+        .await
+        .unwrap();
     pool
 }
 
 async fn places(world: &World, house: &str, name: &str) -> PoolView {
     let pools = world.intake(house).pools().await.unwrap();
-    pools.into_iter().find(|pool| pool.pool.as_str() == name).unwrap()
+    pools
+        .into_iter()
+        .find(|pool| pool.pool.as_str() == name)
+        .unwrap()
 }
 
 #[test]
@@ -83,19 +90,30 @@ fn a_referral_goes_from_a_bell_to_an_outcome() {
         let held = places(world, "house1", "life").await;
         assert_eq!((held.held, held.taken, held.available), (0, 2, 4));
 
-        let deposited = timeout(AGENT_MAX, told.recv()).await.unwrap().unwrap().unwrap();
+        let deposited = timeout(AGENT_MAX, told.recv())
+            .await
+            .unwrap()
+            .unwrap()
+            .unwrap();
         assert_eq!((deposited.offer, deposited.stage), (offer, Stage::Accepted));
         let accepted = open(&house1, offer, Stage::Accepted).await.unwrap();
         assert_eq!(accepted.fields.len(), facts(ACCEPTED).len());
 
         for (recipient, other) in &sent.offers[1..] {
-            let view = world.intake(recipient.as_str()).offer(*other).await.unwrap();
+            let view = world
+                .intake(recipient.as_str())
+                .offer(*other)
+                .await
+                .unwrap();
             assert_eq!(view.state, OfferState::Closed);
             assert!(view.openable.is_empty());
         }
         house1.check_in(offer).await.unwrap();
         assert_eq!(places(world, "house1", "life").await.occupied, 2);
-        house1.complete(offer, Outcome::ServiceProvided).await.unwrap();
+        house1
+            .complete(offer, Outcome::ServiceProvided)
+            .await
+            .unwrap();
         let after = places(world, "house1", "life").await;
         assert_eq!((after.occupied, after.available), (0, 6));
 
@@ -113,9 +131,15 @@ fn every_true_reason_to_decline_is_taken() {
         let world = world().await;
         let source = world.source("alpha");
         let house1 = world.intake("house1");
-        for reason in [DeclineReason::RequiresPoliceReport, DeclineReason::NoCapacity] {
+        for reason in [
+            DeclineReason::RequiresPoliceReport,
+            DeclineReason::NoCapacity,
+        ] {
             let bed = one_bed(&source, "house1").await;
-            house1.decline(bed.offer, reason, Decliner::Agency).await.unwrap();
+            house1
+                .decline(bed.offer, reason, Decliner::Agency)
+                .await
+                .unwrap();
             let view = source.referral(bed.sent.referral).await.unwrap();
             assert_eq!(view.offers[0].state, OfferState::Declined);
             assert_eq!(view.offers[0].decline_reason, Some(reason));
@@ -137,16 +161,26 @@ fn a_declined_referral_may_ask_one_more() {
         let sent = ask_for_bed(&source, case, &bases[..2]).await;
         let first = sent.offers[0].1;
         let house1 = world.intake("house1");
-        house1.decline(first, DeclineReason::RequiresPoliceReport, Decliner::Agency).await.unwrap();
+        house1
+            .decline(first, DeclineReason::RequiresPoliceReport, Decliner::Agency)
+            .await
+            .unwrap();
         let candidate = safeconduct::client::source::Candidate {
             basis: &bases[2],
             parcels: vec![(Stage::Triage, facts(TRIAGE))],
         };
-        let third = source.add_offer(sent.referral, BED, &candidate).await.unwrap();
+        let third = source
+            .add_offer(sent.referral, BED, &candidate)
+            .await
+            .unwrap();
         world.intake("house3").accept(third, None).await.unwrap();
         let view = source.referral(sent.referral).await.unwrap();
         let states: Vec<OfferState> = view.offers.iter().map(|offer| offer.state).collect();
-        let expected = [OfferState::Declined, OfferState::Closed, OfferState::Accepted];
+        let expected = [
+            OfferState::Declined,
+            OfferState::Closed,
+            OfferState::Accepted,
+        ];
         assert_eq!(states, expected);
         assert_eq!(view.state, ReferralState::Placed);
     });
@@ -175,11 +209,27 @@ fn an_ended_offer_takes_no_further_act() {
         let house1 = world.intake("house1");
         let bed = one_bed(&source, "house1").await;
         let late = house1.check_in(bed.offer).await;
-        assert_eq!(reason(late), Some(Reason::State), "nobody arrives before the yes");
-        house1.decline(bed.offer, DeclineReason::NoCapacity, Decliner::Agency).await.unwrap();
-        assert_eq!(reason(house1.accept(bed.offer, None).await), Some(Reason::State));
-        assert_eq!(reason(house1.acknowledge(bed.offer).await), Some(Reason::State));
-        assert_eq!(reason(house1.waitlist(bed.offer).await), Some(Reason::State));
+        assert_eq!(
+            reason(late),
+            Some(Reason::State),
+            "nobody arrives before the yes"
+        );
+        house1
+            .decline(bed.offer, DeclineReason::NoCapacity, Decliner::Agency)
+            .await
+            .unwrap();
+        assert_eq!(
+            reason(house1.accept(bed.offer, None).await),
+            Some(Reason::State)
+        );
+        assert_eq!(
+            reason(house1.acknowledge(bed.offer).await),
+            Some(Reason::State)
+        );
+        assert_eq!(
+            reason(house1.waitlist(bed.offer).await),
+            Some(Reason::State)
+        );
         let complete = house1.complete(bed.offer, Outcome::ServiceProvided).await;
         assert_eq!(reason(complete), Some(Reason::State));
     });
@@ -204,8 +254,15 @@ fn a_recalled_referral_closes_what_was_not_accepted() {
         let view = source.referral(sent.referral).await.unwrap();
         assert_eq!(view.state, ReferralState::Recalled);
         let free = places(world, "house1", "recall").await;
-        assert_eq!((free.held, free.available), (0, 3), "what was held is free again");
-        assert_eq!(reason(house1.accept(sent.offers[0].1, None).await), Some(Reason::State));
+        assert_eq!(
+            (free.held, free.available),
+            (0, 3),
+            "what was held is free again"
+        );
+        assert_eq!(
+            reason(house1.accept(sent.offers[0].1, None).await),
+            Some(Reason::State)
+        );
     });
 }
 
@@ -247,7 +304,10 @@ fn the_first_of_three_acceptances_wins() {
             };
             winners[*winner] += 1;
             let view = source.referral(sent.referral).await.unwrap();
-            let accepted = view.offers.iter().filter(|offer| offer.state == OfferState::Accepted);
+            let accepted = view
+                .offers
+                .iter()
+                .filter(|offer| offer.state == OfferState::Accepted);
             assert_eq!(accepted.count(), 1);
             assert_eq!(view.state, ReferralState::Placed);
         }
@@ -291,7 +351,10 @@ fn more_places_than_there_are_cannot_be_held_and_used_ones_cannot_be_removed() {
         let house1 = world.intake("house1");
         let pool = pool(world, "house1", "few", 2).await;
         let bed = one_bed(&world.source("alpha"), "house1").await;
-        assert_eq!(reason(house1.hold(bed.offer, &pool, 3).await), Some(Reason::NoPlaces));
+        assert_eq!(
+            reason(house1.hold(bed.offer, &pool, 3).await),
+            Some(Reason::NoPlaces)
+        );
         house1.hold(bed.offer, &pool, 2).await.unwrap();
         let smaller = house1.update_pool(&pool, 1, 0).await;
         assert!(reason(smaller).is_some());

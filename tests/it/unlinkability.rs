@@ -11,7 +11,7 @@ use prost::Message as _;
 use safeconduct::client::agency::{Agency, Desk};
 use safeconduct::client::retry::RetryPolicy;
 use safeconduct::domain::id::CaseHandle;
-use safeconduct::domain::vocabulary::{Purpose, Stage, StaffRole};
+use safeconduct::domain::vocabulary::{Purpose, StaffRole, Stage};
 use safeconduct::proto::v1;
 use tokio::time::timeout;
 use tonic::Streaming;
@@ -82,7 +82,12 @@ impl Town {
         let fresh = |id: &str| self.own.town.impostor(id, RetryPolicy::default()).unwrap();
         (self.alpha, self.house1, self.police) = (fresh("alpha"), fresh("house1"), fresh(POLICE));
         for agency in [&self.alpha, &self.house1, &self.police] {
-            agency.desk("m", StaffRole::Supervisor).unwrap().mirror().await.unwrap();
+            agency
+                .desk("m", StaffRole::Supervisor)
+                .unwrap()
+                .mirror()
+                .await
+                .unwrap();
         }
         self.lists_are_recorded().await;
     }
@@ -91,9 +96,17 @@ impl Town {
     async fn lists_are_recorded(&self) {
         let wire = self.wire(StaffRole::Caseworker);
         let size = || async {
-            let reply: v1::GetCheckpointResponse =
-                wire.ask("AuditService/GetCheckpoint", &v1::GetCheckpointRequest {}).await.unwrap();
-            reply.checkpoint.lines().nth(1).unwrap().parse::<u64>().unwrap()
+            let reply: v1::GetCheckpointResponse = wire
+                .ask("AuditService/GetCheckpoint", &v1::GetCheckpointRequest {})
+                .await
+                .unwrap();
+            reply
+                .checkpoint
+                .lines()
+                .nth(1)
+                .unwrap()
+                .parse::<u64>()
+                .unwrap()
         };
         let first = size().await;
         let recorded = timeout(Duration::from_secs(3), async {
@@ -121,11 +134,18 @@ impl Town {
         let offer = sent.offers[0].1;
         let pool = "beds".parse().unwrap();
         house1.update_pool(&pool, 6, 0).await.unwrap();
-        crate::harness::scene::open(&house1, offer, Stage::Triage).await.unwrap();
+        crate::harness::scene::open(&house1, offer, Stage::Triage)
+            .await
+            .unwrap();
         house1.hold(offer, &pool, 1).await.unwrap();
         house1.accept(offer, None).await.unwrap();
-        source.deposit(offer, &basis, BED, Stage::Accepted, facts(ACCEPTED)).await.unwrap();
-        crate::harness::scene::open(&house1, offer, Stage::Accepted).await.unwrap();
+        source
+            .deposit(offer, &basis, BED, Stage::Accepted, facts(ACCEPTED))
+            .await
+            .unwrap();
+        crate::harness::scene::open(&house1, offer, Stage::Accepted)
+            .await
+            .unwrap();
         house1.check_in(offer).await.unwrap();
         let mut guess = self.guess(case);
         guess.offer = offer.to_string();
@@ -189,8 +209,10 @@ impl Town {
         let report = self.a_report(person).await;
         heard.extend(until_report(&mut bells).await);
 
-        let mut answers: Vec<(&str, Result<Vec<u8>, Refused>)> =
-            heard.into_iter().map(|bell| ("EventService/Watch", Ok(bell))).collect();
+        let mut answers: Vec<(&str, Result<Vec<u8>, Refused>)> = heard
+            .into_iter()
+            .map(|bell| ("EventService/Watch", Ok(bell)))
+            .collect();
         for (role, calls) in self.calls(&guess, &report) {
             let wire = self.wire(role);
             for (method, body) in calls {

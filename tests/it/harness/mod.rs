@@ -160,6 +160,24 @@ pub async fn own(ids: &[&str], log_filter: &str) -> Own {
     }
 }
 
+/// Lets the ombudsperson replay the whole log, as its own program would: every act and every disclosure, again.
+pub fn assert_replays(world: &World) {
+    let router = format!("https://{}:{}", world.address.host, world.address.port);
+    let output = std::process::Command::new(binary())
+        .args(["audit", "replay", "--router", &router])
+        .args(["--server-name", &world.address.server_name])
+        .arg("--identity")
+        .arg(world.home("ombud"))
+        .arg("--trust")
+        .arg(world.folder.join("trust"))
+        .output()
+        .expect("the program runs");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    // 3: all is as it must be, and there was no earlier state to compare with.
+    assert_eq!(output.status.code(), Some(3), "{said}{why}");
+}
+
 fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_safeconduct"))
 }

@@ -70,8 +70,13 @@ impl Reader {
     /// A reply of `service/Method` as text.
     pub fn reply(&mut self, method: &str, bytes: &[u8]) -> String {
         let (service, name) = method.split_once('/').unwrap();
-        let service = self.pool.get_service_by_name(&format!("safeconduct.v1.{service}"));
-        let method = service.unwrap().methods().find(|method| method.name() == name);
+        let service = self
+            .pool
+            .get_service_by_name(&format!("safeconduct.v1.{service}"));
+        let method = service
+            .unwrap()
+            .methods()
+            .find(|method| method.name() == name);
         let message = DynamicMessage::decode(method.unwrap().output(), bytes).unwrap();
         let mut out = String::new();
         self.message(&message, &mut out, 0);
@@ -84,7 +89,10 @@ impl Reader {
             return;
         }
         out.push('\n');
-        assert!(message.unknown_fields().next().is_none(), "a field that the schema does not know");
+        assert!(
+            message.unknown_fields().next().is_none(),
+            "a field that the schema does not know"
+        );
         for (field, value) in message.fields() {
             let name = field.name().to_owned();
             let values = match value {
@@ -100,7 +108,9 @@ impl Reader {
                 let mut line = String::new();
                 match value {
                     Value::Message(message) => self.message(&message, &mut line, depth + 1),
-                    Value::Bytes(bytes) => writeln!(line, " {}", self.bytes(&name, &bytes)).unwrap(),
+                    Value::Bytes(bytes) => {
+                        writeln!(line, " {}", self.bytes(&name, &bytes)).unwrap()
+                    }
                     Value::String(text) => writeln!(line, " {}", self.text(&name, &text)).unwrap(),
                     other => writeln!(line, " {other:?}").unwrap(),
                 }
@@ -118,7 +128,14 @@ impl Reader {
 
     /// Positions, sizes, roots and proofs of the log.
     fn is_listed(&self, name: &str) -> bool {
-        let listed = ["index", "inclusion", "consistency", "consistency_from", "proof", "checkpoint"];
+        let listed = [
+            "index",
+            "inclusion",
+            "consistency",
+            "consistency_from",
+            "proof",
+            "checkpoint",
+        ];
         self.level == Level::Listed && listed.contains(&name)
     }
 
@@ -136,7 +153,9 @@ impl Reader {
 
     fn text(&mut self, name: &str, text: &str) -> String {
         match name {
-            "resume_token" | "page_token" | "next_page_token" => format!("{} characters", text.len()),
+            "resume_token" | "page_token" | "next_page_token" => {
+                format!("{} characters", text.len())
+            }
             "checkpoint" => {
                 let mut lines = text.lines();
                 format!("{} {}", lines.next().unwrap(), lines.next().unwrap())
@@ -165,6 +184,10 @@ impl Reader {
         }
         let hpke = claims["hpke"].as_str().map(str::len);
         claims["hpke"] = hpke.into();
-        format!("{} bytes {}", token.len(), self.ids.replace(&claims.to_string()))
+        format!(
+            "{} bytes {}",
+            token.len(),
+            self.ids.replace(&claims.to_string())
+        )
     }
 }

@@ -2,7 +2,9 @@
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER};
 use prost_reflect::prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value};
+use prost_reflect::{
+    DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor, Value,
+};
 use safeconduct::domain::label::LabelSet;
 use safeconduct::envelope::disclosure::Field;
 use safeconduct::envelope::record::Schema;
@@ -39,7 +41,10 @@ impl FullRecord {
     /// Byte strings, none of which may be found where plaintext may not be: every mark as it is, in hexadecimal, and
     /// in base64url at each of its three alignments.
     pub fn needles(&self) -> Vec<Vec<u8>> {
-        self.marks.iter().flat_map(|mark| needles(mark.as_bytes())).collect()
+        self.marks
+            .iter()
+            .flat_map(|mark| needles(mark.as_bytes()))
+            .collect()
     }
 }
 
@@ -82,7 +87,10 @@ impl Filler<'_> {
         match field.kind() {
             Kind::Enum(words) => {
                 let numbers = words.values().map(|word| word.number());
-                numbers.filter(|&number| number != 0).map(Value::EnumNumber).collect()
+                numbers
+                    .filter(|&number| number != 0)
+                    .map(Value::EnumNumber)
+                    .collect()
             }
             _ => vec![self.value(field, path)],
         }

@@ -37,11 +37,23 @@ impl About {
         let name = || self.name("offers", &self.offer);
         let pool = || self.name("pools", &self.pool);
         vec![
-            call("OfferService/GetOffer", &v1::GetOfferRequest { name: name() }),
-            call("OfferService/OpenParcel", &v1::OpenParcelRequest { name: name(), stage: 1 }),
+            call(
+                "OfferService/GetOffer",
+                &v1::GetOfferRequest { name: name() },
+            ),
+            call(
+                "OfferService/OpenParcel",
+                &v1::OpenParcelRequest {
+                    name: name(),
+                    stage: 1,
+                },
+            ),
             call(
                 "OfferService/AcknowledgeOffer",
-                &v1::AcknowledgeOfferRequest { name: name(), request_id: request_id() },
+                &v1::AcknowledgeOfferRequest {
+                    name: name(),
+                    request_id: request_id(),
+                },
             ),
             call(
                 "OfferService/HoldPlaces",
@@ -72,15 +84,25 @@ impl About {
             ),
             call(
                 "OfferService/WaitlistOffer",
-                &v1::WaitlistOfferRequest { name: name(), request_id: request_id() },
+                &v1::WaitlistOfferRequest {
+                    name: name(),
+                    request_id: request_id(),
+                },
             ),
             call(
                 "OfferService/CheckIn",
-                &v1::CheckInRequest { name: name(), request_id: request_id() },
+                &v1::CheckInRequest {
+                    name: name(),
+                    request_id: request_id(),
+                },
             ),
             call(
                 "OfferService/CompleteOffer",
-                &v1::CompleteOfferRequest { name: name(), request_id: request_id(), outcome: 1 },
+                &v1::CompleteOfferRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    outcome: 1,
+                },
             ),
             call(
                 "OfferService/RaiseAlarm",
@@ -103,7 +125,10 @@ impl About {
         };
         let referral = || self.name("referrals", &self.referral);
         vec![
-            call("ReferralService/GetReferral", &v1::GetReferralRequest { name: referral() }),
+            call(
+                "ReferralService/GetReferral",
+                &v1::GetReferralRequest { name: referral() },
+            ),
             call(
                 "ReferralService/AddOffer",
                 &v1::AddOfferRequest {
@@ -122,11 +147,16 @@ impl About {
             ),
             call(
                 "ReferralService/RecallReferral",
-                &v1::RecallReferralRequest { name: referral(), request_id: request_id() },
+                &v1::RecallReferralRequest {
+                    name: referral(),
+                    request_id: request_id(),
+                },
             ),
             call(
                 "BasisService/GetBasis",
-                &v1::GetBasisRequest { name: self.name("bases", &self.basis) },
+                &v1::GetBasisRequest {
+                    name: self.name("bases", &self.basis),
+                },
             ),
             call(
                 "BasisService/WithdrawBasis",
@@ -145,7 +175,11 @@ impl About {
         vec![
             call(
                 "OfferService/ListOffers",
-                &v1::ListOffersRequest { parent: parent(), page_size: 3, page_token: String::new() },
+                &v1::ListOffersRequest {
+                    parent: parent(),
+                    page_size: 3,
+                    page_token: String::new(),
+                },
             ),
             call(
                 "ReferralService/ListReferrals",
@@ -164,7 +198,10 @@ impl About {
                     page_token: String::new(),
                 },
             ),
-            call("PlaceService/ListPools", &v1::ListPoolsRequest { parent: parent() }),
+            call(
+                "PlaceService/ListPools",
+                &v1::ListPoolsRequest { parent: parent() },
+            ),
             call(
                 "PlaceService/UpdatePool",
                 &v1::UpdatePoolRequest {
@@ -190,7 +227,10 @@ impl About {
                     case_handle: self.case.clone(),
                     purpose: 1,
                     urgency: 1,
-                    decide_by: Some(prost_types::Timestamp { seconds: 1_900_000_000, nanos: 0 }),
+                    decide_by: Some(prost_types::Timestamp {
+                        seconds: 1_900_000_000,
+                        nanos: 0,
+                    }),
                     offers: vec![v1::NewOffer {
                         recipient: format!("agencies/{}", self.recipient),
                         deposits: vec![self.deposit.clone()],
@@ -213,13 +253,20 @@ impl About {
         vec![
             call(
                 "DirectoryService/GetDirectory",
-                &v1::GetDirectoryRequest { known_digest: u64::MAX },
+                &v1::GetDirectoryRequest {
+                    known_digest: u64::MAX,
+                },
             ),
             call(
                 "DirectoryService/GetAgency",
-                &v1::GetAgencyRequest { name: format!("agencies/{}", self.recipient) },
+                &v1::GetAgencyRequest {
+                    name: format!("agencies/{}", self.recipient),
+                },
             ),
-            call("DirectoryService/GetProtocol", &v1::GetProtocolRequest { version: 1 }),
+            call(
+                "DirectoryService/GetProtocol",
+                &v1::GetProtocolRequest { version: 1 },
+            ),
             call("AuditService/GetCheckpoint", &v1::GetCheckpointRequest {}),
             call(
                 "AuditService/ProveInclusion",
@@ -227,7 +274,10 @@ impl About {
             ),
             call(
                 "AuditService/ProveConsistency",
-                &v1::ProveConsistencyRequest { old_size: 2, new_size: 5 },
+                &v1::ProveConsistencyRequest {
+                    old_size: 2,
+                    new_size: 5,
+                },
             ),
         ]
     }
@@ -245,15 +295,24 @@ impl About {
             ),
             call(
                 "AuditService/ListEntries",
-                &v1::ListEntriesRequest { start: 1, page_size: 4 },
+                &v1::ListEntriesRequest {
+                    start: 1,
+                    page_size: 4,
+                },
             ),
             call(
                 "AuditService/ReadOpenings",
-                &v1::ReadOpeningsRequest { start: 1, page_size: 4 },
+                &v1::ReadOpeningsRequest {
+                    start: 1,
+                    page_size: 4,
+                },
             ),
             call(
                 "AdministrationService/Propose",
-                &v1::ProposeRequest { request_id: request_id(), act: self.statement.clone() },
+                &v1::ProposeRequest {
+                    request_id: request_id(),
+                    act: self.statement.clone(),
+                },
             ),
             call(
                 "AdministrationService/Approve",

@@ -23,7 +23,12 @@ use super::record::FullRecord;
 pub const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a shelter may know before it decides, by the shipped protocol.
-pub const TRIAGE: &[&str] = &["LANGUAGE/WHOLE", "AGE/BAND", "CARE_NEEDS/CODED", "FAMILY/COUNTS"];
+pub const TRIAGE: &[&str] = &[
+    "LANGUAGE/WHOLE",
+    "AGE/BAND",
+    "CARE_NEEDS/CODED",
+    "FAMILY/COUNTS",
+];
 /// What it may know once it accepted.
 pub const ACCEPTED: &[&str] = &["GENDER/WHOLE", "IDENTITY/ALIAS", "MEETING_POINT/WHOLE"];
 /// A bed.
@@ -31,7 +36,10 @@ pub const BED: Purpose = Purpose::SafeAccommodation;
 
 /// Labels by their names.
 pub fn labels(names: &[&str]) -> LabelSet {
-    names.iter().map(|name| name.parse::<Label>().unwrap()).collect()
+    names
+        .iter()
+        .map(|name| name.parse::<Label>().unwrap())
+        .collect()
 }
 
 /// Labels by their names, with the lesser forms.
@@ -169,7 +177,13 @@ pub fn permitted(source: &Desk, basis: &Basis, purpose: Purpose, stage: Stage) -
             stage,
             labels: [label].into_iter().collect(),
         };
-        permit(&proposal, BasisHead::InForce(basis), &protocol, source.now()).is_ok()
+        permit(
+            &proposal,
+            BasisHead::InForce(basis),
+            &protocol,
+            source.now(),
+        )
+        .is_ok()
     });
     permitted.collect()
 }

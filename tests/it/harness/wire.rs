@@ -193,8 +193,11 @@ impl Refused {
         assert_eq!(info.domain, "safeconduct");
         assert_eq!(rpc.code, status.code() as i32);
         assert_eq!(rpc.message, status.message());
-        let violations = of_type("BadRequest")
-            .flat_map(|any| BadRequest::decode(any.value.as_slice()).unwrap().field_violations);
+        let violations = of_type("BadRequest").flat_map(|any| {
+            BadRequest::decode(any.value.as_slice())
+                .unwrap()
+                .field_violations
+        });
         Self {
             code: status.code(),
             text: status.message().to_owned(),
@@ -207,7 +210,11 @@ impl Refused {
     /// The same, asserted to be this.
     #[track_caller]
     pub fn is(self, code: Code, reason: &str) -> Self {
-        assert_eq!((self.code, self.reason.as_str()), (code, reason), "{self:?}");
+        assert_eq!(
+            (self.code, self.reason.as_str()),
+            (code, reason),
+            "{self:?}"
+        );
         self
     }
 }
