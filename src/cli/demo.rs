@@ -125,10 +125,24 @@ async fn stay(town: &Town) {
         address.server_name, address.port
     );
     println!("  files    {}", folder.display());
+    println!("  audit    safeconduct audit replay \\");
     println!(
-        "  audit    safeconduct audit replay --router https://{}:{} \\",
+        "             --router https://{}:{} \\",
         address.server_name, address.port
     );
-    println!("             --identity {}", home.display());
-    let _ = tokio::signal::ctrl_c().await;
+    println!("             --identity {} \\", home.display());
+    println!("             --trust {}", folder.join("trust").display());
+    // Either way the router process ends with the town.
+    let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
+    match terminate {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => {
+            let _ = tokio::signal::ctrl_c().await;
+        }
+    }
 }

@@ -1,7 +1,8 @@
 //! The source's unattended process: when a candidate accepts, it seals and deposits what the accepted place needs.
 //!
 //! It does what a person has already decided: every parcel it seals stands in a [`Plan`] made at consent time, passes
-//! the gate like any other, and goes to the acceptor alone. Plans live in memory here; a desk keeps them with its cases.
+//! the gate like any other, and goes to the acceptor alone. Plans live in memory here; a desk keeps
+//! them with its cases.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -300,3 +300,6 @@ fn verify_standing(
     let proof: Option<Vec<Hash>> = proof.iter().map(|hash| Hash::from_slice(hash)).collect();
     verify_inclusion(&leaf(&record.bytes()), index, size, &proof?, root).ok()
 }
+
+#[cfg(test)]
+mod tests;

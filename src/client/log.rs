@@ -51,17 +51,20 @@ pub enum LogViolation {
     OtherEntry,
     /// Two roots for one size, or no proof that one log extends the other.
     #[error(
-        "the log is not a continuation of what was seen before: it was forked or rewritten; stop sending, keep the saved checkpoint and call the auditors"
+        "the log is not a continuation of what was seen before: it was forked or rewritten; \
+         stop sending, keep the saved checkpoint and call the auditors"
     )]
     Forked,
     /// A proof is missing or does not verify.
     #[error(
-        "the router did not prove that its log continues what was seen before; stop sending, keep the saved checkpoint and call the auditors"
+        "the router did not prove that its log continues what was seen before; \
+         stop sending, keep the saved checkpoint and call the auditors"
     )]
     NotConsistent,
     /// The latest checkpoint is smaller than one seen before.
     #[error(
-        "the log has shrunk: it was rewound or restored from an old copy; stop sending, keep the saved checkpoint and call the auditors"
+        "the log has shrunk: it was rewound or restored from an old copy; \
+         stop sending, keep the saved checkpoint and call the auditors"
     )]
     Rewound,
 }

@@ -13,8 +13,11 @@ pub mod audit;
 pub mod connect;
 pub mod directory;
 pub mod error;
+#[cfg(test)]
+mod fixture;
 pub mod keys;
 pub mod log;
+pub mod parcel;
 pub mod random;
 pub mod recipient;
 pub mod retry;

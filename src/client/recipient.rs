@@ -1,26 +1,28 @@
 //! The recipient's side: see what is asked, open what may be opened, answer.
 
+mod place;
+
+pub use place::PoolView;
+
 use std::time::Duration;
 
 use crate::domain::id::{AgencyId, OfferId, PoolId};
-use crate::domain::label::Label;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    Alarm, DeclaredCapacity, DeclineReason, Decliner, OfferState, Outcome, Purpose, Stage, Urgency,
+    Alarm, DeclineReason, Decliner, OfferState, Outcome, Purpose, Stage, Urgency,
 };
 use crate::envelope::jws::digest_from_b64u;
 use crate::envelope::keys::sha256;
 use crate::envelope::open::{Expected, OpenedParcel, open};
-use crate::envelope::statement::{LabelledDigest, SealedParcel};
+use crate::envelope::statement::SealedParcel;
 use crate::ledger::decision::Decision;
 use crate::proto::v1;
-use crate::proto::v1::directory_service_client::DirectoryServiceClient;
 use crate::proto::v1::offer_service_client::OfferServiceClient;
-use crate::proto::v1::place_service_client::PlaceServiceClient;
 
 use super::agency::Desk;
 use super::error::ClientError;
 use super::log::Proven;
+use super::parcel::from_proto;
 use super::session::request_id;
 use super::words;
 
@@ -46,25 +48,6 @@ pub struct OfferView {
     pub openable: Vec<Stage>,
     /// Places held or taken.
     pub places: u32,
-}
-
-/// One category of places, as its agency sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PoolView {
-    /// Its id.
-    pub pool: PoolId,
-    /// All places.
-    pub total: u32,
-    /// Free.
-    pub available: u32,
-    /// Held.
-    pub held: u32,
-    /// Taken until arrival.
-    pub taken: u32,
-    /// Occupied.
-    pub occupied: u32,
-    /// Closed for now.
-    pub closed: u32,
 }
 
 impl Desk {
@@ -436,122 +419,4 @@ impl Desk {
                 if *named == offer.to_string() && to == state.name())
         })?)
     }
-
-    /// This agency's pools.
-    ///
-    /// # Errors
-    ///
-    /// As any call.
-    pub async fn pools(&self) -> Result<Vec<PoolView>, ClientError> {
-        let parent = words::agency_name(self.agency().id());
-        let (reply, _) = self
-            .call(
-                v1::ListPoolsRequest { parent },
-                |channel, request| async move {
-                    PlaceServiceClient::new(channel).list_pools(request).await
-                },
-            )
-            .await?;
-        reply
-            .pools
-            .into_iter()
-            .map(|pool| self.read_pool(pool))
-            .collect()
-    }
-
-    /// Sets the size of a pool; makes it when it is new.
-    ///
-    /// # Errors
-    ///
-    /// As any call; `STATE` when more places are in use than would remain.
-    pub async fn update_pool(
-        &self,
-        pool: &PoolId,
-        total: u32,
-        closed: u32,
-    ) -> Result<PoolView, ClientError> {
-        let request = v1::UpdatePoolRequest {
-            name: words::pool_name(self.agency().id(), pool),
-            request_id: request_id(),
-            total,
-            closed,
-        };
-        let (reply, known) = self
-            .call(request, |channel, request| async move {
-                PlaceServiceClient::new(channel).update_pool(request).await
-            })
-            .await?;
-        self.prove(reply.receipt.as_ref(), known)
-            .await?
-            .expect(|decision| {
-                matches!(decision, Decision::PoolUpdated { pool: named, total: size, .. }
-                if named == pool.as_str() && *size == total)
-            })?;
-        self.read_pool(reply.pool.ok_or(ClientError::Reply("no pool"))?)
-    }
-
-    fn read_pool(&self, pool: v1::Pool) -> Result<PoolView, ClientError> {
-        Ok(PoolView {
-            pool: words::own_id(&pool.name, self.agency().id(), "pools")?,
-            total: pool.total,
-            available: pool.available,
-            held: pool.held,
-            taken: pool.taken_until_arrival,
-            occupied: pool.occupied,
-            closed: pool.closed,
-        })
-    }
-
-    /// Declares this agency's capacity in its own words.
-    ///
-    /// # Errors
-    ///
-    /// As any call.
-    pub async fn declare_capacity(
-        &self,
-        capacity: DeclaredCapacity,
-    ) -> Result<Proven, ClientError> {
-        let request = v1::DeclareCapacityRequest {
-            name: words::agency_name(self.agency().id()),
-            request_id: request_id(),
-            capacity: words::capacity_number(capacity),
-        };
-        let (reply, known) = self
-            .call(request, |channel, request| async move {
-                DirectoryServiceClient::new(channel)
-                    .declare_capacity(request)
-                    .await
-            })
-            .await?;
-        let proven = self.prove(reply.receipt.as_ref(), known).await?;
-        Ok(proven.expect(|decision| {
-            matches!(decision, Decision::CapacityDeclared { capacity: told, .. } if told == capacity.name())
-        })?)
-    }
-}
-
-/// A parcel as it travelled.
-///
-/// # Errors
-///
-/// [`ClientError::Reply`] on a label that is none.
-pub fn from_proto(parcel: v1::Parcel) -> Result<SealedParcel, ClientError> {
-    let labels = parcel.labels.iter().map(|label| {
-        let category = words::category(label.category);
-        let form = words::form(label.form);
-        let digest = label.digest.as_slice().try_into().ok();
-        category
-            .zip(form)
-            .and_then(|(category, form)| Label::new(category, form).ok())
-            .zip(digest)
-            .map(|(label, digest)| LabelledDigest { digest, label })
-            .ok_or(ClientError::Reply("a label"))
-    });
-    Ok(SealedParcel {
-        labels: labels.collect::<Result<_, _>>()?,
-        statement: parcel.statement.to_vec(),
-        enc: parcel.encapsulated_key.to_vec(),
-        wrapped: parcel.wrapped_key.to_vec(),
-        fields: parcel.fields.iter().map(|field| field.to_vec()).collect(),
-    })
 }

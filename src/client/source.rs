@@ -3,55 +3,31 @@
 //! The gate runs here before anything is sealed: encrypted data counts as disclosed, so nobody outside the allow-list
 //! ever gets a parcel. What the person refused and whom they excluded is not in any request.
 
-use crate::domain::basis::{Allow, Basis};
-use crate::domain::gate::{BasisHead, Proposal, permit};
-use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ReferralId};
-use crate::domain::label::LabelSet;
-use crate::domain::random::Random;
-use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::{
-    BasisKind, ChildTold, DeclineReason, GivenBy, InterpreterClass, OfferState, Outcome, Purpose,
-    ReferralState, Stage, Urgency,
-};
-use crate::envelope::basis_statement::BasisStatement;
-use crate::envelope::disclosure::Field;
-use crate::envelope::seal::{ParcelDraft, Sealed, seal};
-use crate::envelope::statement::{Forward, SealedParcel};
-use crate::envelope::withdrawal::Withdrawal;
-use crate::ledger::decision::{Decision, Deposited};
-use crate::proto::v1;
-use crate::proto::v1::basis_service_client::BasisServiceClient;
-use crate::proto::v1::referral_service_client::ReferralServiceClient;
+mod basis;
+mod referral;
+
+pub use basis::{AlsoAsked, BasisDraft};
+pub use referral::{ReferralView, SourceOffer};
 
 use super::agency::Desk;
 use super::error::ClientError;
 use super::log::{LogViolation, Proven};
+pub use super::parcel::to_proto;
 use super::random::SystemRandom;
 use super::session::request_id;
 use super::words;
-
-/// What a person agreed to, for one recipient.
-#[derive(Debug, Clone)]
-pub struct BasisDraft {
-    /// The source's random handle of the case.
-    pub case: CaseHandle,
-    /// Always one named agency.
-    pub recipient: AgencyId,
-    /// The ground.
-    pub kind: BasisKind,
-    /// What is allowed.
-    pub allows: Vec<Allow>,
-    /// Who gave it.
-    pub given_by: GivenBy,
-    /// Whether the person was asked alone.
-    pub asked_alone: bool,
-    /// Who interpreted.
-    pub interpreter: InterpreterClass,
-    /// Whether a child was told first.
-    pub child_told: ChildTold,
-    /// Salted digest of the rest of the record, which stays in this agency.
-    pub evidence: [u8; 32],
-}
+use crate::domain::basis::Basis;
+use crate::domain::gate::{BasisHead, Proposal, permit};
+use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ReferralId};
+use crate::domain::label::LabelSet;
+use crate::domain::time::Timestamp;
+use crate::domain::vocabulary::{Purpose, Stage, Urgency};
+use crate::envelope::disclosure::Field;
+use crate::envelope::seal::{ParcelDraft, Sealed, seal};
+use crate::envelope::statement::Forward;
+use crate::ledger::decision::{Decision, Deposited};
+use crate::proto::v1;
+use crate::proto::v1::referral_service_client::ReferralServiceClient;
 
 /// What is asked, of whoever may be asked.
 #[derive(Debug, Clone, Copy)]
@@ -106,154 +82,7 @@ pub struct SentReferral {
     pub offers: Vec<(AgencyId, OfferId)>,
 }
 
-/// The source's view of one offer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SourceOffer {
-    /// Its id.
-    pub offer: OfferId,
-    /// Who was asked.
-    pub recipient: AgencyId,
-    /// Where the answer stands.
-    pub state: OfferState,
-    /// Why declined.
-    pub decline_reason: Option<DeclineReason>,
-    /// How it ended.
-    pub outcome: Option<Outcome>,
-    /// Stages deposited.
-    pub deposited: Vec<Stage>,
-    /// Stages opened.
-    pub opened: Vec<Stage>,
-}
-
-/// The source's view of one referral.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ReferralView {
-    /// Its id.
-    pub referral: ReferralId,
-    /// State.
-    pub state: ReferralState,
-    /// Offers, in the order made.
-    pub offers: Vec<SourceOffer>,
-}
-
-/// The answers to the second and third question of a withdrawal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AlsoAsked {
-    /// Ask the recipient to erase.
-    pub erase: bool,
-    /// The person leaves the service.
-    pub leave: bool,
-}
-
 impl Desk {
-    /// Records what the person agreed to, as the first statement of a new chain.
-    ///
-    /// # Errors
-    ///
-    /// [`ClientError::Refused`] with `BASIS_BOUNDS` when the ground cannot carry it; otherwise as any call.
-    pub async fn record_basis(&self, draft: BasisDraft) -> Result<Basis, ClientError> {
-        let now = self.now();
-        let basis = Basis {
-            chain: BasisChainId::from_random(SystemRandom.array()),
-            source: self.agency().id().clone(),
-            recipient: draft.recipient,
-            case: draft.case,
-            seq: 1,
-            from: Timestamp::from_seconds(now.seconds()).unwrap_or(now),
-            kind: draft.kind,
-            allows: draft.allows,
-            given_by: draft.given_by,
-            asked_alone: draft.asked_alone,
-            interpreter: draft.interpreter,
-            child_told: draft.child_told,
-        };
-        self.send_basis(basis, draft.evidence).await
-    }
-
-    /// Replaces what a basis allows, from now on: narrower or wider, as the person said.
-    ///
-    /// # Errors
-    ///
-    /// As [`Desk::record_basis`].
-    pub async fn supersede_basis(
-        &self,
-        basis: &Basis,
-        allows: Vec<Allow>,
-        evidence: [u8; 32],
-    ) -> Result<Basis, ClientError> {
-        let now = self.now();
-        let from = Timestamp::from_seconds(now.seconds()).unwrap_or(now);
-        let next = Basis {
-            seq: basis.seq.saturating_add(1),
-            from,
-            allows,
-            ..basis.clone()
-        };
-        self.send_basis(next, evidence).await
-    }
-
-    async fn send_basis(&self, basis: Basis, evidence: [u8; 32]) -> Result<Basis, ClientError> {
-        let statement = BasisStatement {
-            basis,
-            issued: self.now(),
-            evidence,
-        };
-        let token = statement.sign(self.agency().keys().signer())?;
-        let request = v1::RecordBasisRequest {
-            parent: words::agency_name(self.agency().id()),
-            request_id: request_id(),
-            statement: token.clone(),
-        };
-        let (reply, known) = self
-            .call(request, |channel, request| async move {
-                BasisServiceClient::new(channel).record_basis(request).await
-            })
-            .await?;
-        self.prove(reply.receipt.as_ref(), known).await?.expect(|decision| {
-            matches!(decision, Decision::BasisRecorded { statement, .. } if statement.as_bytes() == token)
-        })?;
-        Ok(statement.basis)
-    }
-
-    /// Takes a basis back, in one step. From the entry on, nothing more is disclosed under it.
-    ///
-    /// # Errors
-    ///
-    /// As any call.
-    pub async fn withdraw_basis(
-        &self,
-        basis: &Basis,
-        also: AlsoAsked,
-    ) -> Result<Proven, ClientError> {
-        let withdrawal = Withdrawal {
-            chain: basis.chain,
-            source: basis.source.clone(),
-            recipient: basis.recipient.clone(),
-            case: basis.case,
-            seq: basis.seq.saturating_add(1),
-            issued: self.now(),
-            erase: also.erase,
-            leave: also.leave,
-        };
-        let token = withdrawal.sign(self.agency().keys().signer())?;
-        let request = v1::WithdrawBasisRequest {
-            name: words::basis_name(self.agency().id(), basis.chain),
-            request_id: request_id(),
-            statement: token.clone(),
-        };
-        let (reply, known) = self
-            .call(request, |channel, request| async move {
-                BasisServiceClient::new(channel)
-                    .withdraw_basis(request)
-                    .await
-            })
-            .await?;
-        let proven = self.prove(reply.receipt.as_ref(), known).await?;
-        Ok(proven.expect(|decision| {
-            matches!(decision, Decision::BasisWithdrawn { statement, .. } if statement.as_bytes() == token)
-        })?)
-    }
-
     /// Asks the gate and, if it permits, seals `fields` for the basis's recipient at `stage`.
     ///
     /// # Errors
@@ -513,106 +342,6 @@ impl Desk {
             _ => false,
         })?)
     }
-
-    /// Takes a referral back: every offer not accepted closes.
-    ///
-    /// # Errors
-    ///
-    /// As any call.
-    pub async fn recall(&self, referral: ReferralId) -> Result<Vec<Proven>, ClientError> {
-        let request = v1::RecallReferralRequest {
-            name: words::referral_name(self.agency().id(), referral),
-            request_id: request_id(),
-        };
-        let (reply, known) = self
-            .call(request, |channel, request| async move {
-                ReferralServiceClient::new(channel)
-                    .recall_referral(request)
-                    .await
-            })
-            .await?;
-        let mut closed = Vec::with_capacity(reply.receipts.len());
-        for receipt in &reply.receipts {
-            closed.push(self.prove(Some(receipt), known).await?);
-        }
-        Ok(closed)
-    }
-
-    /// One referral as it stands.
-    ///
-    /// # Errors
-    ///
-    /// As any call.
-    pub async fn referral(&self, referral: ReferralId) -> Result<ReferralView, ClientError> {
-        let name = words::referral_name(self.agency().id(), referral);
-        let (reply, _) = self
-            .call(
-                v1::GetReferralRequest { name },
-                |channel, request| async move {
-                    ReferralServiceClient::new(channel)
-                        .get_referral(request)
-                        .await
-                },
-            )
-            .await?;
-        self.read_referral(reply.referral.ok_or(ClientError::Reply("no referral"))?)
-    }
-
-    /// Every referral of this agency.
-    ///
-    /// # Errors
-    ///
-    /// As any call.
-    pub async fn referrals(&self) -> Result<Vec<ReferralView>, ClientError> {
-        let mut found = Vec::new();
-        let mut page_token = String::new();
-        loop {
-            let request = v1::ListReferralsRequest {
-                parent: words::agency_name(self.agency().id()),
-                page_size: 100,
-                page_token,
-            };
-            let (reply, _) = self
-                .call(request, |channel, request| async move {
-                    ReferralServiceClient::new(channel)
-                        .list_referrals(request)
-                        .await
-                })
-                .await?;
-            for referral in reply.referrals {
-                found.push(self.read_referral(referral)?);
-            }
-            page_token = reply.next_page_token;
-            if page_token.is_empty() {
-                return Ok(found);
-            }
-        }
-    }
-
-    fn read_referral(&self, referral: v1::Referral) -> Result<ReferralView, ClientError> {
-        let offers = referral.offers.into_iter().map(|offer| {
-            Ok(SourceOffer {
-                offer: words::own_id(&offer.name, self.agency().id(), "offers")?,
-                recipient: words::agency_of(&offer.recipient)?,
-                state: words::offer_state(offer.state)
-                    .ok_or(ClientError::Reply("an offer's state"))?,
-                decline_reason: words::decline_reason(offer.decline_reason),
-                outcome: words::outcome(offer.outcome),
-                deposited: offer
-                    .deposited
-                    .into_iter()
-                    .filter_map(words::stage)
-                    .collect(),
-                opened: offer.opened.into_iter().filter_map(words::stage).collect(),
-            })
-        });
-        Ok(ReferralView {
-            referral: words::own_id(&referral.name, self.agency().id(), "referrals")?,
-            state: words::referral_state(referral.state)
-                .ok_or(ClientError::Reply("a referral's state"))?,
-            offers: offers.collect::<Result<_, ClientError>>()?,
-        })
-    }
 }
 
 /// Whether the entry says that this offer was made, with exactly these parcels.
@@ -645,25 +374,5 @@ fn deposit(sealed: Sealed, chain: BasisChainId) -> v1::Deposit {
         parcel: Some(to_proto(sealed.parcel)),
         basis_chain: chain.to_string(),
         basis_salt: sealed.basis_salt.to_vec(),
-    }
-}
-
-/// A parcel as it travels.
-#[must_use]
-pub fn to_proto(parcel: SealedParcel) -> v1::Parcel {
-    v1::Parcel {
-        statement: parcel.statement.into(),
-        encapsulated_key: parcel.enc.into(),
-        wrapped_key: parcel.wrapped.into(),
-        labels: parcel
-            .labels
-            .iter()
-            .map(|item| v1::Label {
-                digest: item.digest.to_vec(),
-                category: words::category_number(item.label.category()),
-                form: words::form_number(item.label.form()),
-            })
-            .collect(),
-        fields: parcel.fields.into_iter().map(Into::into).collect(),
     }
 }

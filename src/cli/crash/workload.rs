@@ -175,7 +175,8 @@ impl Model {
         }
     }
 
-    /// The oracle: `engine` holds everything up to `acknowledged`, at most one batch more, and nothing else. The model goes
+    /// The oracle: `engine` holds everything up to `acknowledged`, at most one batch more, and
+    /// nothing else. The model goes
     /// forward to where the engine stands.
     ///
     /// # Errors

@@ -38,7 +38,7 @@ impl Log {
         let entry = Entry::committed(Actor::Router, at, &opening)
             .encode()
             .unwrap();
-        self.edge.append(leaf(&entry));
+        let _ = self.edge.append(leaf(&entry));
         self.entries.push((entry, opening));
     }
 

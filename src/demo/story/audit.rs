@@ -89,7 +89,16 @@ impl Story {
             self.narrator
                 .step(sentence, clean, Some(violations(&outcome)));
             if let (Level::Replay, Some(counts)) = (level, outcome.report.counts) {
-                self.narrator.tell(&format!("{} entries: {} disclosures, {} of them covered; {} deposits, {} bases, {} refusals.", outcome.report.entries, counts.disclosures, counts.covered, counts.deposits, counts.bases, counts.denials));
+                self.narrator.tell(&format!(
+                    "{} entries: {} disclosures, {} of them covered; \
+                 {} deposits, {} bases, {} refusals.",
+                    outcome.report.entries,
+                    counts.disclosures,
+                    counts.covered,
+                    counts.deposits,
+                    counts.bases,
+                    counts.denials
+                ));
             }
         }
         let copied = copy(&mut source).await;

@@ -1,6 +1,5 @@
 //! The town is founded.
 
-use crate::client::error::ClientError;
 use crate::demo::narrate::{Narrator, Stop};
 use crate::demo::town::{Town, TownError, TownOptions};
 use crate::domain::vocabulary::StaffRole;
@@ -63,7 +62,7 @@ async fn mirror_everywhere(town: &Town, options: &TownOptions) -> Result<usize, 
             _ => StaffRole::Process,
         };
         let directory = town.desk(member.id, "desk", role)?.mirror().await;
-        let directory = directory.map_err(ClientError::from)?;
+        let directory = directory?;
         if member.id == "alpha" {
             records = directory.members().count();
         }

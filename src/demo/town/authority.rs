@@ -12,7 +12,8 @@ use crate::identity::authority::{
 };
 use crate::identity::certificate::Serial;
 
-use super::{TownError, key_files, make_folder, write, write_private};
+use super::TownError;
+use super::files::{io, key_files, make_folder, write, write_private};
 
 /// The authority.
 pub struct TownAuthority {
@@ -171,6 +172,6 @@ impl TownAuthority {
         );
         let temporary = self.folder.join("crl.new");
         write(&temporary, both.as_bytes())?;
-        std::fs::rename(&temporary, self.lists_file()).map_err(|cause| super::io(&temporary, cause))
+        std::fs::rename(&temporary, self.lists_file()).map_err(|cause| io(&temporary, cause))
     }
 }

@@ -10,9 +10,8 @@ use std::time::{Duration, Instant};
 use crate::client::connect::RouterAddress;
 
 use super::authority::TownAuthority;
-use super::{
-    ORIGIN, TownError, TownOptions, administrator_file, io, make_folder, write, write_private,
-};
+use super::files::{administrator_file, io, make_folder, write, write_private};
+use super::{ORIGIN, TownError, TownOptions};
 
 /// The name that the router's certificate carries.
 const SERVER_NAME: &str = "localhost";

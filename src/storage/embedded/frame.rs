@@ -1,7 +1,8 @@
 //! Frames: what the journal is a sequence of.
 //!
 //! `header (128 B) ‖ payload ‖ SHA-256 of both ‖ zeros up to a multiple of 128 B`. The header names its store, its
-//! segment and offset, and the digest of the frame before, so that a frame is valid in one place only, after one history
+//! segment and offset, and the digest of the frame before, so that a frame is valid in one place
+//! only, after one history
 //! only. A header never crosses a sector: frames begin at multiples of 128.
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -155,7 +156,8 @@ pub(super) fn is_cut_short(found: &[u8], expected: &[u8]) -> bool {
             .is_some_and(|rest| rest.iter().all(|byte| *byte == 0))
 }
 
-/// Whether a header that does not parse looks as if writing stopped inside it. What follows must be checked to be blank.
+/// Whether a header that does not parse looks as if writing stopped inside it. What follows must be
+/// checked to be blank.
 pub(super) fn is_header_cut_short(bytes: &[u8; HEADER_BYTES]) -> bool {
     let (body, crc) = bytes.split_at(CRC_AT);
     is_cut_short(crc, &crc32fast::hash(body).to_be_bytes())

@@ -1,6 +1,7 @@
 //! The index: a sled tree from key to place in the journal, which can be rebuilt at any time.
 //!
-//! One tree holds everything, the watermark too, so that both change in one sled batch. A sum over all rows is kept with
+//! One tree holds everything, the watermark too, so that both change in one sled batch. A sum over
+//! all rows is kept with
 //! the watermark: sled opens some damaged files with rows missing, and the sum tells.
 
 use std::collections::BTreeMap;

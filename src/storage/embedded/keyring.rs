@@ -1,6 +1,7 @@
 //! The keyring: fixed slots of random keys, so that erasing is overwriting one.
 //!
-//! Slots are filled and synced before any of them is taken, so taking one costs nothing: the frame that uses it names it.
+//! Slots are filled and synced before any of them is taken, so taking one costs nothing: the frame
+//! that uses it names it.
 //! No slot is taken twice. Two copies of every slot lie in two files; erasing overwrites both. Of two copies that
 //! disagree, *erased* wins: nothing comes back.
 

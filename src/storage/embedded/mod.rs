@@ -9,7 +9,8 @@
 //! index.trust      whether the index may be looked at
 //! ```
 //!
-//! A commit encrypts, appends one frame, syncs, shows the batch to readers, erases keys if asked to, and answers. The index
+//! A commit encrypts, appends one frame, syncs, shows the batch to readers, erases keys if asked
+//! to, and answers. The index
 //! follows in its own thread; until it has a batch, an overlay in memory answers for it.
 //!
 //! What is promised of values: a plain one carries a CRC-32, an encrypted one is authenticated; a frame is bound to its

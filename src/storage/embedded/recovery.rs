@@ -5,7 +5,8 @@
 //! zeros that were there before (or, when only the process died, everything from some byte on). That alone is cut, and
 //! only when nothing whole follows. Everything else is corruption, refused by segment and offset.
 //!
-//! What cannot be told apart: an acknowledged last frame of which a whole sector *became* zeros, or which holds a sector
+//! What cannot be told apart: an acknowledged last frame of which a whole sector *became* zeros, or
+//! which holds a sector
 //! of zeros by itself and had a bit flipped, looks like a torn one. A sealing frame after it ends that doubt, and so
 //! does an index that knows of it. What can: any damage before the last frame, a flipped bit in a last frame that was
 //! fully written, a missing or shortened segment.
@@ -151,7 +152,8 @@ pub(super) fn replay(
     }
 }
 
-/// There is no whole header at `offset`: the end of the journal (`None`), a torn frame of that many bytes, or corruption.
+/// There is no whole header at `offset`: the end of the journal (`None`), a torn frame of that many
+/// bytes, or corruption.
 fn end(
     segments: &Segments,
     store: &[u8; 16],

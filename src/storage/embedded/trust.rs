@@ -1,6 +1,7 @@
 //! Whether the index may be believed.
 //!
-//! sled's `flush` is not an `fsync`: after a stop of the *machine* its files may hold anything, and it opens some damaged
+//! sled's `flush` is not an `fsync`: after a stop of the *machine* its files may hold anything, and
+//! it opens some damaged
 //! files with holes. So the index is looked at only when it was left by a clean stop, or when the kernel and the mount
 //! are still the ones of its last write, so that nothing can have been lost beneath it. And then it is checked: by the
 //! digest of its files after a clean stop, else row by row.

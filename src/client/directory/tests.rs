@@ -1,0 +1,242 @@
+use super::*;
+use crate::client::connect::certificates;
+use crate::client::fixture::{facts, issue};
+use crate::client::keys::{AgencyKeys, KeyRotation};
+use crate::client::random::SystemRandom;
+use crate::envelope::keys::{KeyPairSigner, Signer};
+use crate::identity::authority::Authority;
+use crate::ledger::entry::Actor;
+use crate::ledger::proof::inclusion;
+use crate::ledger::tree::{Edge, NoTiles};
+
+const ORIGIN: &str = "safeconduct.example";
+
+struct World {
+    now: Timestamp,
+    authority: Authority,
+    administrators: [KeyPairSigner; 2],
+    trust: TrustAnchors,
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let now = Timestamp::from_seconds(1_790_000_000).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let authority = Authority::create(ORIGIN, now, &mut SystemRandom).unwrap();
+        let root = folder.path().join("root.pem");
+        std::fs::write(&root, authority.root_pem()).unwrap();
+        let administrators = [(); 2].map(|()| KeyPairSigner::generate().unwrap().0);
+        let trust = TrustAnchors {
+            origin: ORIGIN.into(),
+            log_key: String::new(),
+            administrators: administrators
+                .iter()
+                .map(|key| key.verifying_key().clone())
+                .collect(),
+            roots: certificates(&root).unwrap(),
+        };
+        Self {
+            now,
+            authority,
+            administrators,
+            trust,
+            folder,
+        }
+    }
+
+    fn bundle(&mut self, id: &str) -> Vec<u8> {
+        let home = self.folder.path().join(id);
+        std::fs::create_dir(&home).unwrap();
+        let agency: AgencyId = id.parse().unwrap();
+        let files = issue(&mut self.authority, &agency, &home, self.now);
+        let keys = AgencyKeys::load(agency, &files).unwrap();
+        KeyRotation::next_bundle(&keys, facts(), self.now, &mut SystemRandom).unwrap()
+    }
+
+    fn enrolment(&self, id: &str, kind: AgencyKind, signers: [usize; 2]) -> v1::Enrolment {
+        let agency = id.parse().unwrap();
+        let body = ActBody::Enrol {
+            agency,
+            kind,
+            parent: None,
+        };
+        let act = Act {
+            issued: self.now,
+            origin: ORIGIN.into(),
+            body,
+        };
+        let proposal = act.sign(&self.administrators[signers[0]]).unwrap();
+        let approval = Approval {
+            issued: self.now,
+            act: act_digest(&proposal),
+        };
+        let approval = approval.sign(&self.administrators[signers[1]]).unwrap();
+        v1::Enrolment { proposal, approval }
+    }
+
+    fn record(&mut self, id: &str) -> v1::Agency {
+        v1::Agency {
+            name: format!("agencies/{id}"),
+            kind: words::kind_number(AgencyKind::Shelter),
+            key_bundle: self.bundle(id),
+            enrolment: Some(self.enrolment(id, AgencyKind::Shelter, [0, 1])),
+            ..Default::default()
+        }
+    }
+
+    /// The directory of these records as an honest router would prove it.
+    fn prove(&self, mut records: Vec<v1::Agency>) -> (v1::GetDirectoryResponse, Entry) {
+        let mut edge = Edge::new();
+        for record in &records {
+            let enrolment = record.enrolment.clone().unwrap_or_default();
+            let agency = words::agency_of(&record.name).unwrap();
+            let standing = DirectoryRecord {
+                agency: &agency,
+                kind: words::kind(record.kind).unwrap(),
+                parent: None,
+                suspended: record.suspended,
+                bundle: &record.key_bundle,
+                proposal: &enrolment.proposal,
+                approval: &enrolment.approval,
+            };
+            let _ = edge.append(leaf(&standing.bytes()));
+        }
+        let size = edge.size();
+        for (index, record) in records.iter_mut().enumerate() {
+            record.digest_index = index as u64;
+            let proof = inclusion(&edge, &NoTiles, index as u64, size).unwrap();
+            record.digest_proof = proof.iter().map(|hash| hash.as_bytes().to_vec()).collect();
+        }
+        let root = edge.root();
+        let digest = v1::DirectoryDigest {
+            number: 1,
+            size,
+            root: root.as_bytes().to_vec(),
+            receipt: None,
+        };
+        let body = EntryBody::Digest {
+            number: 1,
+            size,
+            root,
+        };
+        let entry = Entry {
+            by: Actor::Router,
+            at: self.now,
+            body,
+        };
+        (
+            v1::GetDirectoryResponse {
+                agencies: records,
+                digest: Some(digest),
+            },
+            entry,
+        )
+    }
+
+    fn verify(&self, records: Vec<v1::Agency>) -> Result<Directory, DirectoryError> {
+        let (reply, entry) = self.prove(records);
+        let own = "alpha".parse().unwrap();
+        Directory::verify(&reply, &entry, None, &self.trust, (&own, None), self.now)
+    }
+}
+
+fn id(text: &str) -> AgencyId {
+    text.parse().unwrap()
+}
+
+#[test]
+fn an_honest_directory_is_mirrored_and_sealed_to_while_it_is_fresh() {
+    let mut world = World::new();
+    let records = vec![world.record("house1"), world.record("house2")];
+    let directory = world.verify(records).unwrap();
+    assert_eq!(directory.members().count(), 2);
+    assert!(
+        directory
+            .sealing_key(&id("house1"), None, world.now)
+            .is_ok()
+    );
+    let later = world.now.plus(FRESH_MAX + Duration::from_secs(1));
+    let stale = directory.sealing_key(&id("house1"), None, later);
+    assert_eq!(stale.unwrap_err(), DirectoryError::Stale);
+    assert!(
+        directory
+            .sealing_key(&id("house1"), Some(later), later)
+            .is_ok()
+    );
+    let unknown = directory.sealing_key(&id("house3"), None, world.now);
+    assert_eq!(unknown.unwrap_err(), DirectoryError::Unknown);
+}
+
+#[test]
+fn a_record_that_is_not_under_the_digest_is_refused() {
+    let mut world = World::new();
+    let records = vec![world.record("house1"), world.record("house2")];
+    let (mut reply, entry) = world.prove(records);
+    reply.agencies[0].suspended = true;
+    let own = (&id("alpha"), None);
+    let answer = Directory::verify(&reply, &entry, None, &world.trust, own, world.now);
+    assert_eq!(answer.unwrap_err(), DirectoryError::Unproven(id("house1")));
+}
+
+#[test]
+fn a_router_cannot_swap_keys_or_kinds_even_under_its_own_digest() {
+    let mut world = World::new();
+    // Another agency's certified keys under this name.
+    let mut swapped = world.record("house1");
+    swapped.key_bundle = world.bundle("mallory");
+    let answer = world.verify(vec![swapped]).unwrap_err();
+    assert_eq!(answer, DirectoryError::Bundle(id("house1")));
+    // Keys certified by another authority.
+    let mut other = World::new();
+    let mut foreign = world.record("house2");
+    foreign.key_bundle = other.bundle("house2");
+    let answer = world.verify(vec![foreign]).unwrap_err();
+    assert_eq!(answer, DirectoryError::Bundle(id("house2")));
+    // A kind that nobody signed.
+    let mut promoted = world.record("house3");
+    promoted.kind = words::kind_number(AgencyKind::Police);
+    let answer = world.verify(vec![promoted]).unwrap_err();
+    assert_eq!(answer, DirectoryError::Enrolment(id("house3")));
+}
+
+#[test]
+fn one_administrator_twice_is_not_two() {
+    let mut world = World::new();
+    let mut record = world.record("house1");
+    record.enrolment = Some(world.enrolment("house1", AgencyKind::Shelter, [0, 0]));
+    let answer = world.verify(vec![record]).unwrap_err();
+    assert_eq!(answer, DirectoryError::Enrolment(id("house1")));
+}
+
+#[test]
+fn a_bundle_under_our_own_name_that_we_did_not_publish_is_an_alarm() {
+    let mut world = World::new();
+    let record = world.record("alpha");
+    assert_eq!(
+        world.verify(vec![record]).unwrap_err(),
+        DirectoryError::NotOurs
+    );
+}
+
+#[test]
+fn a_digest_that_is_not_the_one_in_the_log_or_goes_backwards_is_refused() {
+    let mut world = World::new();
+    let records = vec![world.record("house1")];
+    let (reply, mut entry) = world.prove(records);
+    let own = (&id("alpha"), None);
+    let verify = |entry: &Entry, previous: Option<&Directory>| {
+        Directory::verify(&reply, entry, previous, &world.trust, own, world.now)
+    };
+    let good = verify(&entry, None).unwrap();
+    let later = Directory {
+        number: 2,
+        ..good.clone()
+    };
+    assert_eq!(
+        verify(&entry, Some(&later)).unwrap_err(),
+        DirectoryError::Digest
+    );
+    entry.body = EntryBody::Tick;
+    assert_eq!(verify(&entry, None).unwrap_err(), DirectoryError::Digest);
+}

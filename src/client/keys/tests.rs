@@ -1,0 +1,78 @@
+use super::*;
+use crate::client::fixture::{facts, issue};
+use crate::client::random::SystemRandom;
+use crate::identity::authority::Authority;
+use std::os::unix::fs::PermissionsExt;
+
+const NOW: i64 = 1_790_000_000;
+
+fn files(folder: &Path, now: Timestamp) -> KeyFiles {
+    let mut authority = Authority::create("safeconduct.example", now, &mut SystemRandom).unwrap();
+    issue(&mut authority, &"house1".parse().unwrap(), folder, now)
+}
+
+fn load(files: &KeyFiles) -> AgencyKeys {
+    AgencyKeys::load("house1".parse().unwrap(), files).unwrap()
+}
+
+#[test]
+fn private_files_are_the_owners_alone_and_come_back_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Timestamp::from_seconds(NOW).unwrap();
+    let files = files(folder.path(), now);
+    let keys = load(&files);
+    let token = KeyRotation::next_bundle(&keys, facts(), now, &mut SystemRandom).unwrap();
+    keys.remember_published(&token).unwrap();
+    for file in fs::read_dir(&files.own).unwrap() {
+        let mode = file.unwrap().metadata().unwrap().permissions().mode();
+        assert_eq!(mode & 0o077, 0);
+    }
+    let again = load(&files);
+    assert_eq!(again.published(), keys.published());
+    assert_eq!(again.staff_pkcs8(), keys.staff_pkcs8());
+    let bundle = KeyBundle::parse(&token).unwrap();
+    let kid = bundle.current_sealing_key(now).unwrap().kid().to_owned();
+    assert!(again.seed(&kid).is_some());
+}
+
+#[test]
+fn sealing_keys_rotate_after_thirty_days_and_seeds_die_after_sixty() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Timestamp::from_seconds(NOW).unwrap();
+    let keys = load(&files(folder.path(), now));
+    assert!(KeyRotation::is_due(&keys, now));
+    let publish = |at| {
+        let token = KeyRotation::next_bundle(&keys, facts(), at, &mut SystemRandom).unwrap();
+        keys.remember_published(&token).unwrap();
+        KeyBundle::parse(&token).unwrap()
+    };
+    let day = |days| now.plus(Duration::from_secs(days * DAY));
+    let first = publish(now);
+    let oldest = first.current_sealing_key(now).unwrap().kid().to_owned();
+    assert!(!KeyRotation::is_due(&keys, day(1)));
+
+    let second = publish(day(10));
+    assert!(second.follows(Some(&first)).is_ok());
+    assert_eq!(second.content().sealing_keys.len(), 1);
+
+    assert!(KeyRotation::is_due(&keys, day(31)));
+    let third = publish(day(31));
+    assert_eq!(third.content().sealing_keys.len(), 2);
+    assert_ne!(third.current_sealing_key(day(31)).unwrap().kid(), oldest);
+    assert!(keys.seed(&oldest).is_some());
+
+    publish(day(61));
+    assert!(keys.seed(&oldest).is_none());
+    assert!(!seed_file(&folder.path().join("keys"), &oldest).exists());
+}
+
+#[test]
+fn a_damaged_key_folder_is_named_and_not_made_anew_invariant_29() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Timestamp::from_seconds(NOW).unwrap();
+    let files = files(folder.path(), now);
+    drop(load(&files));
+    fs::write(files.own.join(STAFF_KEY_FILE), b"short").unwrap();
+    let answer = AgencyKeys::load("house1".parse().unwrap(), &files);
+    assert!(matches!(answer, Err(KeyFileError::Damaged(STAFF_KEY_FILE))));
+}

@@ -1,0 +1,143 @@
+//! What the source sees of its own referrals, and taking one back.
+
+use crate::client::agency::Desk;
+use crate::client::error::ClientError;
+use crate::client::log::Proven;
+use crate::client::session::request_id;
+use crate::client::words;
+use crate::domain::id::{AgencyId, OfferId, ReferralId};
+use crate::domain::vocabulary::{DeclineReason, OfferState, Outcome, ReferralState, Stage};
+use crate::proto::v1;
+use crate::proto::v1::referral_service_client::ReferralServiceClient;
+
+/// The source's view of one offer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceOffer {
+    /// Its id.
+    pub offer: OfferId,
+    /// Who was asked.
+    pub recipient: AgencyId,
+    /// Where the answer stands.
+    pub state: OfferState,
+    /// Why declined.
+    pub decline_reason: Option<DeclineReason>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// Stages deposited.
+    pub deposited: Vec<Stage>,
+    /// Stages opened.
+    pub opened: Vec<Stage>,
+}
+
+/// The source's view of one referral.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReferralView {
+    /// Its id.
+    pub referral: ReferralId,
+    /// State.
+    pub state: ReferralState,
+    /// Offers, in the order made.
+    pub offers: Vec<SourceOffer>,
+}
+
+impl Desk {
+    /// Takes a referral back: every offer not accepted closes.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn recall(&self, referral: ReferralId) -> Result<Vec<Proven>, ClientError> {
+        let request = v1::RecallReferralRequest {
+            name: words::referral_name(self.agency().id(), referral),
+            request_id: request_id(),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                ReferralServiceClient::new(channel)
+                    .recall_referral(request)
+                    .await
+            })
+            .await?;
+        let mut closed = Vec::with_capacity(reply.receipts.len());
+        for receipt in &reply.receipts {
+            closed.push(self.prove(Some(receipt), known).await?);
+        }
+        Ok(closed)
+    }
+
+    /// One referral as it stands.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn referral(&self, referral: ReferralId) -> Result<ReferralView, ClientError> {
+        let name = words::referral_name(self.agency().id(), referral);
+        let (reply, _) = self
+            .call(
+                v1::GetReferralRequest { name },
+                |channel, request| async move {
+                    ReferralServiceClient::new(channel)
+                        .get_referral(request)
+                        .await
+                },
+            )
+            .await?;
+        self.read_referral(reply.referral.ok_or(ClientError::Reply("no referral"))?)
+    }
+
+    /// Every referral of this agency.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn referrals(&self) -> Result<Vec<ReferralView>, ClientError> {
+        let mut found = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = v1::ListReferralsRequest {
+                parent: words::agency_name(self.agency().id()),
+                page_size: 100,
+                page_token,
+            };
+            let (reply, _) = self
+                .call(request, |channel, request| async move {
+                    ReferralServiceClient::new(channel)
+                        .list_referrals(request)
+                        .await
+                })
+                .await?;
+            for referral in reply.referrals {
+                found.push(self.read_referral(referral)?);
+            }
+            page_token = reply.next_page_token;
+            if page_token.is_empty() {
+                return Ok(found);
+            }
+        }
+    }
+
+    fn read_referral(&self, referral: v1::Referral) -> Result<ReferralView, ClientError> {
+        let offers = referral.offers.into_iter().map(|offer| {
+            Ok(SourceOffer {
+                offer: words::own_id(&offer.name, self.agency().id(), "offers")?,
+                recipient: words::agency_of(&offer.recipient)?,
+                state: words::offer_state(offer.state)
+                    .ok_or(ClientError::Reply("an offer's state"))?,
+                decline_reason: words::decline_reason(offer.decline_reason),
+                outcome: words::outcome(offer.outcome),
+                deposited: offer
+                    .deposited
+                    .into_iter()
+                    .filter_map(words::stage)
+                    .collect(),
+                opened: offer.opened.into_iter().filter_map(words::stage).collect(),
+            })
+        });
+        Ok(ReferralView {
+            referral: words::own_id(&referral.name, self.agency().id(), "referrals")?,
+            state: words::referral_state(referral.state)
+                .ok_or(ClientError::Reply("a referral's state"))?,
+            offers: offers.collect::<Result<_, ClientError>>()?,
+        })
+    }
+}
