@@ -3,9 +3,11 @@
 //! One binary, by capability, a sentence per test. [`harness`] builds the town; most tests share one and keep apart
 //! by cases of their own, and those that kill, restart or watch a router's files build one for themselves.
 
+mod attacks_administration;
 mod attacks_bytes;
 mod attacks_collusion;
 mod attacks_connection;
+mod attacks_doorbells;
 mod attacks_fuzz;
 mod attacks_gate;
 mod attacks_malformed;
