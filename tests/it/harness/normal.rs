@@ -153,9 +153,9 @@ impl Reader {
 
     fn text(&mut self, name: &str, text: &str) -> String {
         match name {
-            "resume_token" | "page_token" | "next_page_token" => {
-                format!("{} characters", text.len())
-            }
+            // Holds the agency's own count of bells, and is authenticated by a key that every world shares.
+            "resume_token" => text.to_owned(),
+            "page_token" | "next_page_token" => format!("{} characters", text.len()),
             "checkpoint" => {
                 let mut lines = text.lines();
                 format!("{} {}", lines.next().unwrap(), lines.next().unwrap())
