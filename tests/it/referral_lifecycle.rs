@@ -315,6 +315,32 @@ fn the_first_of_three_acceptances_wins() {
     });
 }
 
+/// Invariant 5: whichever the ledger has first, both sides see the same.
+#[test]
+fn an_acceptance_and_a_recall_agree_on_which_came_first() {
+    run(async {
+        let world = world().await;
+        let (source, house1) = (world.source("alpha"), world.intake("house1"));
+        for _ in 0..20 {
+            let bed = one_bed(&source, "house1").await;
+            let (accepted, _) = tokio::join!(
+                house1.accept(bed.offer, None),
+                source.recall(bed.sent.referral)
+            );
+            let expected = match accepted {
+                Ok(_) => OfferState::Accepted,
+                Err(error) => {
+                    assert_eq!(error.reason(), Some(Reason::State));
+                    OfferState::Closed
+                }
+            };
+            let theirs = house1.offer(bed.offer).await.unwrap().state;
+            let ours = source.referral(bed.sent.referral).await.unwrap();
+            assert_eq!((theirs, ours.offers[0].state), (expected, expected));
+        }
+    });
+}
+
 /// Invariant 7: two people, one bed.
 #[test]
 fn one_place_is_taken_once() {
