@@ -66,6 +66,10 @@ enum Action {
         /// Settings (deploy/router.toml).
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
+        /// Stop as well when standard input closes: for a program that starts a router and must not leave it behind,
+        /// however it ends itself.
+        #[arg(long)]
+        until_stdin_closes: bool,
     },
 }
 
@@ -80,7 +84,10 @@ impl RouterCommand {
                 operator,
             } => init(&config, &administrators, operator),
             Action::Trust { config, out } => trust::write(&config, &out),
-            Action::Run { config } => run(&config),
+            Action::Run {
+                config,
+                until_stdin_closes,
+            } => run(&config, until_stdin_closes),
         })
     }
 }
@@ -124,7 +131,7 @@ fn init(config: &Path, administrators: &[PathBuf], operator: AgencyId) -> Result
     Ok(())
 }
 
-fn run(config: &Path) -> Result<(), Failure> {
+fn run(config: &Path, until_stdin_closes: bool) -> Result<(), Failure> {
     let config = RouterConfig::read(config).map_err(Failure::settings)?;
     log::begin(&config.log);
     panics::log_location_only();
@@ -133,13 +140,13 @@ fn run(config: &Path) -> Result<(), Failure> {
         .enable_all()
         .build()
         .map_err(Failure::settings)?;
-    let outcome = runtime.block_on(serve(config));
+    let outcome = runtime.block_on(serve(config, until_stdin_closes));
     // A commit that hangs on a broken disk must not keep the process from ending.
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     outcome
 }
 
-async fn serve(config: RouterConfig) -> Result<(), Failure> {
+async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Failure> {
     let origin = &config.origin;
     let signer =
         key_file::read(&config.ledger.signing_key_file, origin).map_err(Failure::settings)?;
@@ -162,6 +169,9 @@ async fn serve(config: RouterConfig) -> Result<(), Failure> {
     })?;
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone()).map_err(Failure::settings)?;
+    if until_stdin_closes {
+        stop_when_stdin_closes(stop.clone());
+    }
 
     let listener = Listener::bind(config.listener.address, tls.clone())
         .await
@@ -259,6 +269,16 @@ fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
         stop.cancel();
     });
     Ok(())
+}
+
+/// Reads standard input to its end, which comes when the last process that could write to it is gone.
+fn stop_when_stdin_closes(stop: CancellationToken) {
+    // A thread of its own, not the runtime's: a blocking read would hold up the end of the process.
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        tracing::info!("standard input closed; draining");
+        stop.cancel();
+    });
 }
 
 /// No core dumps, which would hold keys and parcels; as many descriptors as the system lets us have.

@@ -91,6 +91,22 @@ fn check(snapshot: &mut Snapshot<'_>, body: &ActBody) -> Result<(), Refusal> {
     }
 }
 
+/// The id of an act that nobody has brought yet: it follows from the act itself, so that each counts once.
+///
+/// Otherwise whoever saw both signatures could bring them again while they are fresh, and reinstate by them an agency
+/// that was suspended since. What is read here is relied on: two requests with one act cannot both pass.
+fn unspent(snapshot: &mut Snapshot<'_>, token: &[u8]) -> Result<ProposalId, Refusal> {
+    let digest = act_digest(token);
+    let (head, _) = digest
+        .split_first_chunk()
+        .expect("a digest is longer than an id");
+    let id = ProposalId::from_random(*head);
+    match snapshot.get::<ProposalRecord>(key::proposal(id))? {
+        None => Ok(id),
+        Some(_) => Err(Refusal::ReferralState),
+    }
+}
+
 fn record_of(snapshot: &mut Snapshot<'_>, agency: &AgencyId) -> Result<AgencyRecord, Refusal> {
     let view = snapshot.agency(agency)?;
     Ok(view.map(|view| view.record.clone()).unwrap_or_default())
@@ -151,7 +167,7 @@ fn prepare_propose(
     }
     let act = act(snapshot, token)?;
     check(snapshot, &act.body)?;
-    let id = ProposalId::from_random(snapshot.shared.random());
+    let id = unspent(snapshot, token)?;
     let record = ProposalRecord {
         act: token.to_vec(),
         time: snapshot.now.millis(),
@@ -230,11 +246,18 @@ fn prepare_suspend(
     let ActBody::Suspend { agency } = act(snapshot, token)?.body else {
         return Err(Refusal::InvalidField("act"));
     };
+    let spent = ProposalRecord {
+        act: token.to_vec(),
+        time: snapshot.now.millis(),
+        done: true,
+    };
+    let id = unspent(snapshot, token)?;
     let view = snapshot.agency(&agency)?.ok_or(Refusal::NotFound)?;
     let mut record = view.record.clone();
     record.suspended = true;
     let mut change = snapshot.change();
     change.writes.push(record.put(key::agency(&agency)));
+    change.writes.push(spent.put(key::proposal(id)));
     count_change(&mut change);
     let decision = Decision::Suspended {
         statement: text(token)?,

@@ -87,7 +87,7 @@ impl Door {
             match self.recognise(method, &mut request).await {
                 Ok(()) => {
                     let Ok(response) = inner.call(request).await;
-                    response
+                    in_our_words(response)
                 }
                 Err(answer) => refused(answer),
             }
@@ -199,6 +199,26 @@ const fn why(reason: Unrecognised) -> &'static str {
 
 fn refused(answer: Answer) -> Response<Body> {
     Status::from(answer).into_http()
+}
+
+/// What the library under the handlers refuses by itself, in our words.
+///
+/// Every status of ours has details; one without was made before a handler was reached. The library calls bytes that
+/// do not parse an internal failure, and says where they stopped: they are the caller's fault, and nothing is echoed.
+fn in_our_words(response: Response<Body>) -> Response<Body> {
+    let Some(status) = Status::from_header_map(response.headers()) else {
+        return response;
+    };
+    if status.code() == Code::Ok || !status.details().is_empty() {
+        return response;
+    }
+    refused(match status.code() {
+        Code::Internal | Code::InvalidArgument => status::MALFORMED,
+        Code::OutOfRange | Code::ResourceExhausted => status::TOO_LONG,
+        Code::Unimplemented => status::UNIMPLEMENTED,
+        Code::DeadlineExceeded | Code::Cancelled => status::DEADLINE_EXCEEDED,
+        _ => status::internal(&"the library refused a request"),
+    })
 }
 
 /// The code in the headers of a refusal; a reply with a body says OK in its trailers.

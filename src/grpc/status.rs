@@ -127,6 +127,30 @@ pub const REQUEST_ID_REUSED: Answer = Answer::new(
     Detail::None,
 );
 
+/// The request's bytes are no message of its method: cut off, not UTF-8, nested too deeply. Never where or why.
+pub const MALFORMED: Answer = Answer::new(
+    Code::InvalidArgument,
+    "INVALID_FIELD",
+    "the request is not a message of this method",
+    Detail::None,
+);
+
+/// The request is longer than a message may be.
+pub const TOO_LONG: Answer = Answer::new(
+    Code::InvalidArgument,
+    "INVALID_FIELD",
+    "the request is longer than a message may be",
+    Detail::None,
+);
+
+/// The request is compressed, or of a kind that the method does not take.
+pub const UNIMPLEMENTED: Answer = Answer::new(
+    Code::Unimplemented,
+    "UNIMPLEMENTED",
+    "the method does not take requests of this kind",
+    Detail::None,
+);
+
 /// More is queued than the router takes.
 pub const OVERLOADED: Answer = Answer::new(
     Code::ResourceExhausted,

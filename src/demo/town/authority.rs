@@ -1,6 +1,7 @@
 //! The town's certificate authority, its files and its revocation lists.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::client::keys::KeyFiles;
 use crate::client::random::SystemRandom;
@@ -152,9 +153,18 @@ impl TownAuthority {
     ///
     /// [`TownError`].
     pub fn publish_lists(&mut self) -> Result<(), TownError> {
+        self.publish_lists_for(CRL_LIFETIME)
+    }
+
+    /// As [`TownAuthority::publish_lists`], with lists that count for `lifetime` only.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError`].
+    pub fn publish_lists_for(&mut self, lifetime: Duration) -> Result<(), TownError> {
         let lists = self
             .authority
-            .revocation_lists(system_clock()(), CRL_LIFETIME)?;
+            .revocation_lists(system_clock()(), lifetime)?;
         let both = format!(
             "{}{}",
             lists.root_pem.unwrap_or_default(),

@@ -127,9 +127,10 @@ impl RouterProcess {
             .open(self.log_file())
             .map_err(|cause| io(&self.log_file(), cause))?;
         let mut child = Command::new(&self.binary)
-            .args(["router", "run", "--config"])
+            .args(["router", "run", "--until-stdin-closes", "--config"])
             .arg(self.settings_file())
-            .stdin(Stdio::null())
+            // Held open by the child's handle: a router never outlives the program that plays the town.
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)
             .spawn()

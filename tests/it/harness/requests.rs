@@ -1,0 +1,350 @@
+//! One well-formed request of every method, to be sent by whoever may not, or made wrong.
+
+use prost::Message;
+use safeconduct::client::session::request_id;
+use safeconduct::proto::v1;
+
+/// What the requests are about.
+#[derive(Debug, Clone)]
+pub struct About {
+    /// Agency under whose name everything stands.
+    pub agency: String,
+    /// Another one, to be asked.
+    pub recipient: String,
+    pub offer: String,
+    pub referral: String,
+    pub basis: String,
+    pub pool: String,
+    pub case: String,
+    pub deposit: v1::Deposit,
+    pub statement: Vec<u8>,
+}
+
+/// A method and the bytes of one request.
+pub type Call = (&'static str, Vec<u8>);
+
+impl About {
+    fn name(&self, collection: &str, id: &str) -> String {
+        format!("{}/{collection}/{id}", self.parent())
+    }
+
+    fn parent(&self) -> String {
+        format!("agencies/{}", self.agency)
+    }
+
+    /// What names one offer as its recipient.
+    pub fn offers(&self) -> Vec<Call> {
+        let name = || self.name("offers", &self.offer);
+        let pool = || self.name("pools", &self.pool);
+        vec![
+            call(
+                "OfferService/GetOffer",
+                &v1::GetOfferRequest { name: name() },
+            ),
+            call(
+                "OfferService/OpenParcel",
+                &v1::OpenParcelRequest {
+                    name: name(),
+                    stage: 1,
+                },
+            ),
+            call(
+                "OfferService/AcknowledgeOffer",
+                &v1::AcknowledgeOfferRequest {
+                    name: name(),
+                    request_id: request_id(),
+                },
+            ),
+            call(
+                "OfferService/HoldPlaces",
+                &v1::HoldPlacesRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    pool: pool(),
+                    places: 1,
+                },
+            ),
+            call(
+                "OfferService/AcceptOffer",
+                &v1::AcceptOfferRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    pool: pool(),
+                    places: 1,
+                },
+            ),
+            call(
+                "OfferService/DeclineOffer",
+                &v1::DeclineOfferRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    reason: 1,
+                    decliner: 1,
+                },
+            ),
+            call(
+                "OfferService/WaitlistOffer",
+                &v1::WaitlistOfferRequest {
+                    name: name(),
+                    request_id: request_id(),
+                },
+            ),
+            call(
+                "OfferService/CheckIn",
+                &v1::CheckInRequest {
+                    name: name(),
+                    request_id: request_id(),
+                },
+            ),
+            call(
+                "OfferService/CompleteOffer",
+                &v1::CompleteOfferRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    outcome: 1,
+                },
+            ),
+            call(
+                "OfferService/RaiseAlarm",
+                &v1::RaiseAlarmRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    stage: 1,
+                    alarm: 2,
+                },
+            ),
+        ]
+    }
+
+    /// What names one thing as its source.
+    pub fn sources(&self) -> Vec<Call> {
+        let deposits = || vec![self.deposit.clone()];
+        let offer = || v1::NewOffer {
+            recipient: format!("agencies/{}", self.recipient),
+            deposits: deposits(),
+        };
+        let referral = || self.name("referrals", &self.referral);
+        vec![
+            call(
+                "ReferralService/GetReferral",
+                &v1::GetReferralRequest { name: referral() },
+            ),
+            call(
+                "ReferralService/AddOffer",
+                &v1::AddOfferRequest {
+                    referral: referral(),
+                    request_id: request_id(),
+                    offer: Some(offer()),
+                },
+            ),
+            call(
+                "ReferralService/DepositParcel",
+                &v1::DepositParcelRequest {
+                    offer: self.name("offers", &self.offer),
+                    request_id: request_id(),
+                    deposit: Some(self.deposit.clone()),
+                },
+            ),
+            call(
+                "ReferralService/RecallReferral",
+                &v1::RecallReferralRequest {
+                    name: referral(),
+                    request_id: request_id(),
+                },
+            ),
+            call(
+                "BasisService/GetBasis",
+                &v1::GetBasisRequest {
+                    name: self.name("bases", &self.basis),
+                },
+            ),
+            call(
+                "BasisService/WithdrawBasis",
+                &v1::WithdrawBasisRequest {
+                    name: self.name("bases", &self.basis),
+                    request_id: request_id(),
+                    statement: self.statement.clone(),
+                },
+            ),
+        ]
+    }
+
+    /// What names an agency, or something that it makes.
+    pub fn agencies(&self) -> Vec<Call> {
+        let parent = || self.parent();
+        vec![
+            call(
+                "OfferService/ListOffers",
+                &v1::ListOffersRequest {
+                    parent: parent(),
+                    page_size: 3,
+                    page_token: String::new(),
+                },
+            ),
+            call(
+                "ReferralService/ListReferrals",
+                &v1::ListReferralsRequest {
+                    parent: parent(),
+                    page_size: 3,
+                    page_token: String::new(),
+                },
+            ),
+            call(
+                "BasisService/ListBases",
+                &v1::ListBasesRequest {
+                    parent: parent(),
+                    case_handle: self.case.clone(),
+                    page_size: 3,
+                    page_token: String::new(),
+                },
+            ),
+            call(
+                "PlaceService/ListPools",
+                &v1::ListPoolsRequest { parent: parent() },
+            ),
+            call(
+                "PlaceService/UpdatePool",
+                &v1::UpdatePoolRequest {
+                    name: self.name("pools", &self.pool),
+                    request_id: request_id(),
+                    total: 6,
+                    closed: 1,
+                },
+            ),
+            call(
+                "BasisService/RecordBasis",
+                &v1::RecordBasisRequest {
+                    parent: parent(),
+                    request_id: request_id(),
+                    statement: self.statement.clone(),
+                },
+            ),
+            call(
+                "ReferralService/CreateReferral",
+                &v1::CreateReferralRequest {
+                    parent: parent(),
+                    request_id: request_id(),
+                    case_handle: self.case.clone(),
+                    purpose: 1,
+                    urgency: 1,
+                    decide_by: Some(prost_types::Timestamp {
+                        seconds: 1_900_000_000,
+                        nanos: 0,
+                    }),
+                    offers: vec![v1::NewOffer {
+                        recipient: format!("agencies/{}", self.recipient),
+                        deposits: vec![self.deposit.clone()],
+                    }],
+                },
+            ),
+            call(
+                "DirectoryService/DeclareCapacity",
+                &v1::DeclareCapacityRequest {
+                    name: parent(),
+                    request_id: request_id(),
+                    capacity: 2,
+                },
+            ),
+        ]
+    }
+
+    /// What everybody may ask.
+    pub fn open(&self) -> Vec<Call> {
+        vec![
+            call(
+                "DirectoryService/GetDirectory",
+                &v1::GetDirectoryRequest {
+                    known_digest: u64::MAX,
+                },
+            ),
+            call(
+                "DirectoryService/GetAgency",
+                &v1::GetAgencyRequest {
+                    name: format!("agencies/{}", self.recipient),
+                },
+            ),
+            call(
+                "DirectoryService/GetProtocol",
+                &v1::GetProtocolRequest { version: 1 },
+            ),
+            call("AuditService/GetCheckpoint", &v1::GetCheckpointRequest {}),
+            call(
+                "AuditService/ProveInclusion",
+                &v1::ProveInclusionRequest { index: 1, size: 4 },
+            ),
+            call(
+                "AuditService/ProveConsistency",
+                &v1::ProveConsistencyRequest {
+                    old_size: 2,
+                    new_size: 5,
+                },
+            ),
+        ]
+    }
+
+    /// What needs a key or a mandate.
+    pub fn offices(&self) -> Vec<Call> {
+        vec![
+            call(
+                "DirectoryService/PublishKeyBundle",
+                &v1::PublishKeyBundleRequest {
+                    name: self.parent(),
+                    request_id: request_id(),
+                    key_bundle: self.statement.clone(),
+                },
+            ),
+            call(
+                "AuditService/ListEntries",
+                &v1::ListEntriesRequest {
+                    start: 1,
+                    page_size: 4,
+                },
+            ),
+            call(
+                "AuditService/ReadOpenings",
+                &v1::ReadOpeningsRequest {
+                    start: 1,
+                    page_size: 4,
+                },
+            ),
+            call(
+                "AdministrationService/Propose",
+                &v1::ProposeRequest {
+                    request_id: request_id(),
+                    act: self.statement.clone(),
+                },
+            ),
+            call(
+                "AdministrationService/Approve",
+                &v1::ApproveRequest {
+                    name: format!("proposals/{}", self.offer),
+                    request_id: request_id(),
+                    approval: self.statement.clone(),
+                },
+            ),
+            call(
+                "AdministrationService/SuspendAgency",
+                &v1::SuspendAgencyRequest {
+                    request_id: request_id(),
+                    act: self.statement.clone(),
+                },
+            ),
+        ]
+    }
+
+    /// All of the above: every method but the stream.
+    pub fn all(&self) -> Vec<Call> {
+        let parts = [
+            self.offers(),
+            self.sources(),
+            self.agencies(),
+            self.open(),
+            self.offices(),
+        ];
+        parts.concat()
+    }
+}
+
+fn call(method: &'static str, message: &impl Message) -> Call {
+    (method, message.encode_to_vec())
+}
