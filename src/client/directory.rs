@@ -49,7 +49,8 @@ pub enum DirectoryError {
     Enrolment(AgencyId),
     /// The key bundle is not the agency's own.
     #[error(
-        "the key bundle of {0} is not certified for it; nothing is sealed to it, call the agency by phone"
+        "the key bundle of {0} is not certified for it, or its certificate has ended; nothing is sealed to it, \
+         call the agency by phone"
     )]
     Bundle(AgencyId),
     /// A bundle stands under this agency's own name that it did not publish.
@@ -83,6 +84,20 @@ pub struct Member {
     pub capacity: Option<DeclaredCapacity>,
     /// Its key bundle; none before the first is published.
     pub bundle: Option<Arc<KeyBundle>>,
+    /// Whether the bundle is not certified for the agency now: then nothing is sealed to it or believed from it.
+    pub uncertified: bool,
+}
+
+impl Member {
+    /// The key bundle, if it can be relied on.
+    fn certified(&self) -> Result<&KeyBundle, DirectoryError> {
+        if self.uncertified {
+            return Err(DirectoryError::Bundle(self.agency.clone()));
+        }
+        self.bundle
+            .as_deref()
+            .ok_or_else(|| DirectoryError::Unavailable(self.agency.clone()))
+    }
 }
 
 /// The verified mirror.
@@ -174,7 +189,8 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`DirectoryError::Stale`], [`DirectoryError::Unknown`], [`DirectoryError::Unavailable`].
+    /// [`DirectoryError::Stale`], [`DirectoryError::Unknown`], [`DirectoryError::Bundle`],
+    /// [`DirectoryError::Unavailable`].
     pub fn sealing_key(
         &self,
         agency: &AgencyId,
@@ -187,7 +203,7 @@ impl Directory {
         }
         let member = self.member(agency)?;
         let unavailable = || DirectoryError::Unavailable(agency.clone());
-        let bundle = member.bundle.as_ref().ok_or_else(unavailable)?;
+        let bundle = member.certified()?;
         if member.suspended || !bundle.stands(now, SKEW) {
             return Err(unavailable());
         }
@@ -198,12 +214,9 @@ impl Directory {
     ///
     /// # Errors
     ///
-    /// [`DirectoryError::Unknown`], [`DirectoryError::Unavailable`].
+    /// [`DirectoryError::Unknown`], [`DirectoryError::Bundle`], [`DirectoryError::Unavailable`].
     pub fn signing_key(&self, agency: &AgencyId) -> Result<SigningKey, DirectoryError> {
-        let bundle = self.member(agency)?.bundle.as_ref();
-        bundle
-            .map(|bundle| bundle.signing_key())
-            .ok_or_else(|| DirectoryError::Unavailable(agency.clone()))
+        Ok(self.member(agency)?.certified()?.signing_key())
     }
 }
 
@@ -242,15 +255,13 @@ fn verify_record(
     };
     verify_standing(&standing, record.digest_index, &record.digest_proof, digest)
         .ok_or_else(|| DirectoryError::Unproven(agency.clone()))?;
-    let bundle = if record.key_bundle.is_empty() {
-        None
-    } else {
-        let bundle = KeyBundle::parse(&record.key_bundle)
-            .ok()
-            .filter(|bundle| bundle.content().agency == agency && trust.certifies(bundle, now))
-            .ok_or_else(|| DirectoryError::Bundle(agency.clone()))?;
-        Some(Arc::new(bundle))
-    };
+    // A member whose certificate has ended, or whose bundle is wrong, is not relied on; it must not keep this agency
+    // from reaching the others.
+    let bundle = KeyBundle::parse(&record.key_bundle).ok().map(Arc::new);
+    let uncertified = !record.key_bundle.is_empty()
+        && !bundle.as_ref().is_some_and(|bundle| {
+            bundle.content().agency == agency && trust.certifies(bundle, now)
+        });
     if agency == *own.0 && bundle.as_ref().map(|bundle| bundle.digest()) != own.1 {
         return Err(DirectoryError::NotOurs);
     }
@@ -262,6 +273,7 @@ fn verify_record(
         suspended: record.suspended,
         capacity,
         bundle,
+        uncertified,
     })
 }
 

@@ -141,6 +141,12 @@ pub enum ClientError {
     /// No answer within the deadline: the effect may or may not have happened; repeat with the same request id.
     #[error("no answer from the router within the deadline; the same request id may be sent again")]
     NoAnswer,
+    /// There is no connection: nothing was sent.
+    #[error(
+        "the router cannot be reached, or closed the connection without accepting this certificate; \
+         check its address, that it runs, and that the certificate is neither revoked nor expired"
+    )]
+    Unreachable,
     /// The router does not accept this agency's certificate (revoked, expired or of another authority), or cannot
     /// prove its own.
     #[error("the TLS handshake was refused: {0}")]

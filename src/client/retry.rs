@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
 
-use super::error::{ClientError, Refused, handshake_failure};
+use super::error::{ClientError, Reason, Refused, handshake_failure};
 
 /// When to try again, and when to stop.
 #[derive(Debug, Clone, Copy)]
@@ -102,6 +102,8 @@ impl RetryPolicy {
 fn answered(refused: Refused) -> ClientError {
     match refused.code {
         Code::DeadlineExceeded | Code::Cancelled => ClientError::NoAnswer,
+        // Every answer of the router says why; without a reason it never came so far.
+        Code::Unavailable if refused.reason == Reason::Unknown => ClientError::Unreachable,
         _ => ClientError::Refused(refused),
     }
 }

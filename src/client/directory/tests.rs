@@ -4,7 +4,7 @@ use crate::client::fixture::{facts, issue};
 use crate::client::keys::{AgencyKeys, KeyRotation};
 use crate::client::random::SystemRandom;
 use crate::envelope::keys::{KeyPairSigner, Signer};
-use crate::identity::authority::Authority;
+use crate::identity::authority::{Authority, LEAF_LIFETIME};
 use crate::ledger::entry::Actor;
 use crate::ledger::proof::inclusion;
 use crate::ledger::tree::{Edge, NoTiles};
@@ -184,15 +184,26 @@ fn a_router_cannot_swap_keys_or_kinds_even_under_its_own_digest() {
     let mut world = World::new();
     // Another agency's certified keys under this name.
     let mut swapped = world.record("house1");
+    let world_record = world.record("house9");
     swapped.key_bundle = world.bundle("mallory");
-    let answer = world.verify(vec![swapped]).unwrap_err();
-    assert_eq!(answer, DirectoryError::Bundle(id("house1")));
+    let directory = world.verify(vec![swapped, world_record]).unwrap();
+    let answer = directory.sealing_key(&id("house1"), None, world.now);
+    assert_eq!(answer.unwrap_err(), DirectoryError::Bundle(id("house1")));
+    let answer = directory.signing_key(&id("house1"));
+    assert_eq!(answer.unwrap_err(), DirectoryError::Bundle(id("house1")));
+    // The others can still be reached.
+    assert!(
+        directory
+            .sealing_key(&id("house9"), None, world.now)
+            .is_ok()
+    );
     // Keys certified by another authority.
     let mut other = World::new();
     let mut foreign = world.record("house2");
     foreign.key_bundle = other.bundle("house2");
-    let answer = world.verify(vec![foreign]).unwrap_err();
-    assert_eq!(answer, DirectoryError::Bundle(id("house2")));
+    let directory = world.verify(vec![foreign]).unwrap();
+    let answer = directory.sealing_key(&id("house2"), None, world.now);
+    assert_eq!(answer.unwrap_err(), DirectoryError::Bundle(id("house2")));
     // A kind that nobody signed.
     let mut promoted = world.record("house3");
     promoted.kind = words::kind_number(AgencyKind::Police);
@@ -239,4 +250,20 @@ fn a_digest_that_is_not_the_one_in_the_log_or_goes_backwards_is_refused() {
     );
     entry.body = EntryBody::Tick;
     assert_eq!(verify(&entry, None).unwrap_err(), DirectoryError::Digest);
+}
+
+#[test]
+fn a_member_whose_certificate_has_ended_does_not_keep_us_from_the_others() {
+    let mut world = World::new();
+    let lapsed = world.record("house1");
+    world.now = world.now.plus(LEAF_LIFETIME + Duration::from_secs(86_400));
+    let records = vec![lapsed, world.record("house2")];
+    let directory = world.verify(records).unwrap();
+    let answer = directory.sealing_key(&id("house1"), None, world.now);
+    assert_eq!(answer.unwrap_err(), DirectoryError::Bundle(id("house1")));
+    assert!(
+        directory
+            .sealing_key(&id("house2"), None, world.now)
+            .is_ok()
+    );
 }
