@@ -3,7 +3,6 @@
 //! One binary, by capability, a sentence per test. [`harness`] builds the town; most tests share one and keep apart
 //! by cases of their own, and those that kill, restart or watch a router's files build one for themselves.
 
-mod deployment;
 mod attacks_administration;
 mod attacks_bytes;
 mod attacks_collusion;
@@ -20,6 +19,7 @@ mod authorization_live;
 mod canary;
 mod consent;
 mod consent_order;
+mod deployment;
 mod harness;
 mod idempotency;
 mod minimisation;
