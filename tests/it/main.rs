@@ -1,3 +1,4 @@
 //! The whole program, from outside.
 
+mod durability;
 mod router_process;
