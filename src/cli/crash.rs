@@ -9,9 +9,11 @@ pub mod figures;
 pub mod images;
 pub mod kills;
 pub mod order;
+pub mod router;
 pub mod workload;
 
 use kills::EngineCampaign;
+use router::RouterCampaign;
 
 /// Stop a store at bad moments, and check that nothing acknowledged is lost.
 #[derive(Debug, Args)]
@@ -50,6 +52,44 @@ enum Mode {
         #[arg(long, default_value_t = 50)]
         count: u64,
     },
+    /// Kill a router process under load from agencies over mutual TLS, at random moments; delete its index now and then.
+    Router {
+        /// How many times.
+        #[arg(long, default_value_t = 200)]
+        count: u32,
+        /// What happens when.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Folder for the town, kept afterwards; a temporary one by default.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
+    /// Copy the mounted image of a router's file system right after an acknowledgement, and go on from the copy.
+    RouterImages {
+        /// How many copies.
+        #[arg(long, default_value_t = 50)]
+        count: u32,
+        /// What happens when.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Check by strace that each reply of a router follows the sync of what it says.
+    RouterOrder {
+        /// How many times five requests.
+        #[arg(long, default_value_t = 20)]
+        rounds: u32,
+    },
+    /// Make writes and syncs of a router's journal fail, by strace.
+    RouterFaults {
+        /// How often each of the faults.
+        #[arg(long, default_value_t = 5)]
+        count: u32,
+        /// What happens when.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
+    /// Fill a router's disk, and free it.
+    RouterFull,
     /// Measure commits, memory, and opening; best in a release build.
     Figures {
         /// How many operations.
@@ -139,6 +179,46 @@ impl CrashCommand {
                 println!("{checked} acknowledgements, each after its sync");
                 Ok(())
             }
+            Mode::Router { count, seed, dir } => {
+                let scratch = Scratch::new(dir.as_deref())?;
+                let binary = std::env::current_exe()?;
+                let campaign = RouterCampaign::new(binary, scratch.0.clone(), *count, *seed);
+                let tally = wait(router::run(&campaign, &|line| println!("{line}")))?;
+                println!("{tally}");
+                Ok(())
+            }
+            Mode::RouterImages { count, seed } => {
+                let scratch = Scratch::new(None)?;
+                let binary = std::env::current_exe()?;
+                let tell = |line: &str| println!("{line}");
+                let tally = wait(router::images::run(
+                    &binary, &scratch.0, *count, *seed, &tell,
+                ))?;
+                println!("{tally}");
+                Ok(())
+            }
+            Mode::RouterOrder { rounds } => {
+                let scratch = Scratch::new(None)?;
+                let binary = std::env::current_exe()?;
+                let seen = wait(router::order::run(&binary, &scratch.0, *rounds))?;
+                println!("{seen} replies, each after its sync");
+                Ok(())
+            }
+            Mode::RouterFaults { count, seed } => {
+                let scratch = Scratch::new(None)?;
+                let binary = std::env::current_exe()?;
+                let met = wait(router::faults::run(&binary, &scratch.0, *count, *seed))?;
+                println!(
+                    "{met} faults: exit code 70, nothing of the failed batch acknowledged, nothing lost"
+                );
+                Ok(())
+            }
+            Mode::RouterFull => {
+                let scratch = Scratch::new(None)?;
+                let binary = std::env::current_exe()?;
+                println!("{}", wait(router::full::run(&binary, &scratch.0))?);
+                Ok(())
+            }
             Mode::Figures {
                 operations,
                 cache_kib,
@@ -152,6 +232,14 @@ impl CrashCommand {
             }
         }
     }
+}
+
+/// Runs what waits for the network.
+fn wait<T>(work: impl Future<Output = Result<T, CrashError>>) -> Result<T, CrashError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
 }
 
 /// A folder that is removed afterwards, unless somebody named it.

@@ -244,6 +244,7 @@ impl Exchange {
             ],
             root: *edge.root().as_bytes(),
             previous_checkpoint: Vec::new(),
+            urgent: false,
         };
         engine.commit(&batch)?;
         Ok(())

@@ -76,6 +76,7 @@ fn prepare(
         chain: name.chain.to_string(),
     };
     let mut change = snapshot.change();
+    change.urgent = true;
     change.writes.push(head.put(row));
     change
         .writes
@@ -119,6 +120,7 @@ fn prepare_step(snapshot: &mut Snapshot<'_>, name: &BasisName) -> Result<Prepare
             return Ok(Prepared::Again(false, Vec::new()));
         }
         let mut change = snapshot.change();
+        change.urgent = true;
         change.writes.push(Write::Delete {
             table: Table::Meta,
             key: mark,
@@ -164,6 +166,7 @@ fn prepare_step(snapshot: &mut Snapshot<'_>, name: &BasisName) -> Result<Prepare
         });
     }
     let mut change = snapshot.change();
+    change.urgent = true;
     change.writes = writes;
     change.entries = entries;
     change.doorbells = doorbells;

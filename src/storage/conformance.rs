@@ -78,6 +78,7 @@ fn batches_count_and_entries_get_indexes<S: Subject>(
     subject: &mut S,
 ) -> S::Engine {
     let first = Batch {
+        urgent: false,
         entries: vec![b"zero".to_vec(), b"one".to_vec()],
         writes: vec![put(Table::Offer, b"a", b"1", Life::Record)],
         root: [1; 32],
@@ -86,6 +87,7 @@ fn batches_count_and_entries_get_indexes<S: Subject>(
     let head = engine.commit(&first).unwrap();
     assert_eq!((head.batches, head.size, head.root), (1, 2, [1; 32]));
     let second = Batch {
+        urgent: false,
         entries: vec![b"two".to_vec()],
         writes: vec![
             put(Table::Offer, b"a", b"lost", Life::Record),

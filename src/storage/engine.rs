@@ -119,6 +119,8 @@ pub struct Batch {
     pub root: [u8; 32],
     /// The signed checkpoint of the head before this batch; empty for the first.
     pub previous_checkpoint: Vec<u8>,
+    /// Withdrawal and erasure: may use the headroom that is kept for them on a full disk.
+    pub urgent: bool,
 }
 
 /// What the store stands at.

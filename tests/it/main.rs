@@ -20,6 +20,7 @@ mod canary;
 mod consent;
 mod consent_order;
 mod deployment;
+mod durability;
 mod harness;
 mod idempotency;
 mod minimisation;

@@ -56,10 +56,9 @@ pub fn run(dir: &Path, operations: u64, cache_kib: Option<u64>) -> Result<(), Cr
     engine.settle();
     println!("after {number} operations: {} resident", resident());
     let begun = Instant::now();
-    let key = |n: u64| n.to_be_bytes();
     let mut dice = Dice::new(1, 1);
     for _ in 0..20_000 {
-        let found = engine.get(Table::Offer, &key(dice.roll(number)));
+        let found = engine.get(Table::Offer, &key(1 + dice.roll(number)));
         found.map_err(|error| CrashError::Broken(error.to_string()))?;
     }
     println!("one read: {:?}", begun.elapsed() / 20_000);
@@ -95,7 +94,7 @@ fn batch(number: &mut u64, group: u64) -> Batch {
     };
     for _ in 0..group {
         *number += 1;
-        let key = number.to_be_bytes().to_vec();
+        let key = key(*number);
         let put = |table, value: Vec<u8>, life| Write::Put {
             table,
             key: key.clone(),
@@ -117,6 +116,13 @@ fn batch(number: &mut u64, group: u64) -> Batch {
             .push(put(Table::Request, vec![5; 60], Life::Record));
     }
     batch
+}
+
+/// Keys as identifiers are: without any order.
+fn key(number: u64) -> Vec<u8> {
+    let mut dice = Dice::new(number, 0);
+    let mut half = || dice.roll(u64::MAX).to_be_bytes();
+    [half(), half()].concat()
 }
 
 fn resident() -> String {

@@ -17,10 +17,10 @@ use crate::storage::embedded::EmbeddedEngine;
 const IMAGE_BYTES: u64 = 96 << 20;
 
 /// A mounted image; unmounted when dropped.
-struct Mount(PathBuf);
+pub(super) struct Mount(PathBuf);
 
 impl Mount {
-    fn new(image: &Path, at: PathBuf) -> Result<Mount, CrashError> {
+    pub(super) fn new(image: &Path, at: PathBuf) -> Result<Mount, CrashError> {
         fs::create_dir_all(&at)?;
         let done = quiet(
             Command::new("mount")
@@ -45,7 +45,7 @@ impl Drop for Mount {
     }
 }
 
-fn quiet(command: &mut Command) -> bool {
+pub(super) fn quiet(command: &mut Command) -> bool {
     let quiet = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())

@@ -32,6 +32,7 @@ pub struct RouterProcess {
     listening: SocketAddr,
     admin: SocketAddr,
     child: Option<Child>,
+    wrapper: Vec<String>,
 }
 
 impl RouterProcess {
@@ -51,6 +52,7 @@ impl RouterProcess {
             listening: any,
             admin: any,
             child: None,
+            wrapper: Vec::new(),
         };
         make_folder(&router.folder)?;
         router.write_settings()?;
@@ -121,20 +123,7 @@ impl RouterProcess {
     ///
     /// [`TownError::Router`] when it ends or does not listen in time.
     pub fn start(&mut self) -> Result<(), TownError> {
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(self.log_file())
-            .map_err(|cause| io(&self.log_file(), cause))?;
-        let mut child = Command::new(&self.binary)
-            .args(["router", "run", "--until-stdin-closes", "--config"])
-            .arg(self.settings_file())
-            // Held open by the child's handle: a router never outlives the program that plays the town.
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(log)
-            .spawn()
-            .map_err(|cause| io(&self.binary, cause))?;
+        let mut child = self.spawn()?;
         let out = child
             .stdout
             .take()
@@ -166,6 +155,50 @@ impl RouterProcess {
             (self.listening, self.admin) = (listening, admin);
         }
         self.write_settings()
+    }
+
+    fn spawn(&self) -> Result<Child, TownError> {
+        let log = File::options()
+            .create(true)
+            .append(true)
+            .open(self.log_file())
+            .map_err(|cause| io(&self.log_file(), cause))?;
+        let mut words = self.wrapper.iter();
+        let mut command = match words.next() {
+            Some(program) => {
+                let mut command = Command::new(program);
+                command.args(words).arg(&self.binary);
+                command
+            }
+            None => Command::new(&self.binary),
+        };
+        command
+            .args(["router", "run", "--until-stdin-closes", "--config"])
+            .arg(self.settings_file())
+            // Held open by the child's handle: a router never outlives the program that plays the town.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log)
+            .spawn()
+            .map_err(|cause| io(&self.binary, cause))
+    }
+
+    /// Starts the process and ends it again after so long, whether it listens by then or not.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError::Router`] when it cannot be started.
+    pub fn start_and_kill(&mut self, after: Duration) -> Result<(), TownError> {
+        self.child = Some(self.spawn()?);
+        std::thread::sleep(after);
+        self.kill();
+        Ok(())
+    }
+
+    /// Starts the process under another program from now on, such as `strace` with its arguments. That must end with
+    /// the router, and with its exit code.
+    pub fn run_under(&mut self, wrapper: Vec<String>) {
+        self.wrapper = wrapper;
     }
 
     /// Ends the process at once, as a power cut or `kill -9` would.
@@ -201,6 +234,21 @@ impl RouterProcess {
         let _ = child.kill();
         let _ = child.wait();
         Err(TownError::Router("it did not end when asked".into()))
+    }
+
+    /// Waits until the process ends by itself; its exit code, if it does in time.
+    pub async fn wait_for_exit(&mut self, at_most: Duration) -> Option<i32> {
+        let until = Instant::now() + at_most;
+        while Instant::now() < until {
+            match self.child.as_mut()?.try_wait() {
+                Ok(Some(status)) => {
+                    self.child = None;
+                    return status.code();
+                }
+                _ => tokio::time::sleep(Duration::from_millis(10)).await,
+            }
+        }
+        None
     }
 
     /// Whether the process runs.

@@ -46,6 +46,8 @@ pub(super) struct Building {
     pub(super) numbers: HashMap<(Table, AgencyId), u64>,
     pub(super) rung: BTreeMap<AgencyId, u64>,
     pub(super) survivors: Vec<Survivor>,
+    /// Whether every survivor may use the headroom of a full disk.
+    urgent: bool,
 }
 
 impl Building {
@@ -60,6 +62,7 @@ impl Building {
             numbers: HashMap::new(),
             rung: BTreeMap::new(),
             survivors: Vec::new(),
+            urgent: true,
         }
     }
 
@@ -126,6 +129,7 @@ impl Building {
                 }
             }
         }
+        self.urgent &= change.urgent;
         let mut writes = change.writes;
         let mut numbered = numbered.into_iter();
         for (row, number) in change.rows.into_iter().zip(&mut numbered) {
@@ -220,6 +224,7 @@ impl Building {
             writes: std::mem::take(&mut self.writes),
             root: *self.edge.root().as_bytes(),
             previous_checkpoint: previous_checkpoint.as_bytes().to_vec(),
+            urgent: self.urgent && !self.survivors.is_empty(),
         }
     }
 }

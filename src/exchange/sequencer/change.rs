@@ -142,6 +142,8 @@ pub struct Change {
     pub doorbells: Vec<Doorbell>,
     /// Writes that need the index or the time.
     pub late: Vec<Late>,
+    /// Withdrawal and erasure: goes on when the disk is full.
+    pub urgent: bool,
 }
 
 impl std::fmt::Debug for Change {

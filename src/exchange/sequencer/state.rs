@@ -87,6 +87,9 @@ pub struct State {
     recent: Recent,
     numbers: HashMap<(Table, AgencyId), u64>,
     frozen: bool,
+    /// The store refused the last batch: until it takes one, changes go one by one, so that those which may use the
+    /// headroom of a full disk are not refused with the others.
+    full: bool,
 }
 
 impl State {
@@ -147,6 +150,7 @@ impl State {
             },
             numbers: HashMap::new(),
             frozen: false,
+            full: false,
             engine,
         })
     }
@@ -158,6 +162,10 @@ impl State {
 
     /// Takes one batch through: check, commit, sign, answer. `false` when the process must end.
     pub(crate) fn process(&mut self, batch: Vec<Waiting>) -> bool {
+        if self.full && batch.len() > 1 {
+            let mut batch = batch.into_iter();
+            return batch.all(|waiting| self.process(vec![waiting]));
+        }
         let now = match self.clock.now() {
             Ok(now) => now,
             Err(parted) => {
@@ -181,9 +189,13 @@ impl State {
         }
         let record = building.take_batch(&published.checkpoint);
         match self.engine.commit(&record) {
-            Ok(head) => self.conclude(building, head.batches),
+            Ok(head) => {
+                self.full = false;
+                self.conclude(building, head.batches)
+            }
             Err(StorageError::Refused(reason)) => {
                 tracing::warn!(reason, "the store refused a batch");
+                self.full = true;
                 refuse(building.survivors.into_iter().map(|it| it.answer));
                 true
             }

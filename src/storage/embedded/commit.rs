@@ -16,9 +16,9 @@ use super::read::row_key;
 use crate::storage::engine::{Batch, Head, Life, StorageError, Table, Write};
 use crate::storage::limits;
 
-/// Longest frame that may use the headroom of a full disk, in bytes, if it also erases or deletes something.
+/// Longest frame that may use the headroom of a full disk, in bytes, if its batch is urgent.
 ///
-/// Withdrawal and erasure do; whoever groups operations tries them one by one after a refusal.
+/// Whoever groups operations tries them one by one after a refusal.
 const URGENT_BYTES_MAX: u64 = 64 << 10;
 
 /// What commits change; behind one lock.
@@ -93,9 +93,8 @@ impl Shared {
             writes,
             erased,
         );
-        let forgets = |write: &Write| matches!(write, Write::Erase { .. } | Write::Delete { .. });
         let is_urgent = draft.frame_bytes() <= URGENT_BYTES_MAX
-            && (batch.writes.iter().any(forgets) || !erased.is_empty());
+            && (batch.urgent || batch.entries.is_empty() && !erased.is_empty());
         let (payload_bytes, number) = (draft.payload().len(), writer.meta.head.batches + 1);
         let (segment, begin, frame) = writer.journal.append(draft, is_urgent)?;
         // Durable from here on: what fails now fails the store.

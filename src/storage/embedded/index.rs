@@ -12,12 +12,19 @@ use std::sync::Arc;
 use super::error::{OpenError, corrupt};
 use super::frame::sha256;
 use super::open::{LOCK_ATTEMPTS, LOCK_PAUSE};
-use super::payload::{Change, Facts, LOCATION_BYTES, Location, Reader};
+use super::payload::{Change, Facts, Location, Reader, Row};
 use super::recovery::Position;
+use super::sort::Merged;
 use crate::storage::engine::Head;
+
+/// How rows are written; an index of another format is made anew.
+const FORMAT: u8 = 2;
 
 /// Key of the watermark; no table has number 0.
 const META_KEY: &[u8] = &[0];
+
+/// Rows that [`IndexWriter::fill`] puts into one sled batch: a few pages' worth, which stay in its cache.
+const ROWS_PER_BATCH: usize = 1_024;
 
 /// What one committed batch does to the index.
 #[derive(Debug)]
@@ -113,6 +120,7 @@ impl Meta {
 
     fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(256);
+        out.push(FORMAT);
         for number in [
             self.head.batches,
             self.head.size,
@@ -141,6 +149,10 @@ impl Meta {
     fn parse(bytes: &[u8]) -> Option<Meta> {
         let (body, check) = bytes.split_last_chunk::<32>()?;
         if sha256(body) != *check {
+            return None;
+        }
+        let (format, body) = body.split_first()?;
+        if *format != FORMAT {
             return None;
         }
         let mut reader = Reader { bytes: body, at: 0 };
@@ -283,7 +295,7 @@ impl IndexWriter {
     /// Applies batches in order, in one sled batch with the watermark.
     pub(super) fn apply(&mut self, batches: &[Arc<Applied>]) -> sled::Result<()> {
         let mut meta = self.meta.clone();
-        let mut rows: BTreeMap<&[u8], Option<[u8; LOCATION_BYTES]>> = BTreeMap::new();
+        let mut rows: BTreeMap<&[u8], Option<Row>> = BTreeMap::new();
         for applied in batches {
             meta.advance(applied);
             for change in &applied.changes {
@@ -300,14 +312,41 @@ impl IndexWriter {
             }
             match value {
                 Some(value) => {
-                    meta.add(key, &value);
-                    batch.insert(key, &value[..]);
+                    meta.add(key, value.as_bytes());
+                    batch.insert(key, value.as_bytes());
                 }
                 None => batch.remove(key),
             }
         }
         batch.insert(META_KEY, meta.encode());
         self.tree.apply_batch(batch)?;
+        self.meta = meta;
+        Ok(())
+    }
+
+    /// Fills an empty index with rows that come in the order of their keys. The watermark comes last: an index that a
+    /// stop cut off has none, and is made anew.
+    pub(super) fn fill(&mut self, mut rows: Merged, meta: &Meta) -> Result<(), OpenError> {
+        let mut meta = Meta {
+            rows: 0,
+            sum: 0,
+            ..meta.clone()
+        };
+        let written = |error| corrupt(format!("the index cannot be written: {error}"));
+        let mut batch = sled::Batch::default();
+        let mut waiting = 0;
+        while let Some((key, row)) = rows.next()? {
+            meta.add(&key, &row);
+            batch.insert(key, row);
+            waiting += 1;
+            if waiting == ROWS_PER_BATCH {
+                waiting = 0;
+                let full = std::mem::take(&mut batch);
+                self.tree.apply_batch(full).or_else(written)?;
+            }
+        }
+        batch.insert(META_KEY, meta.encode());
+        self.tree.apply_batch(batch).or_else(written)?;
         self.meta = meta;
         Ok(())
     }

@@ -30,6 +30,7 @@ mod payload;
 mod read;
 pub(crate) mod recovery;
 mod segment;
+mod sort;
 mod trust;
 mod worker;
 

@@ -18,13 +18,14 @@ use super::overlay::Overlay;
 use super::payload;
 use super::recovery::{self, Position};
 use super::segment::{Segment, Segments};
+use super::sort::Sorter;
 use super::trust::{self, Trust};
 use super::{Opening, Options, Progress, Shared};
 
 /// Format of a store. A newer one is refused by name.
 pub(super) const FORMAT: u32 = 1;
 
-/// Changes that a rebuild puts into one sled batch: bounds its memory.
+/// Changes that catching up puts into one sled batch: bounds its memory.
 const CHANGES_PER_BATCH: usize = 4_096;
 
 /// How often a lock is tried before its holder is believed to be at work.
@@ -184,6 +185,7 @@ pub(super) fn open(
         ));
     }
     let (meta, tail) = replay(
+        folder,
         &segments,
         &store,
         &keyring,
@@ -281,6 +283,7 @@ fn open_index(
 
 /// Brings the index up to the journal's end and finishes erasures on the way.
 fn replay(
+    folder: &Path,
     segments: &Segments,
     store: &[u8; 16],
     keyring: &Keyring,
@@ -289,6 +292,7 @@ fn replay(
     opening: &mut Opening,
 ) -> Result<(Meta, recovery::Tail), OpenError> {
     let mut meta = index.meta.clone();
+    let mut sorter = from_nothing(index).then(|| Sorter::new(folder.to_owned()));
     let mut waiting = Vec::new();
     let mut changes = 0;
     let mut told = 0;
@@ -321,8 +325,12 @@ fn replay(
         });
         meta.advance(&applied);
         opening.replayed += 1;
-        changes += applied.changes.len();
-        waiting.push(applied);
+        if let Some(sorter) = &mut sorter {
+            sorter.add(&applied)?;
+        } else {
+            changes += applied.changes.len();
+            waiting.push(applied);
+        }
         if changes >= CHANGES_PER_BATCH {
             apply(index, &waiting)?;
             waiting.clear();
@@ -341,7 +349,15 @@ fn replay(
         Ok(())
     })?;
     apply(index, &waiting)?;
+    if let Some(sorter) = sorter {
+        index.fill(sorter.merged()?, &meta)?;
+    }
     Ok((meta, tail))
+}
+
+/// Whether the index has to be made from the whole journal.
+fn from_nothing(index: &IndexWriter) -> bool {
+    index.meta.head.batches == 0
 }
 
 fn apply(index: &mut IndexWriter, batches: &[Arc<Applied>]) -> Result<(), OpenError> {

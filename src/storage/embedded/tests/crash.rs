@@ -292,6 +292,10 @@ fn a_full_disk_refuses_before_writing_and_still_erases() {
         table: TABLE,
         key: b"person".to_vec(),
     }]);
+    let erase = Batch {
+        urgent: true,
+        ..erase
+    };
     engine.commit(&erase).unwrap();
     assert_eq!(engine.get(TABLE, b"person").unwrap(), None);
     drop(engine);

@@ -134,6 +134,7 @@ pub(super) fn batch(n: u64) -> Batch {
         _ => {}
     }
     Batch {
+        urgent: false,
         entries: (0..n % 3)
             .map(|e| format!("entry {n} {e}").into_bytes())
             .collect(),
