@@ -23,6 +23,9 @@ const FORMAT: u8 = 2;
 /// Key of the watermark; no table has number 0.
 const META_KEY: &[u8] = &[0];
 
+/// Rows that [`IndexWriter::apply`] puts into one sled batch: sled's readers wait for all of it.
+const ROWS_APPLIED_AT_ONCE: usize = 512;
+
 /// Rows that [`IndexWriter::fill`] puts into one sled batch: a few pages' worth, which stay in its cache.
 const ROWS_PER_BATCH: usize = 1_024;
 
@@ -292,7 +295,10 @@ impl IndexWriter {
         })
     }
 
-    /// Applies batches in order, in one sled batch with the watermark.
+    /// Applies batches together, their rows sorted, in sled batches that readers do not have to wait long for.
+    ///
+    /// The watermark moves with the last of them. Until then the index holds rows ahead of it, which is harmless: readers
+    /// see the same rows in the overlay, and a start after a kill reads the frames past the watermark once more.
     pub(super) fn apply(&mut self, batches: &[Arc<Applied>]) -> sled::Result<()> {
         let mut meta = self.meta.clone();
         let mut rows: BTreeMap<&[u8], Option<Row>> = BTreeMap::new();
@@ -306,18 +312,26 @@ impl IndexWriter {
             }
         }
         let mut batch = sled::Batch::default();
+        let mut waiting = 0;
         for (key, value) in rows {
             if let Some(old) = self.tree.get(key)? {
-                meta.subtract(key, &old);
+                self.meta.subtract(key, &old);
             }
             match value {
                 Some(value) => {
-                    meta.add(key, value.as_bytes());
+                    self.meta.add(key, value.as_bytes());
                     batch.insert(key, value.as_bytes());
                 }
                 None => batch.remove(key),
             }
+            waiting += 1;
+            if waiting == ROWS_APPLIED_AT_ONCE {
+                waiting = 0;
+                batch.insert(META_KEY, self.meta.encode());
+                self.tree.apply_batch(std::mem::take(&mut batch))?;
+            }
         }
+        (meta.rows, meta.sum) = (self.meta.rows, self.meta.sum);
         batch.insert(META_KEY, meta.encode());
         self.tree.apply_batch(batch)?;
         self.meta = meta;

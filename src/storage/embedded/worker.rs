@@ -12,8 +12,12 @@ use super::Shared;
 use super::index::{Applied, IndexWriter};
 use super::journal::is_full;
 
-/// Changes that go into one sled batch: enough to be quick, few enough that readers do not wait for the overlay.
-const CHANGES_PER_BATCH: usize = 1_024;
+/// Changes gathered for one sled batch. They go in sorted, so a page that many of them share is read and written once;
+/// keys are random, and a smaller batch would touch a page for nearly each of its rows.
+const CHANGES_GATHERED: usize = 16_384;
+
+/// How long changes are gathered at most: what a kill in between makes the next start read again from the journal.
+const GATHERING_MAX: Duration = Duration::from_secs(1);
 
 /// Batches on their way to the index.
 #[derive(Default)]
@@ -28,6 +32,8 @@ struct Waiting {
     /// Changes in them, those being applied included.
     changes: usize,
     is_stopped: bool,
+    /// Somebody waits until nothing is left.
+    is_hurried: bool,
     has_failed: bool,
 }
 
@@ -60,8 +66,12 @@ impl Queue {
     }
 
     pub(super) fn settle(&self) {
+        let mut state = self.state();
+        state.is_hurried = true;
+        self.changed.notify_all();
         let wait = |state: &mut Waiting| state.changes > 0 && !state.has_failed;
-        drop(self.changed.wait_while(self.state(), wait));
+        let state = self.changed.wait_while(state, wait);
+        state.unwrap_or_else(PoisonError::into_inner).is_hurried = false;
     }
 
     pub(super) fn stop(&self) {
@@ -72,10 +82,17 @@ impl Queue {
     fn take(&self) -> Vec<Arc<Applied>> {
         let wait = |state: &mut Waiting| state.batches.is_empty() && !state.is_stopped;
         let state = self.changed.wait_while(self.state(), wait);
-        let mut state = state.unwrap_or_else(PoisonError::into_inner);
+        let state = state.unwrap_or_else(PoisonError::into_inner);
+        let gather = |state: &mut Waiting| {
+            state.changes < CHANGES_GATHERED && !state.is_stopped && !state.is_hurried
+        };
+        let gathered = self
+            .changed
+            .wait_timeout_while(state, GATHERING_MAX, gather);
+        let (mut state, _) = gathered.unwrap_or_else(PoisonError::into_inner);
         let mut taken = Vec::new();
         let mut changes = 0;
-        while changes < CHANGES_PER_BATCH
+        while changes < CHANGES_GATHERED
             && let Some(applied) = state.batches.pop_front()
         {
             changes += applied.changes.len();
@@ -125,14 +142,13 @@ pub(super) fn spawn_index(
                         return None;
                     }
                 }
-                let mut overlay = shared
-                    .overlay
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner);
+                // One at a time: the index has them all, and readers need not wait for the whole.
                 for applied in &batches {
-                    overlay.forget(applied);
+                    let overlay = shared.overlay.write();
+                    overlay
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .forget(applied);
                 }
-                drop(overlay);
                 shared.queue.done(&batches);
             }
         })
