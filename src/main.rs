@@ -2,7 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Requests are many small allocations on several threads, where the system's allocator spent a sixth of the router's time.
+/// Requests are many small allocations on several threads, where the system's allocator spent a
+/// sixth of the router's time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

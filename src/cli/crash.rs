@@ -52,7 +52,8 @@ enum Mode {
         #[arg(long, default_value_t = 50)]
         count: u64,
     },
-    /// Kill a router process under load from agencies over mutual TLS, at random moments; delete its index now and then.
+    /// Kill a router process under load from agencies over mutual TLS, at random moments; delete
+    /// its index now and then.
     Router {
         /// How many times.
         #[arg(long, default_value_t = 200)]

@@ -297,7 +297,8 @@ impl IndexWriter {
 
     /// Applies batches together, their rows sorted, in sled batches that readers do not have to wait long for.
     ///
-    /// The watermark moves with the last of them. Until then the index holds rows ahead of it, which is harmless: readers
+    /// The watermark moves with the last of them. Until then the index holds rows ahead of it,
+    /// which is harmless: readers
     /// see the same rows in the overlay, and a start after a kill reads the frames past the watermark once more.
     pub(super) fn apply(&mut self, batches: &[Arc<Applied>]) -> sled::Result<()> {
         let mut meta = self.meta.clone();

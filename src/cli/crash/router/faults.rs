@@ -1,4 +1,5 @@
-//! A write or a sync of the journal fails under a router at work: nobody in that batch is acknowledged, the process ends
+//! A write or a sync of the journal fails under a router at work: nobody in that batch is
+//! acknowledged, the process ends
 //! with its documented code, and the store opens again (invariant 3).
 
 use std::path::Path;

@@ -1,5 +1,6 @@
 //! Crash images of a router's store: it lives on an ext4 file system in a file, which is copied right after an
-//! acknowledgement; the router then goes on from the copy. What was not synced was in the page cache only, and so is not
+//! acknowledgement; the router then goes on from the copy. What was not synced was in the page
+//! cache only, and so is not
 //! in the copy.
 
 use std::path::{Path, PathBuf};

@@ -1,4 +1,5 @@
-//! What the ombudsperson looks for after a restart: an entry for each disclosure, one effect for each request, and a log
+//! What the ombudsperson looks for after a restart: an entry for each disclosure, one effect for
+//! each request, and a log
 //! that can be verified, opened and replayed.
 
 use std::collections::BTreeSet;
