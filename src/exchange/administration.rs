@@ -8,7 +8,7 @@ use super::{Exchange, Receipt, Refusal, Requested, SKEW};
 use crate::domain::id::{AgencyId, ProposalId};
 use crate::domain::protocol::Protocol;
 use crate::domain::vocabulary::AgencyKind;
-use crate::envelope::act::{Act, ActBody, Approval, act_digest, claimed_kid};
+use crate::envelope::act::{Act, ActBody, Approval, act_digest, act_identity, claimed_kid};
 use crate::envelope::error::StatementError;
 use crate::envelope::verify::VerifyingKey;
 use crate::identity::caller::Caller;
@@ -91,6 +91,19 @@ fn check(snapshot: &mut Snapshot<'_>, body: &ActBody) -> Result<(), Refusal> {
     }
 }
 
+/// That the act did not take effect before, and the write that keeps it so.
+///
+/// The directory shows both signatures of an enrolment to every member: an act that could be proposed again would
+/// widen access again without an administrator, as after a suspension.
+fn spend(snapshot: &mut Snapshot<'_>, token: &[u8]) -> Result<Write, Refusal> {
+    let act = act_identity(token).map_err(|_| Refusal::InvalidField("act"))?;
+    let row = key::spent(&act);
+    match snapshot.get::<CounterRecord>(row.clone())? {
+        None => Ok(CounterRecord { number: 1 }.put(row)),
+        Some(_) => Err(Refusal::ReferralState),
+    }
+}
+
 fn record_of(snapshot: &mut Snapshot<'_>, agency: &AgencyId) -> Result<AgencyRecord, Refusal> {
     let view = snapshot.agency(agency)?;
     Ok(view.map(|view| view.record.clone()).unwrap_or_default())
@@ -150,6 +163,7 @@ fn prepare_propose(
         return Ok(Prepared::Again(remembered(&record, 0)?, record.indexes));
     }
     let act = act(snapshot, token)?;
+    spend(snapshot, token)?;
     check(snapshot, &act.body)?;
     let id = ProposalId::from_random(snapshot.shared.random());
     let record = ProposalRecord {
@@ -199,6 +213,7 @@ fn prepare_approve(
         return Err(Refusal::ReferralState);
     }
     let act = act(snapshot, &proposal.act)?;
+    let spent = spend(snapshot, &proposal.act)?;
     let (writes, in_directory) = effect(snapshot, act.body, &proposal.act, token)?;
     let decision = Decision::Approved {
         proposal: id.to_string(),
@@ -209,6 +224,7 @@ fn prepare_approve(
     let mut change = snapshot.change();
     change.writes = writes;
     change.writes.push(proposal.put(row));
+    change.writes.push(spent);
     if in_directory {
         count_change(&mut change);
     }
@@ -230,11 +246,13 @@ fn prepare_suspend(
     let ActBody::Suspend { agency } = act(snapshot, token)?.body else {
         return Err(Refusal::InvalidField("act"));
     };
+    let spent = spend(snapshot, token)?;
     let view = snapshot.agency(&agency)?.ok_or(Refusal::NotFound)?;
     let mut record = view.record.clone();
     record.suspended = true;
     let mut change = snapshot.change();
     change.writes.push(record.put(key::agency(&agency)));
+    change.writes.push(spent);
     count_change(&mut change);
     let decision = Decision::Suspended {
         statement: text(token)?,
@@ -249,7 +267,8 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`].
+    /// [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`]; [`Refusal::ReferralState`] when the act took effect
+    /// before.
     pub async fn propose(
         &self,
         caller: &Caller,
@@ -267,7 +286,7 @@ impl Exchange {
     /// # Errors
     ///
     /// [`Refusal::NotFound`], [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`];
-    /// [`Refusal::ReferralState`] when it took effect before, or the same administrator signed both.
+    /// [`Refusal::ReferralState`] when the act took effect before, or the same administrator signed both.
     pub async fn approve(
         &self,
         caller: &Caller,
@@ -288,7 +307,8 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotFound`], [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`].
+    /// [`Refusal::NotFound`], [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`]; [`Refusal::ReferralState`]
+    /// when the act took effect before.
     pub async fn suspend_agency(
         &self,
         caller: &Caller,

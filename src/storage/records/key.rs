@@ -175,8 +175,16 @@ pub const DIRECTORY: &[u8] = b"directory";
 pub const DIGEST: &[u8] = b"digest";
 /// Of the protocol in force.
 pub const PROTOCOL: &[u8] = b"protocol";
+/// Of acts that took effect, by what was signed.
+pub const SPENT: &[u8] = b"spent/";
 /// Of withdrawals whose erasures are not finished, by source and chain.
 pub const WITHDRAWING: &[u8] = b"withdrawing/";
+
+/// Of one act that took effect.
+#[must_use]
+pub fn spent(act: &[u8; 32]) -> Vec<u8> {
+    [SPENT, act].concat()
+}
 
 /// Of one withdrawal whose erasures are not finished.
 #[must_use]
