@@ -3,7 +3,8 @@
 //! Two steps. The first batch makes the withdrawal the head of its chain: from then on nothing is deposited or opened
 //! under it (invariants 12, 13), so that what there is to clean up cannot grow. The second step closes what is
 //! undecided and destroys the content keys. A mark stands in the store between the two, so that a crash is made good
-//! at the next start, before anybody is served.
+//! at the next start, before anybody is served, and a caller who hangs up is made good by housekeeping. In between
+//! nobody accepts what is about to close.
 
 use super::basis::{STATEMENT_BYTES_MAX, statement_refusal, text};
 use super::event::EventKind;
@@ -210,7 +211,8 @@ impl Exchange {
         }
     }
 
-    /// Finishes withdrawals that a crash cut off. To be awaited after [`Exchange::open`], before anybody is served.
+    /// Finishes withdrawals that a crash, or a caller who hung up, cut off. To be awaited after [`Exchange::open`],
+    /// before anybody is served, and now and then after that.
     ///
     /// # Errors
     ///

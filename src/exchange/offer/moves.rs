@@ -1,6 +1,6 @@
 //! What a recipient does to an offer, as one change.
 
-use super::view::OfferView;
+use super::view::{OfferView, stages};
 use crate::domain::id::OfferId;
 use crate::domain::offer::{OfferCommand, PlacesEffect};
 use crate::domain::place::hold_until;
@@ -15,6 +15,7 @@ use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::Actor;
 use crate::storage::engine::{Table, Write};
+use crate::storage::records::parcel::ParcelRecord;
 use crate::storage::records::referral::ReferralRecord;
 use crate::storage::records::{self, key};
 
@@ -161,6 +162,9 @@ fn transition(
 ) -> Result<Change, Refusal> {
     let clocked = offer.state.can_lapse();
     let before = offer.apply(&command)?;
+    if offer.state == OfferState::Accepted {
+        still_standing(snapshot, &offer)?;
+    }
     let mut writes = Vec::new();
     let effect = before.places_effect(offer.state);
     move_places(snapshot, caller, &mut offer, effect, places, &mut writes)?;
@@ -211,6 +215,21 @@ fn transition(
         ring_alarm(snapshot, &mut change, &offer)?;
     }
     Ok(change)
+}
+
+/// That no basis under which a parcel of the offer was deposited is withdrawn.
+///
+/// A withdrawal closes what is undecided in a second step: nobody is placed on it in between.
+fn still_standing(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<(), Refusal> {
+    for stage in stages(&offer.record.deposited) {
+        let parcel = snapshot.get::<ParcelRecord>(key::parcel(offer.id, stage))?;
+        let parcel = parcel.ok_or_else(|| records::corrupt(Table::Offer))?;
+        let chain = records::word(Table::Parcel, &parcel.chain)?;
+        if let Some((_, None)) = snapshot.basis(&offer.source, chain)? {
+            return Err(Refusal::State(OfferState::Closed));
+        }
+    }
+    Ok(())
 }
 
 fn changed_for_source(offer: &OfferView) -> Doorbell {
