@@ -151,20 +151,11 @@ fn an_honest_directory_is_mirrored_and_sealed_to_while_it_is_fresh() {
     let records = vec![world.record("house1"), world.record("house2")];
     let directory = world.verify(records).unwrap();
     assert_eq!(directory.members().count(), 2);
-    assert!(
-        directory
-            .sealing_key(&id("house1"), None, world.now)
-            .is_ok()
-    );
+    assert!(directory.sealing_key(&id("house1"), world.now).is_ok());
     let later = world.now.plus(FRESH_MAX + Duration::from_secs(1));
-    let stale = directory.sealing_key(&id("house1"), None, later);
+    let stale = directory.sealing_key(&id("house1"), later);
     assert_eq!(stale.unwrap_err(), DirectoryError::Stale);
-    assert!(
-        directory
-            .sealing_key(&id("house1"), Some(later), later)
-            .is_ok()
-    );
-    let unknown = directory.sealing_key(&id("house3"), None, world.now);
+    let unknown = directory.sealing_key(&id("house3"), world.now);
     assert_eq!(unknown.unwrap_err(), DirectoryError::Unknown);
 }
 
