@@ -8,7 +8,7 @@ use crate::domain::time::{Period, Timestamp};
 use crate::domain::vocabulary::{AgencyKind, Alarm, OfferState, Outcome, Stage};
 use crate::exchange::event::EventKind;
 use crate::exchange::place::{PoolState, pool_of, release_hold};
-use crate::exchange::sequencer::{Change, Doorbell};
+use crate::exchange::sequencer::{Change, Doorbell, EntryDraft};
 use crate::exchange::snapshot::{Prepared, Snapshot};
 use crate::exchange::{OfferName, PoolName, Refusal, Requested};
 use crate::identity::caller::Caller;
@@ -18,6 +18,10 @@ use crate::storage::engine::{Table, Write};
 use crate::storage::records::parcel::ParcelRecord;
 use crate::storage::records::referral::ReferralRecord;
 use crate::storage::records::{self, key};
+
+/// Entries of an acceptance come in multiples of this, ticks for those that there are not: an urgent ask goes to three
+/// places, and the one that accepts must not read off its receipt how many others were asked (invariant 22).
+const ACCEPTANCE_ENTRIES: usize = 4;
 
 /// What a recipient does.
 pub(super) enum Move {
@@ -199,6 +203,10 @@ fn transition(
             entries.append(&mut closed.entries);
             doorbells.append(&mut closed.doorbells);
         }
+        // The receipt shows how far the log grew: by as much with three siblings as with none.
+        while !entries.len().is_multiple_of(ACCEPTANCE_ENTRIES) {
+            entries.push(EntryDraft::tick());
+        }
     }
     writes.push(offer.put(snapshot.now, true));
     let mut change = snapshot.change();
@@ -243,7 +251,7 @@ fn changed_for_source(offer: &OfferView) -> Doorbell {
 /// What closes one offer, apart from what it relied on.
 pub(in crate::exchange) struct Closed {
     pub(in crate::exchange) writes: Vec<Write>,
-    pub(in crate::exchange) entries: Vec<crate::exchange::sequencer::EntryDraft>,
+    pub(in crate::exchange) entries: Vec<EntryDraft>,
     pub(in crate::exchange) doorbells: Vec<Doorbell>,
 }
 
