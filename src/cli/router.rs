@@ -14,8 +14,6 @@ use crate::ledger::note::NoteSigner;
 use crate::storage::embedded::{EmbeddedEngine, Options};
 use clap::{Args, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustls::pki_types::CertificateRevocationListDer;
-use rustls::pki_types::pem::PemObject;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -129,7 +127,6 @@ async fn serve(config: RouterConfig) -> Result<(), Failure> {
         key_file::read(&config.ledger.signing_key_file, origin).map_err(Failure::settings)?;
     key_file::refuse_open(&config.listener.private_key_file).map_err(Failure::settings)?;
     let files = tls_files(&config);
-    let lists = files.lists.clone();
     let tls = ReloadingTls::from_files(files, origin, system_now()).map_err(Failure::settings)?;
     let engine = open_store(&config.data_directory)?;
     let exchange = Exchange::open(Arc::new(engine), settings(signer)).map_err(|error| {
@@ -157,13 +154,13 @@ async fn serve(config: RouterConfig) -> Result<(), Failure> {
     let admin_listening = admin.local_addr().map_err(Failure::settings)?;
     let serving = Serving {
         exchange,
-        tls,
+        tls: tls.clone(),
         listener,
         admin: Some(admin),
         requests_max: config.limits.requests_max,
         reload_interval: Duration::from_secs(config.listener.reload_seconds),
         drain: Duration::from_secs(config.limits.drain_seconds),
-        revocation_lists: Arc::new(move || read_lists(&lists)),
+        revocation_lists: Arc::new(move || tls.revocation_lists()),
         stop,
     };
     tracing::info!(%listening, %admin_listening, "serving");
@@ -213,22 +210,6 @@ fn address(address: std::net::SocketAddr, error: &std::io::Error) -> Failure {
 fn text(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file)
         .map_err(|error| Failure::Settings(format!("{}: {error}", file.display())))
-}
-
-/// Every list (DER), sorted. A file that does not parse is not in use either.
-fn read_lists(files: &[PathBuf]) -> Vec<Vec<u8>> {
-    let mut lists: Vec<_> = files
-        .iter()
-        .filter_map(|file| std::fs::read(file).ok())
-        .flat_map(|pem| {
-            CertificateRevocationListDer::pem_slice_iter(&pem)
-                .filter_map(Result::ok)
-                .map(|list| list.to_vec())
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    lists.sort();
-    lists
 }
 
 fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
