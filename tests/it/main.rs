@@ -1,3 +1,4 @@
 //! The whole program, from outside.
 
+mod hostile;
 mod router_process;
