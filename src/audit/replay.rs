@@ -12,7 +12,7 @@ mod offers;
 mod parcels;
 
 use super::finding::{Finding, Problem};
-use crate::domain::id::{AgencyId, ParcelId};
+use crate::domain::id::{AgencyId, OfferId, ParcelId};
 use crate::domain::time::Timestamp;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::{Actor, Entry, EntryBody, Opening};
@@ -60,7 +60,8 @@ pub struct Replay {
     agencies: Agencies,
     bases: Bases,
     offers: Offers,
-    parcels: HashMap<ParcelId, Parcel>,
+    /// By offer as well: sources choose the ids of parcels.
+    parcels: HashMap<(OfferId, ParcelId), Parcel>,
     counts: Counts,
 }
 

@@ -14,8 +14,6 @@ use crate::ledger::note::NoteSigner;
 use crate::storage::embedded::{EmbeddedEngine, Options};
 use clap::{Args, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use rustls::pki_types::CertificateRevocationListDer;
-use rustls::pki_types::pem::PemObject;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,6 +25,10 @@ use tokio_util::sync::CancellationToken;
 
 /// How long the end of the process waits for work on blocking threads.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Threads that prepare requests: reads are short and mostly from memory, so more would only take turns. A few are to
+/// spare for a disk that hangs; whoever still waits is answered UNAVAILABLE by the deadline.
+const PREPARING_THREADS_MAX: usize = 16;
 
 mod trust;
 
@@ -137,6 +139,7 @@ fn run(config: &Path, until_stdin_closes: bool) -> Result<(), Failure> {
     panics::log_location_only();
     limit_process()?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(PREPARING_THREADS_MAX)
         .enable_all()
         .build()
         .map_err(Failure::settings)?;
@@ -152,7 +155,6 @@ async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Fai
         key_file::read(&config.ledger.signing_key_file, origin).map_err(Failure::settings)?;
     key_file::refuse_open(&config.listener.private_key_file).map_err(Failure::settings)?;
     let files = tls_files(&config);
-    let lists = files.lists.clone();
     let tls = ReloadingTls::from_files(files, origin, system_now()).map_err(Failure::settings)?;
     let engine = open_store(&config.data_directory)?;
     let exchange = Exchange::open(Arc::new(engine), settings(signer)).map_err(|error| {
@@ -183,13 +185,13 @@ async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Fai
     let admin_listening = admin.local_addr().map_err(Failure::settings)?;
     let serving = Serving {
         exchange,
-        tls,
+        tls: tls.clone(),
         listener,
         admin: Some(admin),
         requests_max: config.limits.requests_max,
         reload_interval: Duration::from_secs(config.listener.reload_seconds),
         drain: Duration::from_secs(config.limits.drain_seconds),
-        revocation_lists: Arc::new(move || read_lists(&lists)),
+        revocation_lists: Arc::new(move || tls.revocation_lists()),
         stop,
     };
     tracing::info!(%listening, %admin_listening, "serving");
@@ -239,22 +241,6 @@ fn address(address: std::net::SocketAddr, error: &std::io::Error) -> Failure {
 fn text(file: &Path) -> Result<String, Failure> {
     std::fs::read_to_string(file)
         .map_err(|error| Failure::Settings(format!("{}: {error}", file.display())))
-}
-
-/// Every list (DER), sorted. A file that does not parse is not in use either.
-fn read_lists(files: &[PathBuf]) -> Vec<Vec<u8>> {
-    let mut lists: Vec<_> = files
-        .iter()
-        .filter_map(|file| std::fs::read(file).ok())
-        .flat_map(|pem| {
-            CertificateRevocationListDer::pem_slice_iter(&pem)
-                .filter_map(Result::ok)
-                .map(|list| list.to_vec())
-                .collect::<Vec<_>>()
-        })
-        .collect();
-    lists.sort();
-    lists
 }
 
 fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {

@@ -80,16 +80,32 @@ impl SourceAgent {
         self.plans.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Deposits everything that is due now.
+    /// Deposits everything that is due now. What is refused for one offer holds up no other.
     ///
     /// # Errors
     ///
-    /// The first [`ClientError`]; what was deposited before stays.
+    /// The first [`ClientError`], when everything else is done; what was deposited stays.
     pub async fn catch_up(&self) -> Result<Vec<DepositedByAgent>, ClientError> {
+        self.deposit_due().await?.into_iter().collect()
+    }
+
+    /// What became of every deposit that is due.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Log`] at once.
+    async fn deposit_due(&self) -> Result<Vec<Result<DepositedByAgent, ClientError>>, ClientError> {
         let plans: Vec<Plan> = self.plans().values().cloned().collect();
-        let mut deposited = Vec::new();
+        let mut done = Vec::new();
         for plan in plans {
-            let view = self.desk.referral(plan.referral).await?;
+            let view = match self.desk.referral(plan.referral).await {
+                Ok(view) => view,
+                Err(error @ ClientError::Log(_)) => return Err(error),
+                Err(error) => {
+                    done.push(Err(error));
+                    continue;
+                }
+            };
             for offer in view.offers {
                 let Some(later) = plan.recipients.get(&offer.recipient) else {
                     continue;
@@ -98,29 +114,26 @@ impl SourceAgent {
                     if !stage_open(offer.state, *stage) || offer.deposited.contains(stage) {
                         continue;
                     }
-                    self.desk
-                        .deposit(
-                            offer.offer,
-                            &later.basis,
-                            plan.purpose,
-                            *stage,
-                            fields.clone(),
-                        )
-                        .await?;
-                    let recipient = offer.recipient.clone();
-                    deposited.push(DepositedByAgent {
-                        offer: offer.offer,
-                        recipient,
-                        stage: *stage,
-                    });
+                    let (basis, fields) = (&later.basis, fields.clone());
+                    let deposit =
+                        (self.desk).deposit(offer.offer, basis, plan.purpose, *stage, fields);
+                    match deposit.await {
+                        Ok(_) => done.push(Ok(DepositedByAgent {
+                            offer: offer.offer,
+                            recipient: offer.recipient.clone(),
+                            stage: *stage,
+                        })),
+                        Err(error @ ClientError::Log(_)) => return Err(error),
+                        Err(error) => done.push(Err(error)),
+                    }
                 }
             }
         }
-        Ok(deposited)
+        Ok(done)
     }
 
-    /// Listens and deposits until something happens that waiting does not mend; `told` hears of each deposit and of
-    /// what failed for now and will be tried at the next ring.
+    /// Listens, keeps the mirror fresh and deposits until something happens that waiting does not mend; `told` hears of
+    /// each deposit and of what failed for now and will be tried at the next ring.
     ///
     /// # Errors
     ///
@@ -129,20 +142,26 @@ impl SourceAgent {
         &self,
         told: impl Fn(Result<DepositedByAgent, ClientError>) + Send,
     ) -> Result<(), ClientError> {
+        use crate::proto::v1::EventKind;
         let mut doorbells = self.desk.watch(String::new());
         loop {
-            let ring = doorbells.next().await?;
-            let relevant = match &ring {
-                Doorbell::Missed => true,
-                Doorbell::Ring { kind, .. } => *kind == crate::proto::v1::EventKind::OfferChanged,
+            let (mirrors, deposits) = match doorbells.next().await? {
+                Doorbell::Missed => (true, true),
+                Doorbell::Ring { kind, .. } => (
+                    // Rung at least every hour, with the directory's next digest.
+                    kind == EventKind::DirectoryChanged,
+                    kind == EventKind::OfferChanged,
+                ),
             };
-            if !relevant {
-                continue;
+            if mirrors {
+                match self.desk.mirror().await {
+                    Ok(_) => {}
+                    Err(error @ ClientError::Log(_)) => return Err(error),
+                    Err(error) => told(Err(error)),
+                }
             }
-            match self.catch_up().await {
-                Ok(deposited) => deposited.into_iter().for_each(|one| told(Ok(one))),
-                Err(error @ ClientError::Log(_)) => return Err(error),
-                Err(error) => told(Err(error)),
+            if deposits {
+                self.deposit_due().await?.into_iter().for_each(&told);
             }
         }
     }

@@ -22,7 +22,7 @@ use crate::ledger::hash::{Hash, leaf};
 use crate::ledger::proof::verify_inclusion;
 use crate::proto::v1;
 
-/// How old the newest proof may be before nothing is sealed any more.
+/// How old the directory's digest may be before nothing is sealed any more.
 pub const FRESH_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// How far another party's clock may be ahead.
@@ -185,7 +185,10 @@ impl Directory {
         self.members.get(agency).ok_or(DirectoryError::Unknown)
     }
 
-    /// The key to seal to, if the mirror is fresh; `newest` is the time of the newest entry proved to this agency.
+    /// The key to seal to, if the mirror is fresh.
+    ///
+    /// Only the digest's own entry counts: any newer receipt shows that the router is there, and not that the keys and
+    /// suspensions of an old digest still hold. The router digests the directory every hour.
     ///
     /// # Errors
     ///
@@ -194,11 +197,9 @@ impl Directory {
     pub fn sealing_key(
         &self,
         agency: &AgencyId,
-        newest: Option<Timestamp>,
         now: Timestamp,
     ) -> Result<&SealingPublicKey, DirectoryError> {
-        let proven = newest.map_or(self.proven_at, |newest| newest.max(self.proven_at));
-        if proven.plus(FRESH_MAX) < now {
+        if self.proven_at.plus(FRESH_MAX) < now {
             return Err(DirectoryError::Stale);
         }
         let member = self.member(agency)?;

@@ -122,11 +122,10 @@ impl Desk {
             labels,
         };
         let permit = permit(&proposal, BasisHead::InForce(basis), &protocol, now)?;
-        let newest = self.agency().log().freshest();
         let draft = ParcelDraft {
             source: self.agency().id(),
             recipient: &basis.recipient,
-            key: directory.sealing_key(&basis.recipient, newest, now)?,
+            key: directory.sealing_key(&basis.recipient, now)?,
             purpose,
             stage,
             chain: basis.chain,

@@ -112,6 +112,17 @@ pub fn act_digest(token: &[u8]) -> [u8; 32] {
     sha256(token)
 }
 
+/// What makes an act the same act again: SHA-256 of what is signed, whatever signature stands beside it.
+///
+/// A second valid ECDSA signature over the same act can be made by anyone, so this is not [`act_digest`].
+///
+/// # Errors
+///
+/// [`JwsError`] if the token is not in our shape.
+pub fn act_identity(token: &[u8]) -> Result<[u8; 32], JwsError> {
+    Ok(Unverified::parse(token)?.signed_digest())
+}
+
 /// The `kid` that a token claims, to look the administrator's key up by. Not yet to be believed.
 ///
 /// # Errors

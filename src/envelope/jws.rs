@@ -225,6 +225,12 @@ impl<'a> Unverified<'a> {
         &self.header
     }
 
+    /// SHA-256 of what is signed, as [`Verified::signed_digest`]. Not yet to be believed.
+    #[must_use]
+    pub fn signed_digest(&self) -> [u8; 32] {
+        sha256(self.signing_input)
+    }
+
     /// Verifies the signature and the type, and only then hands out the claims' bytes.
     ///
     /// # Errors

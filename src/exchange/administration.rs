@@ -8,7 +8,7 @@ use super::{Exchange, Receipt, Refusal, Requested, SKEW};
 use crate::domain::id::{AgencyId, ProposalId};
 use crate::domain::protocol::Protocol;
 use crate::domain::vocabulary::AgencyKind;
-use crate::envelope::act::{Act, ActBody, Approval, act_digest, claimed_kid};
+use crate::envelope::act::{Act, ActBody, Approval, act_digest, act_identity, claimed_kid};
 use crate::envelope::error::StatementError;
 use crate::envelope::verify::VerifyingKey;
 use crate::identity::caller::Caller;
@@ -96,13 +96,26 @@ fn check(snapshot: &mut Snapshot<'_>, body: &ActBody) -> Result<(), Refusal> {
 /// Otherwise whoever saw both signatures could bring them again while they are fresh, and reinstate by them an agency
 /// that was suspended since. What is read here is relied on: two requests with one act cannot both pass.
 fn unspent(snapshot: &mut Snapshot<'_>, token: &[u8]) -> Result<ProposalId, Refusal> {
-    let digest = act_digest(token);
+    let digest = act_identity(token).map_err(|_| Refusal::InvalidField("act"))?;
     let (head, _) = digest
         .split_first_chunk()
         .expect("a digest is longer than an id");
     let id = ProposalId::from_random(*head);
     match snapshot.get::<ProposalRecord>(key::proposal(id))? {
         None => Ok(id),
+        Some(_) => Err(Refusal::ReferralState),
+    }
+}
+
+/// That the act did not take effect before, and the write that keeps it so.
+///
+/// The directory shows both signatures of an enrolment to every member: an act that could be proposed again would
+/// widen access again without an administrator, as after a suspension.
+fn spend(snapshot: &mut Snapshot<'_>, token: &[u8]) -> Result<Write, Refusal> {
+    let act = act_identity(token).map_err(|_| Refusal::InvalidField("act"))?;
+    let row = key::spent(&act);
+    match snapshot.get::<CounterRecord>(row.clone())? {
+        None => Ok(CounterRecord { number: 1 }.put(row)),
         Some(_) => Err(Refusal::ReferralState),
     }
 }
@@ -166,6 +179,7 @@ fn prepare_propose(
         return Ok(Prepared::Again(remembered(&record, 0)?, record.indexes));
     }
     let act = act(snapshot, token)?;
+    spend(snapshot, token)?;
     check(snapshot, &act.body)?;
     let id = unspent(snapshot, token)?;
     let record = ProposalRecord {
@@ -215,6 +229,7 @@ fn prepare_approve(
         return Err(Refusal::ReferralState);
     }
     let act = act(snapshot, &proposal.act)?;
+    let spent = spend(snapshot, &proposal.act)?;
     let (writes, in_directory) = effect(snapshot, act.body, &proposal.act, token)?;
     let decision = Decision::Approved {
         proposal: id.to_string(),
@@ -225,6 +240,7 @@ fn prepare_approve(
     let mut change = snapshot.change();
     change.writes = writes;
     change.writes.push(proposal.put(row));
+    change.writes.push(spent);
     if in_directory {
         count_change(&mut change);
     }
@@ -246,18 +262,13 @@ fn prepare_suspend(
     let ActBody::Suspend { agency } = act(snapshot, token)?.body else {
         return Err(Refusal::InvalidField("act"));
     };
-    let spent = ProposalRecord {
-        act: token.to_vec(),
-        time: snapshot.now.millis(),
-        done: true,
-    };
-    let id = unspent(snapshot, token)?;
+    let spent = spend(snapshot, token)?;
     let view = snapshot.agency(&agency)?.ok_or(Refusal::NotFound)?;
     let mut record = view.record.clone();
     record.suspended = true;
     let mut change = snapshot.change();
     change.writes.push(record.put(key::agency(&agency)));
-    change.writes.push(spent.put(key::proposal(id)));
+    change.writes.push(spent);
     count_change(&mut change);
     let decision = Decision::Suspended {
         statement: text(token)?,
@@ -272,7 +283,8 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`].
+    /// [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`]; [`Refusal::ReferralState`] when the act took effect
+    /// before.
     pub async fn propose(
         &self,
         caller: &Caller,
@@ -290,7 +302,7 @@ impl Exchange {
     /// # Errors
     ///
     /// [`Refusal::NotFound`], [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`];
-    /// [`Refusal::ReferralState`] when it took effect before, or the same administrator signed both.
+    /// [`Refusal::ReferralState`] when the act took effect before, or the same administrator signed both.
     pub async fn approve(
         &self,
         caller: &Caller,
@@ -311,7 +323,8 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotFound`], [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`].
+    /// [`Refusal::NotFound`], [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`]; [`Refusal::ReferralState`]
+    /// when the act took effect before.
     pub async fn suspend_agency(
         &self,
         caller: &Caller,

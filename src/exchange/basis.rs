@@ -51,8 +51,8 @@ pub struct BasisHead {
     pub statement: Vec<u8>,
 }
 
-/// Parsed heads, by chain and the version of the record: an old version is never asked for again.
-pub(super) struct BasisCache(Cache<(BasisChainId, u64), Arc<Basis>>);
+/// Parsed heads, by source, chain and the version of the record: an old version is never asked for again.
+pub(super) struct BasisCache(Cache<(AgencyId, BasisChainId, u64), Arc<Basis>>);
 
 impl Default for BasisCache {
     fn default() -> Self {
@@ -87,11 +87,12 @@ impl Snapshot<'_> {
             return Ok(Some((record, None)));
         }
         let cache = &self.shared.bases.0;
-        if let Some(basis) = cache.get(&(chain, version)) {
+        let known = (source.clone(), chain, version);
+        if let Some(basis) = cache.get(&known) {
             return Ok(Some((record, Some(basis))));
         }
         let basis = Arc::new(parse_head(source, &record)?);
-        cache.insert((chain, version), Arc::clone(&basis));
+        cache.insert(known, Arc::clone(&basis));
         Ok(Some((record, Some(basis))))
     }
 

@@ -23,7 +23,7 @@ pub const TICK_EVERY: Duration = Duration::from_secs(10 * 60);
 /// How often the directory is digested again although nothing changed, and what is old is swept.
 pub const SWEEP_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// How often offers past their time are looked for.
+/// How often offers past their time are looked for, and withdrawals whose clean-up was cut off.
 pub const LAPSE_EVERY: Duration = Duration::from_secs(15);
 
 /// Days that a request is remembered: 30, and the day it was made in.
@@ -166,9 +166,6 @@ impl Exchange {
 
     /// Keeps house until nothing can be committed any more; run it as a task and abort it to let the exchange go.
     pub async fn keep_house(self: Arc<Self>) {
-        if let Err(refusal) = self.resume().await {
-            tracing::error!(alarm = true, %refusal, "withdrawals that a crash cut off are not finished");
-        }
         let now = Instant::now();
         let mut tick = interval_at(now, TICK_EVERY);
         let mut sweep = interval_at(now + SWEEP_EVERY, SWEEP_EVERY);
@@ -180,7 +177,11 @@ impl Exchange {
         loop {
             let done = tokio::select! {
                 _ = tick.tick() => self.tick().await,
-                _ = lapse.tick() => self.lapse_due().await.map(|_| ()),
+                _ = lapse.tick() => {
+                    // Whoever withdrew may have hung up between the withdrawal and the end of its clean-up.
+                    let cleaned = self.resume().await;
+                    self.lapse_due().await.and(cleaned)
+                }
                 _ = sweep.tick() => self.sweep().await,
                 _ = fatal.changed() => return,
             };

@@ -5,7 +5,7 @@ use super::basis::statement_refusal;
 use super::snapshot::Snapshot;
 use super::{Refusal, SKEW};
 use crate::domain::gate::{self, BasisHead, Proposal};
-use crate::domain::id::{BasisChainId, CaseHandle, OfferId};
+use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId};
 use crate::domain::label::Label;
 use crate::domain::time::Period;
 use crate::domain::vocabulary::{Purpose, Stage};
@@ -48,10 +48,10 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    /// The writes that keep the parcel for `offer`.
-    pub(super) fn writes(self, offer: OfferId) -> [Write; 3] {
+    /// The writes that keep the parcel for `offer` of `source`.
+    pub(super) fn writes(self, source: &AgencyId, offer: OfferId) -> [Write; 3] {
         let at = key::parcel(offer, self.stage);
-        let row = key::chain_parcel(self.chain, offer, self.stage);
+        let row = key::chain_parcel(source, self.chain, offer, self.stage);
         [
             self.record.put(at.clone()),
             self.content.put(at),

@@ -272,7 +272,9 @@ fn prepare_deposit(
     };
     change.entries.push(snapshot.entry_by(caller, decision));
     // Content that this replaces loses its key: the engine erases what is overwritten.
-    change.writes.extend(admitted.writes(offer.id));
+    change
+        .writes
+        .extend(admitted.writes(&offer.source, offer.id));
     change.writes.push(offer.put(snapshot.now, false));
     if ready {
         change.doorbells.push(Doorbell {

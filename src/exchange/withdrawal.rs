@@ -3,7 +3,8 @@
 //! Two steps. The first batch makes the withdrawal the head of its chain: from then on nothing is deposited or opened
 //! under it (invariants 12, 13), so that what there is to clean up cannot grow. The second step closes what is
 //! undecided and destroys the content keys. A mark stands in the store between the two, so that a crash is made good
-//! at the next start, before anybody is served.
+//! at the next start, before anybody is served, and a caller who hangs up is made good by housekeeping. In between
+//! nobody accepts what is about to close.
 
 use super::basis::{STATEMENT_BYTES_MAX, statement_refusal, text};
 use super::event::EventKind;
@@ -11,7 +12,7 @@ use super::offer::{moves, view::OfferView};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot};
 use super::{BasisName, Exchange, Receipt, Refusal, Requested, SKEW};
-use crate::domain::id::{BasisChainId, OfferId};
+use crate::domain::id::OfferId;
 use crate::domain::offer::OfferCommand;
 use crate::domain::vocabulary::Stage;
 use crate::envelope::withdrawal::Withdrawal;
@@ -96,9 +97,10 @@ fn prepare(
 /// The next offer under a withdrawn chain, with the stages of its parcels.
 fn next_offer(
     snapshot: &Snapshot<'_>,
-    chain: BasisChainId,
+    name: &BasisName,
 ) -> Result<Option<(OfferId, Vec<Stage>)>, Refusal> {
-    let rows = snapshot.scan(Table::ChainParcel, chain.as_bytes(), None, STEP_MAX)?;
+    let chain = key::basis(&name.agency, name.chain);
+    let rows = snapshot.scan(Table::ChainParcel, &chain, None, STEP_MAX)?;
     let mut next: Option<(OfferId, Vec<Stage>)> = None;
     for (row, _) in rows {
         let parts = key::split_chain_parcel(&row);
@@ -114,7 +116,7 @@ fn next_offer(
 
 /// One step of the clean-up: one offer, or the mark when none is left. Gives whether there is more.
 fn prepare_step(snapshot: &mut Snapshot<'_>, name: &BasisName) -> Result<Prepared<bool>, Refusal> {
-    let Some((id, stages)) = next_offer(snapshot, name.chain)? else {
+    let Some((id, stages)) = next_offer(snapshot, name)? else {
         let mark = key::withdrawing(&name.agency, name.chain);
         if snapshot.peek::<WithdrawingRecord>(&mark)?.is_none() {
             return Ok(Prepared::Again(false, Vec::new()));
@@ -143,7 +145,7 @@ fn prepare_step(snapshot: &mut Snapshot<'_>, name: &BasisName) -> Result<Prepare
         }
         writes.push(Write::Delete {
             table: Table::ChainParcel,
-            key: key::chain_parcel(name.chain, id, stage),
+            key: key::chain_parcel(&name.agency, name.chain, id, stage),
         });
     }
     let (mut entries, mut doorbells) = (Vec::new(), Vec::new());
@@ -213,7 +215,8 @@ impl Exchange {
         }
     }
 
-    /// Finishes withdrawals that a crash cut off. To be awaited after [`Exchange::open`], before anybody is served.
+    /// Finishes withdrawals that a crash, or a caller who hung up, cut off. To be awaited after [`Exchange::open`],
+    /// before anybody is served, and now and then after that.
     ///
     /// # Errors
     ///

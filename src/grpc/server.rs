@@ -40,7 +40,7 @@ const DIRECTORY_BYTES_MAX: usize = 16 * MESSAGE_BYTES_MAX;
 /// How often health is looked at: well within the minute in which stale revocation lists must show.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Reads the revocation lists, DER; blocks.
+/// Gives the revocation lists that the listener has in use, DER.
 pub type RevocationLists = Arc<dyn Fn() -> Vec<Vec<u8>> + Send + Sync>;
 
 /// What a server is made of.

@@ -304,6 +304,12 @@ impl ReloadingTls {
         self.current.load().trust()
     }
 
+    /// The revocation lists in use, DER, sorted: never older than those before them, whatever the files say.
+    #[must_use]
+    pub fn revocation_lists(&self) -> Vec<Vec<u8>> {
+        self.current.load().lists()
+    }
+
     /// The trust domain of the agencies.
     #[must_use]
     pub fn trust_domain(&self) -> &str {

@@ -22,6 +22,7 @@ mod consent_order;
 mod deployment;
 mod durability;
 mod harness;
+mod hostile;
 mod idempotency;
 mod minimisation;
 mod referral_lifecycle;

@@ -4,7 +4,7 @@ use super::Pins;
 use super::agencies::Agencies;
 use crate::audit::finding::Problem;
 use crate::domain::protocol::Protocol;
-use crate::envelope::act::{Act, ActBody, Approval, act_digest, claimed_kid};
+use crate::envelope::act::{Act, ActBody, Approval, act_digest, act_identity, claimed_kid};
 use crate::envelope::keys::{VerifyingKey, b64u, sha256};
 use crate::identity::signing_chain::TrustStore;
 use data_encoding::BASE64;
@@ -149,7 +149,8 @@ impl Administration {
     }
 
     fn spend(&mut self, statement: &[u8]) -> Result<(), Problem> {
-        if self.spent.insert(act_digest(statement)) {
+        let act = act_identity(statement).map_err(|error| Problem::Act(error.into()))?;
+        if self.spent.insert(act) {
             Ok(())
         } else {
             Err(Problem::ActNotForThis)

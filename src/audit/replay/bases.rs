@@ -19,9 +19,9 @@ struct Chain {
     head: Option<Basis>,
 }
 
-/// Every chain by its id.
+/// Every chain by its source and id: sources choose the ids, so one must not spoil another's.
 #[derive(Debug, Default)]
-pub(super) struct Bases(HashMap<BasisChainId, Chain>);
+pub(super) struct Bases(HashMap<(AgencyId, BasisChainId), Chain>);
 
 impl Bases {
     pub(super) fn record(
@@ -36,7 +36,8 @@ impl Bases {
         let basis = BasisStatement::parse(statement, key)
             .map_err(Problem::Basis)?
             .basis;
-        let follows = match self.0.get(&basis.chain) {
+        let name = (source.clone(), basis.chain);
+        let follows = match self.0.get(&name) {
             None => basis.seq == 1,
             Some(chain) => {
                 chain.head.is_some()
@@ -57,7 +58,7 @@ impl Bases {
             seq: basis.seq,
             head: Some(basis.clone()),
         };
-        self.0.insert(basis.chain, chain);
+        self.0.insert(name, chain);
         bounds.map_err(|_| Problem::BasisBounds)
     }
 
@@ -72,7 +73,7 @@ impl Bases {
         let withdrawal = Withdrawal::parse(statement, key).map_err(Problem::Basis)?;
         let chain = self
             .0
-            .get_mut(&withdrawal.chain)
+            .get_mut(&(withdrawal.source.clone(), withdrawal.chain))
             .ok_or(Problem::BasisChain)?;
         let follows = chain.source == withdrawal.source
             && chain.recipient == withdrawal.recipient
@@ -88,8 +89,13 @@ impl Bases {
     }
 
     /// The head of a chain, for the gate.
-    pub(super) fn head(&self, chain: &BasisChainId) -> Result<BasisHead<'_>, Problem> {
-        let chain = self.0.get(chain).ok_or(Problem::NoBasis)?;
+    pub(super) fn head(
+        &self,
+        source: &AgencyId,
+        chain: BasisChainId,
+    ) -> Result<BasisHead<'_>, Problem> {
+        let chain = self.0.get(&(source.clone(), chain));
+        let chain = chain.ok_or(Problem::NoBasis)?;
         Ok(chain
             .head
             .as_ref()
@@ -97,7 +103,8 @@ impl Bases {
     }
 
     /// The case of a chain.
-    pub(super) fn case(&self, chain: &BasisChainId) -> Option<CaseHandle> {
-        self.0.get(chain).map(|chain| chain.case)
+    pub(super) fn case(&self, source: &AgencyId, chain: BasisChainId) -> Option<CaseHandle> {
+        let chain = self.0.get(&(source.clone(), chain));
+        chain.map(|chain| chain.case)
     }
 }

@@ -19,7 +19,6 @@ use std::str::FromStr;
 /// A parcel as deposited.
 #[derive(Debug)]
 pub(super) struct Parcel {
-    offer: OfferId,
     stage: Stage,
     statement_hash: String,
     expires: Timestamp,
@@ -151,7 +150,7 @@ impl Replay {
             .map_err(Problem::Parcel)?;
         if self
             .bases
-            .case(&chain)
+            .case(&offer.source, chain)
             .is_some_and(|case| case != offer.case)
         {
             return Err(Problem::NoBasis);
@@ -170,15 +169,14 @@ impl Replay {
             false,
         );
         // What stands under an uncovered deposit is judged again at its opening, so it is kept either way.
-        let stood = self.parcels.get(&parcel);
-        if stood.is_some_and(|stood| stood.statement_hash != statement_hash || stood.offer != id) {
+        let stood = self.parcels.get(&(id, parcel));
+        if stood.is_some_and(|stood| stood.statement_hash != statement_hash) {
             return Err(Problem::ParcelOther);
         }
         self.offers.offer_mut(&id)?.parcels.insert(stage, parcel);
         self.parcels.insert(
-            parcel,
+            (id, parcel),
             Parcel {
-                offer: id,
                 stage,
                 statement_hash,
                 expires,
@@ -201,9 +199,11 @@ impl Replay {
         act.by(&offer.recipient)?;
         let stage: Stage = word(opened.stage)?;
         let parcel_id: ParcelId = word(opened.parcel)?;
-        let parcel = self.parcels.get(&parcel_id).ok_or(Problem::NoParcel)?;
+        let parcel = self
+            .parcels
+            .get(&(id, parcel_id))
+            .ok_or(Problem::NoParcel)?;
         let stands = offer.parcels.get(&stage) == Some(&parcel_id)
-            && parcel.offer == id
             && parcel.stage == stage
             && parcel.statement_hash == opened.statement_hash;
         if !stands {
@@ -255,7 +255,7 @@ impl Replay {
             stage,
             labels,
         };
-        let head = self.bases.head(chain)?;
+        let head = self.bases.head(&offer.source, *chain)?;
         let decided = if opening {
             gate::permit_opening(&proposal, offer.state_at(act.at), head, protocol, act.at)
         } else {

@@ -151,20 +151,11 @@ fn an_honest_directory_is_mirrored_and_sealed_to_while_it_is_fresh() {
     let records = vec![world.record("house1"), world.record("house2")];
     let directory = world.verify(records).unwrap();
     assert_eq!(directory.members().count(), 2);
-    assert!(
-        directory
-            .sealing_key(&id("house1"), None, world.now)
-            .is_ok()
-    );
+    assert!(directory.sealing_key(&id("house1"), world.now).is_ok());
     let later = world.now.plus(FRESH_MAX + Duration::from_secs(1));
-    let stale = directory.sealing_key(&id("house1"), None, later);
+    let stale = directory.sealing_key(&id("house1"), later);
     assert_eq!(stale.unwrap_err(), DirectoryError::Stale);
-    assert!(
-        directory
-            .sealing_key(&id("house1"), Some(later), later)
-            .is_ok()
-    );
-    let unknown = directory.sealing_key(&id("house3"), None, world.now);
+    let unknown = directory.sealing_key(&id("house3"), world.now);
     assert_eq!(unknown.unwrap_err(), DirectoryError::Unknown);
 }
 
@@ -187,22 +178,18 @@ fn a_router_cannot_swap_keys_or_kinds_even_under_its_own_digest() {
     let world_record = world.record("house9");
     swapped.key_bundle = world.bundle("mallory");
     let directory = world.verify(vec![swapped, world_record]).unwrap();
-    let answer = directory.sealing_key(&id("house1"), None, world.now);
+    let answer = directory.sealing_key(&id("house1"), world.now);
     assert_eq!(answer.unwrap_err(), DirectoryError::Bundle(id("house1")));
     let answer = directory.signing_key(&id("house1"));
     assert_eq!(answer.unwrap_err(), DirectoryError::Bundle(id("house1")));
     // The others can still be reached.
-    assert!(
-        directory
-            .sealing_key(&id("house9"), None, world.now)
-            .is_ok()
-    );
+    assert!(directory.sealing_key(&id("house9"), world.now).is_ok());
     // Keys certified by another authority.
     let mut other = World::new();
     let mut foreign = world.record("house2");
     foreign.key_bundle = other.bundle("house2");
     let directory = world.verify(vec![foreign]).unwrap();
-    let answer = directory.sealing_key(&id("house2"), None, world.now);
+    let answer = directory.sealing_key(&id("house2"), world.now);
     assert_eq!(answer.unwrap_err(), DirectoryError::Bundle(id("house2")));
     // A kind that nobody signed.
     let mut promoted = world.record("house3");
@@ -259,11 +246,7 @@ fn a_member_whose_certificate_has_ended_does_not_keep_us_from_the_others() {
     world.now = world.now.plus(LEAF_LIFETIME + Duration::from_secs(86_400));
     let records = vec![lapsed, world.record("house2")];
     let directory = world.verify(records).unwrap();
-    let answer = directory.sealing_key(&id("house1"), None, world.now);
+    let answer = directory.sealing_key(&id("house1"), world.now);
     assert_eq!(answer.unwrap_err(), DirectoryError::Bundle(id("house1")));
-    assert!(
-        directory
-            .sealing_key(&id("house2"), None, world.now)
-            .is_ok()
-    );
+    assert!(directory.sealing_key(&id("house2"), world.now).is_ok());
 }

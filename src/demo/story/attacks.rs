@@ -326,7 +326,7 @@ fn force_seal(desk: &Desk, basis: &Basis, fields: Vec<Field>) -> Result<v1::Depo
     let draft = ParcelDraft {
         source: desk.agency().id(),
         recipient: &basis.recipient,
-        key: directory.sealing_key(&basis.recipient, desk.agency().log().freshest(), now)?,
+        key: directory.sealing_key(&basis.recipient, now)?,
         purpose: Purpose::SafeAccommodation,
         stage: Stage::Triage,
         chain: basis.chain,

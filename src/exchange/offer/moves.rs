@@ -1,6 +1,6 @@
 //! What a recipient does to an offer, as one change.
 
-use super::view::OfferView;
+use super::view::{OfferView, stages};
 use crate::domain::id::OfferId;
 use crate::domain::offer::{OfferCommand, PlacesEffect};
 use crate::domain::place::hold_until;
@@ -8,15 +8,20 @@ use crate::domain::time::{Period, Timestamp};
 use crate::domain::vocabulary::{AgencyKind, Alarm, OfferState, Outcome, Stage};
 use crate::exchange::event::EventKind;
 use crate::exchange::place::{PoolState, pool_of, release_hold};
-use crate::exchange::sequencer::{Change, Doorbell};
+use crate::exchange::sequencer::{Change, Doorbell, EntryDraft};
 use crate::exchange::snapshot::{Prepared, Snapshot};
 use crate::exchange::{OfferName, PoolName, Refusal, Requested};
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::Actor;
 use crate::storage::engine::{Table, Write};
+use crate::storage::records::parcel::ParcelRecord;
 use crate::storage::records::referral::ReferralRecord;
 use crate::storage::records::{self, key};
+
+/// Entries of an acceptance come in multiples of this, ticks for those that there are not: an urgent ask goes to three
+/// places, and the one that accepts must not read off its receipt how many others were asked (invariant 22).
+const ACCEPTANCE_ENTRIES: usize = 4;
 
 /// What a recipient does.
 pub(super) enum Move {
@@ -161,6 +166,9 @@ fn transition(
 ) -> Result<Change, Refusal> {
     let clocked = offer.state.can_lapse();
     let before = offer.apply(&command)?;
+    if offer.state == OfferState::Accepted {
+        still_standing(snapshot, &offer)?;
+    }
     let mut writes = Vec::new();
     let effect = before.places_effect(offer.state);
     move_places(snapshot, caller, &mut offer, effect, places, &mut writes)?;
@@ -195,6 +203,10 @@ fn transition(
             entries.append(&mut closed.entries);
             doorbells.append(&mut closed.doorbells);
         }
+        // The receipt shows how far the log grew: by as much with three siblings as with none.
+        while !entries.len().is_multiple_of(ACCEPTANCE_ENTRIES) {
+            entries.push(EntryDraft::tick());
+        }
     }
     writes.push(offer.put(snapshot.now, true));
     let mut change = snapshot.change();
@@ -213,6 +225,21 @@ fn transition(
     Ok(change)
 }
 
+/// That no basis under which a parcel of the offer was deposited is withdrawn.
+///
+/// A withdrawal closes what is undecided in a second step: nobody is placed on it in between.
+fn still_standing(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<(), Refusal> {
+    for stage in stages(&offer.record.deposited) {
+        let parcel = snapshot.get::<ParcelRecord>(key::parcel(offer.id, stage))?;
+        let parcel = parcel.ok_or_else(|| records::corrupt(Table::Offer))?;
+        let chain = records::word(Table::Parcel, &parcel.chain)?;
+        if let Some((_, None)) = snapshot.basis(&offer.source, chain)? {
+            return Err(Refusal::State(OfferState::Closed));
+        }
+    }
+    Ok(())
+}
+
 fn changed_for_source(offer: &OfferView) -> Doorbell {
     Doorbell {
         agency: offer.source.clone(),
@@ -224,7 +251,7 @@ fn changed_for_source(offer: &OfferView) -> Doorbell {
 /// What closes one offer, apart from what it relied on.
 pub(in crate::exchange) struct Closed {
     pub(in crate::exchange) writes: Vec<Write>,
-    pub(in crate::exchange) entries: Vec<crate::exchange::sequencer::EntryDraft>,
+    pub(in crate::exchange) entries: Vec<EntryDraft>,
     pub(in crate::exchange) doorbells: Vec<Doorbell>,
 }
 

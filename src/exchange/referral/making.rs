@@ -130,7 +130,11 @@ fn make_offer(
         DeadlineRecord {}.put(key::deadline(asked.decide_by, id)),
     ];
     let validity = admitted.iter().map(|one| one.validity).collect();
-    writes.extend(admitted.into_iter().flat_map(|one| one.writes(id)));
+    writes.extend(
+        admitted
+            .into_iter()
+            .flat_map(|one| one.writes(&asked.source.id, id)),
+    );
     let resource = OfferName {
         agency: new.recipient.clone(),
         offer: id,

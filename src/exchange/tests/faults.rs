@@ -1,7 +1,8 @@
 //! What happens when the disk, the clock or a member misbehaves.
 
 use super::town::{Town, fresh, id, request, settings};
-use crate::domain::vocabulary::Stage;
+use crate::domain::vocabulary::{AgencyKind, Stage};
+use crate::envelope::act::ActBody;
 use crate::exchange::{BasisName, Exchange, Refusal, StartError};
 use crate::storage::engine::{Batch, Engine, Table, Write};
 use crate::storage::memory::{Fault, MemoryEngine};
@@ -174,4 +175,49 @@ async fn a_suspended_agency_neither_sends_nor_receives() {
     assert_eq!(asked.err(), Some(Refusal::RecipientUnavailable));
     // What the person takes back can always be recorded.
     town.withdraw("north", 1).await;
+}
+
+#[tokio::test]
+async fn two_signatures_are_spent_once_also_by_whoever_kept_a_copy_of_them() {
+    let town = Town::begin().await;
+    town.suspend("north").await;
+    let body = ActBody::Reinstate {
+        agency: id("north"),
+    };
+    let (act, _) = town.enact(body).await;
+    let enrolment = ActBody::Enrol {
+        agency: id("late"),
+        kind: AgencyKind::Ngo,
+        parent: None,
+    };
+    let (enrolled, _) = town.enact(enrolment).await;
+    let later = town.exchange.now().plus(Duration::from_secs(1));
+    town.suspend_signed_at("north", later).await;
+    // Within the week in which both signatures are fresh, the operator alone would bring it back.
+    let operator = town.operator();
+    for spent in [act, enrolled] {
+        let again = town.exchange.propose(&operator, fresh(), spent).await;
+        assert_eq!(again.err(), Some(Refusal::ReferralState));
+    }
+    let view = town.exchange.enrolled(&id("north")).expect("read");
+    assert!(view.expect("enrolled").suspended);
+}
+
+#[tokio::test]
+async fn of_two_proposals_of_one_act_one_takes_effect() {
+    let town = Town::begin().await;
+    let operator = town.operator();
+    let body = ActBody::Reinstate {
+        agency: id("north"),
+    };
+    let (act, approval) = town.signed(body);
+    let propose = || town.exchange.propose(&operator, fresh(), act.clone());
+    let (first, _) = propose().await.expect("proposed");
+    let (second, _) = propose()
+        .await
+        .expect("proposed again before it took effect");
+    let approve =
+        |proposal| (town.exchange).approve(&operator, fresh(), proposal, approval.clone());
+    assert!(approve(first).await.is_ok());
+    assert_eq!(approve(second).await.err(), Some(Refusal::ReferralState));
 }

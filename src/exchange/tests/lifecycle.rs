@@ -228,6 +228,23 @@ async fn the_first_acceptance_closes_the_others_and_a_decline_says_why() {
     assert_eq!(last.offers[0].reason, Some(reason));
 }
 
+#[tokio::test]
+async fn an_acceptance_does_not_tell_how_many_others_were_asked() {
+    let mut grown = Vec::new();
+    for recipients in [&["north"][..], &["north", "south"]] {
+        let town = Town::begin().await;
+        let offers = town.refer(recipients).await;
+        let north = town.intake("north");
+        let receipt = town
+            .exchange
+            .accept_offer(&north, &offers[0], fresh(), None)
+            .await
+            .expect("accepted");
+        grown.push(receipt.size() - receipt.index());
+    }
+    assert_eq!(grown, [4, 4]);
+}
+
 async fn town_refer_again(town: &Town) -> OfferName {
     let ask = town.ask(vec![town.triage("south", 2)]);
     let created = town

@@ -3,8 +3,10 @@
 use super::town::{Town, fresh, id};
 use crate::domain::vocabulary::{OfferState, Stage};
 use crate::exchange::{OfferName, PoolName, Refusal};
-use crate::storage::engine::Engine;
+use crate::storage::engine::{Engine, Table};
+use crate::storage::memory::Fault;
 use std::sync::Arc;
+use std::time::Duration;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_opening_follows_a_withdrawal() {
@@ -134,4 +136,54 @@ async fn one_place_is_taken_once() {
         .update_pool(&north, &pool, fresh(), 0, 0)
         .await;
     assert_eq!(small.err(), Some(Refusal::NoPlaces));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_caller_who_hangs_up_in_a_withdrawal_leaves_nothing_to_accept_and_nothing_to_read() {
+    let town = Arc::new(Town::begin().await);
+    let first = town.refer(&["north"]).await;
+    let again = town.ask(vec![town.triage("north", 1)]);
+    let again = town
+        .exchange
+        .create_referral(&town.caseworker(), &id("ngo"), fresh(), again)
+        .await
+        .expect("created");
+    let content = |town: &Town| town.engine.scan(Table::ParcelContent, b"", None, 9);
+    assert_eq!(content(&town).expect("rows").len(), 2);
+    // The second commit, which cleans up behind the withdrawal, hangs until the caller is gone.
+    town.engine.inject(Fault::Block, 2);
+    let withdrawing = tokio::spawn({
+        let town = Arc::clone(&town);
+        async move { town.withdraw("north", 1).await }
+    });
+    while !town.engine.is_blocked() {
+        tokio::task::yield_now().await;
+    }
+    withdrawing.abort();
+    let _ = withdrawing.await;
+    town.engine.release();
+    let _ = town.exchange.tick().await;
+    assert_eq!(content(&town).expect("rows").len(), 1, "cut off half-way");
+
+    let left: Vec<_> = [first[0].offer, again.offers[0].offer]
+        .map(|offer| OfferName {
+            agency: id("north"),
+            offer,
+        })
+        .into();
+    let north = town.intake("north");
+    for offer in &left {
+        let accepted = (town.exchange).accept_offer(&north, offer, fresh(), None);
+        let refused = accepted.await.err();
+        assert_eq!(refused, Some(Refusal::State(OfferState::Closed)));
+    }
+    let house = tokio::spawn(Arc::clone(&town.exchange).keep_house());
+    let kept = async {
+        while !content(&town).expect("rows").is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    let kept = tokio::time::timeout(Duration::from_secs(20), kept).await;
+    house.abort();
+    assert!(kept.is_ok(), "housekeeping finishes what was cut off");
 }

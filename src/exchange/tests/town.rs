@@ -123,7 +123,7 @@ impl Town {
             version: 1,
             toml: PROTOCOL.to_owned(),
         };
-        town.enact(body).await;
+        let _ = town.enact(body).await;
         for (name, kind) in [
             ("ngo", AgencyKind::Ngo),
             ("north", AgencyKind::Shelter),
@@ -160,7 +160,8 @@ impl Town {
         self.staff(agency, StaffRole::Intake)
     }
 
-    pub async fn enact(&self, body: ActBody) {
+    /// An act and its approval, as the two administrators sign them.
+    pub fn signed(&self, body: ActBody) -> (Vec<u8>, Vec<u8>) {
         let issued = dawn();
         let act = Act {
             issued,
@@ -168,33 +169,48 @@ impl Town {
             body,
         };
         let act = act.sign(&self.administrators[0]).expect("signed");
+        let approval = Approval {
+            issued,
+            act: act_digest(&act),
+        };
+        let approval = approval.sign(&self.administrators[1]).expect("signed");
+        (act, approval)
+    }
+
+    /// Has an act take effect; gives it and its approval.
+    pub async fn enact(&self, body: ActBody) -> (Vec<u8>, Vec<u8>) {
+        let (act, approval) = self.signed(body);
         let operator = self.operator();
         let (proposal, _) = self
             .exchange
             .propose(&operator, fresh(), act.clone())
             .await
             .expect("proposed");
-        let approval = Approval {
-            issued,
+        let same = Approval {
+            issued: dawn(),
             act: act_digest(&act),
         };
-        let same = approval.sign(&self.administrators[0]).expect("signed");
+        let same = same.sign(&self.administrators[0]).expect("signed");
         let twice = self
             .exchange
             .approve(&operator, fresh(), proposal, same)
             .await;
         assert_eq!(twice.err(), Some(Refusal::ReferralState));
-        let approval = approval.sign(&self.administrators[1]).expect("signed");
         let _ = self
             .exchange
-            .approve(&operator, fresh(), proposal, approval)
+            .approve(&operator, fresh(), proposal, approval.clone())
             .await
             .expect("approved");
+        (act, approval)
     }
 
     pub async fn suspend(&self, name: &str) {
+        self.suspend_signed_at(name, dawn()).await;
+    }
+
+    pub async fn suspend_signed_at(&self, name: &str, issued: Timestamp) {
         let act = Act {
-            issued: dawn(),
+            issued,
             origin: ORIGIN.to_owned(),
             body: ActBody::Suspend { agency: id(name) },
         };
@@ -208,12 +224,13 @@ impl Town {
 
     pub async fn join(&mut self, name: &str, kind: AgencyKind) {
         let agency = id(name);
-        self.enact(ActBody::Enrol {
-            agency: agency.clone(),
-            kind,
-            parent: None,
-        })
-        .await;
+        let _ = self
+            .enact(ActBody::Enrol {
+                agency: agency.clone(),
+                kind,
+                parent: None,
+            })
+            .await;
         let identity = self
             .authority
             .issue_agency(&agency, dawn(), WEEK * 10, &mut SystemRandom)

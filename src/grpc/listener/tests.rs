@@ -409,12 +409,14 @@ async fn a_reload_that_fails_keeps_what_was_there() {
         ("no chain", Box::new(|material| material.chain.clear())),
     ];
     let good = town.material.lock().unwrap().clone();
+    let lists = town.tls.revocation_lists();
     for (what, change) in changes {
         let mut bad = good.clone();
         change(&mut bad);
         *town.material.lock().unwrap() = bad;
         assert!(town.tls.reload().is_err(), "{what}");
         assert!(town.tls.status().reload_failed, "{what}");
+        assert_eq!(town.tls.revocation_lists(), lists, "{what}");
         in_time(client.check(HealthCheckRequest::default()))
             .await
             .unwrap();

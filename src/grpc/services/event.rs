@@ -143,6 +143,9 @@ fn heartbeat(watch: &Watch) -> proto::WatchResponse {
     }
 }
 
+/// Step of a doorbell's time: one act rings several agencies, and its exact moment would join what they hold.
+const COARSE: Duration = Duration::from_secs(60);
+
 fn bell(event: Event) -> proto::WatchResponse {
     let kind = match event.kind {
         EventKind::OfferReceived => proto::EventKind::OfferReceived,
@@ -155,6 +158,24 @@ fn bell(event: Event) -> proto::WatchResponse {
         resource: event.resource,
         kind: kind.into(),
         resume_token: event.resume_token,
-        time: Some(fields::time(event.time)),
+        time: Some(fields::time(event.time.coarse(COARSE))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Timestamp;
+
+    #[test]
+    fn two_doorbells_of_one_act_share_no_moment_finer_than_a_minute() {
+        let at = |millis| Event {
+            resource: "agencies/a/offers/b".into(),
+            kind: EventKind::OfferChanged,
+            resume_token: String::new(),
+            time: Timestamp::from_millis(millis).expect("a time"),
+        };
+        let (early, late) = (bell(at(1_780_278_000_123)), bell(at(1_780_278_059_999)));
+        assert_eq!(early.time, late.time);
     }
 }

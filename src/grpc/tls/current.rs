@@ -33,6 +33,8 @@ pub(super) struct Current {
     /// By the issuer's name, DER.
     lists: HashMap<Vec<u8>, ListTimes>,
     revoked: HashSet<Serial>,
+    /// The lists themselves, DER, sorted.
+    ders: Vec<Vec<u8>>,
     certificate_expires: Timestamp,
 }
 
@@ -60,6 +62,8 @@ impl Current {
                 return Err(TlsError::Lists);
             }
         }
+        let mut ders: Vec<_> = lists.iter().map(|list| list.to_vec()).collect();
+        ders.sort();
         let trust = TrustStore::new(&roots)
             .map_err(|_| TlsError::Roots)?
             .with_revocation_lists(&lists)
@@ -92,6 +96,7 @@ impl Current {
             trust: Arc::new(trust),
             lists: times,
             revoked,
+            ders,
             certificate_expires: certificate_expires.ok_or(TlsError::Certificate)?,
         })
     }
@@ -115,6 +120,10 @@ impl Current {
 
     pub(super) fn trust(&self) -> Arc<TrustStore> {
         Arc::clone(&self.trust)
+    }
+
+    pub(super) fn lists(&self) -> Vec<Vec<u8>> {
+        self.ders.clone()
     }
 
     /// When the first list ends; the epoch if there were none, which [`Current::new`] refuses.

@@ -106,24 +106,26 @@ pub fn parcel(offer: OfferId, of: Stage) -> Vec<u8> {
     key
 }
 
-/// Of a parcel under its chain.
+/// Of a parcel under its source's chain: sources choose the ids of their chains.
 #[must_use]
-pub fn chain_parcel(chain: BasisChainId, offer: OfferId, of: Stage) -> Vec<u8> {
-    let mut key = chain.as_bytes().to_vec();
-    key.extend_from_slice(offer.as_bytes());
-    key.push(stage(of));
-    key
+pub fn chain_parcel(source: &AgencyId, chain: BasisChainId, offer: OfferId, of: Stage) -> Vec<u8> {
+    join(source, &[chain.as_bytes(), offer.as_bytes(), &[stage(of)]])
 }
 
 /// The offer and stage at the end of a chain's parcel key.
 #[must_use]
 pub fn split_chain_parcel(key: &[u8]) -> Option<(OfferId, Stage)> {
-    let offer: [u8; 16] = key.get(16..32)?.try_into().ok()?;
-    let &[of] = key.get(32..)? else { return None };
+    let (of, rest) = key.split_last()?;
+    // What is before the offer: an agency of at least one byte, a zero byte and the chain.
+    let (before, offer) = rest.split_at_checked(rest.len().checked_sub(16)?)?;
+    if before.len() < 18 {
+        return None;
+    }
+    let offer: [u8; 16] = offer.try_into().ok()?;
     let of = Stage::ALL
         .iter()
         .copied()
-        .find(|&candidate| stage(candidate) == of)?;
+        .find(|&candidate| stage(candidate) == *of)?;
     Some((OfferId::from_random(offer), of))
 }
 
@@ -175,8 +177,16 @@ pub const DIRECTORY: &[u8] = b"directory";
 pub const DIGEST: &[u8] = b"digest";
 /// Of the protocol in force.
 pub const PROTOCOL: &[u8] = b"protocol";
+/// Of acts that took effect, by what was signed.
+pub const SPENT: &[u8] = b"spent/";
 /// Of withdrawals whose erasures are not finished, by source and chain.
 pub const WITHDRAWING: &[u8] = b"withdrawing/";
+
+/// Of one act that took effect.
+#[must_use]
+pub fn spent(act: &[u8; 32]) -> Vec<u8> {
+    [SPENT, act].concat()
+}
 
 /// Of one withdrawal whose erasures are not finished.
 #[must_use]

@@ -34,11 +34,14 @@ fn numbered_rows_stand_in_the_order_of_their_numbers() {
 
 #[test]
 fn a_chains_parcel_is_found_again() {
+    let [ngo, other]: [AgencyId; 2] = ["ngo", "ngo-2"].map(|id| id.parse().expect("an id"));
     let chain = BasisChainId::from_random([1; 16]);
     let offer = OfferId::from_random([2; 16]);
     for &stage in Stage::ALL {
-        let key = key::chain_parcel(chain, offer, stage);
+        let key = key::chain_parcel(&ngo, chain, offer, stage);
+        assert!(key.starts_with(&key::basis(&ngo, chain)));
+        assert!(!key.starts_with(&key::basis(&other, chain)));
         assert_eq!(key::split_chain_parcel(&key), Some((offer, stage)));
     }
-    assert_eq!(key::split_chain_parcel(&[0; 20]), None);
+    assert_eq!(key::split_chain_parcel(&[1; 33]), None);
 }

@@ -77,9 +77,7 @@ pub fn seal(desk: &Desk, draft: Draft, signer: &dyn AgencySigner) -> Forged {
     let agency = desk.agency();
     let recipient = draft.recipient.parse().unwrap();
     let directory = agency.directory().unwrap();
-    let key = directory
-        .sealing_key(&recipient, agency.log().freshest(), now)
-        .unwrap();
+    let key = directory.sealing_key(&recipient, now).unwrap();
     let mut random = SystemRandom;
     let parcel = ParcelId::from_random(random.array());
     let salt: [u8; 32] = random.array();
