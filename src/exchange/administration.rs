@@ -91,22 +91,6 @@ fn check(snapshot: &mut Snapshot<'_>, body: &ActBody) -> Result<(), Refusal> {
     }
 }
 
-/// The id of an act that nobody has brought yet: it follows from the act itself, so that each counts once.
-///
-/// Otherwise whoever saw both signatures could bring them again while they are fresh, and reinstate by them an agency
-/// that was suspended since. What is read here is relied on: two requests with one act cannot both pass.
-fn unspent(snapshot: &mut Snapshot<'_>, token: &[u8]) -> Result<ProposalId, Refusal> {
-    let digest = act_identity(token).map_err(|_| Refusal::InvalidField("act"))?;
-    let (head, _) = digest
-        .split_first_chunk()
-        .expect("a digest is longer than an id");
-    let id = ProposalId::from_random(*head);
-    match snapshot.get::<ProposalRecord>(key::proposal(id))? {
-        None => Ok(id),
-        Some(_) => Err(Refusal::ReferralState),
-    }
-}
-
 /// That the act did not take effect before, and the write that keeps it so.
 ///
 /// The directory shows both signatures of an enrolment to every member: an act that could be proposed again would
@@ -181,7 +165,7 @@ fn prepare_propose(
     let act = act(snapshot, token)?;
     spend(snapshot, token)?;
     check(snapshot, &act.body)?;
-    let id = unspent(snapshot, token)?;
+    let id = ProposalId::from_random(snapshot.shared.random());
     let record = ProposalRecord {
         act: token.to_vec(),
         time: snapshot.now.millis(),
