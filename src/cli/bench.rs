@@ -21,7 +21,7 @@ use tokio::process::{Child, Command};
 
 use self::echo::{EchoRequest, EchoServerCommand};
 use self::load::{Measured, median, run};
-use self::process::Usage;
+use self::process::{Usage, journal_bytes};
 use self::report::{Report, Row, Series};
 use self::subject::{BenchError, Calls, Subject};
 use crate::demo::town::{ORIGIN, Town, TownOptions};
@@ -98,6 +98,7 @@ impl BenchCommand {
         let mut town = Town::start(options).await?;
         let pid = town.router().pid().unwrap_or(0);
         let idle = Usage::of(pid);
+        let journal = town.router().store().join("journal");
         let echo = EchoProcess::start(&binary, &mut town, false).await?;
         let verifying = EchoProcess::start(&binary, &mut town, true).await?;
         let subject = Subject::prepare(&town).await?;
@@ -109,6 +110,7 @@ impl BenchCommand {
         for &in_flight in &self.in_flight {
             self.say(&format!("measuring at {in_flight} in flight"));
             let point = Point {
+                journal: journal.clone(),
                 in_flight,
                 pid,
                 request_bytes,
@@ -158,6 +160,7 @@ impl BenchCommand {
 
 /// One number in flight.
 struct Point {
+    journal: PathBuf,
     in_flight: usize,
     pid: u32,
     request_bytes: usize,
@@ -188,12 +191,13 @@ impl Point {
             let requests = subject.sealed_many(calls)?;
             bare.add(&self.echo(&bare_calls, calls).await?);
             checked.add(&self.echo(&verifying_calls, calls).await?);
+            let journal_before = journal_bytes(&self.journal)?;
             let before = Usage::of(self.pid);
             let (measured, names) = create(&source, self.in_flight, requests).await?;
             let after = Usage::of(self.pid);
             created.add(&measured);
             router_us.push(per(after.processor_ms - before.processor_ms, calls) * 1000.0);
-            written.push(per(after.written_bytes - before.written_bytes, calls));
+            written.push(per(journal_bytes(&self.journal)? - journal_before, calls));
             let names = names
                 .iter()
                 .map(|name| subject.recipients_name(name))
@@ -210,7 +214,7 @@ impl Point {
             open: opened.figures(),
             open_to_echo: opened.ratio_to(&bare),
             router_us_per_create: median(router_us),
-            written_bytes_per_create: median(written),
+            journal_bytes_per_create: median(written),
         })
     }
 

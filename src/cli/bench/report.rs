@@ -74,8 +74,8 @@ pub struct Row {
     pub open_to_echo: f64,
     /// Router processor time, microseconds a `CreateReferral`.
     pub router_us_per_create: f64,
-    /// Bytes that the router sent to storage, index included, a `CreateReferral`.
-    pub written_bytes_per_create: f64,
+    /// Bytes of the journal, a `CreateReferral`.
+    pub journal_bytes_per_create: f64,
 }
 
 /// All of a run.
@@ -146,10 +146,10 @@ impl Report {
             );
             line("OpenParcel", &row.open, Some(row.open_to_echo), false);
             println!(
-                "           CreateReferral: {:.2} of the checking echo; router {:.0} us, {:.0} B written",
+                "           CreateReferral: {:.2} of the checking echo; router {:.0} us, journal {:.0} B",
                 row.create_to_echo_verifying,
                 row.router_us_per_create,
-                row.written_bytes_per_create
+                row.journal_bytes_per_create
             );
         }
     }
