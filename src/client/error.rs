@@ -10,6 +10,7 @@ use super::keys::KeyFileError;
 use super::log::LogViolation;
 use super::staff::TokenKeyError;
 use crate::domain::gate::Refusal;
+use crate::domain::id::AgencyId;
 use crate::envelope::jws::JwsError;
 use crate::envelope::open::OpenError;
 use crate::envelope::seal::SealError;
@@ -151,6 +152,12 @@ pub enum ClientError {
     /// prove its own.
     #[error("the TLS handshake was refused: {0}")]
     Handshake(String),
+    /// The parcel was signed under another certificate than the source's present one.
+    #[error(
+        "the parcel was signed under another certificate of {0} than its present one; \
+         ask it to deposit the parcel again"
+    )]
+    EarlierCertificate(AgencyId),
     /// The staff-token key is not usable.
     #[error(transparent)]
     Token(#[from] TokenKeyError),

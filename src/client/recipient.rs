@@ -11,8 +11,8 @@ use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
     Alarm, DeclineReason, Decliner, OfferState, Outcome, Purpose, Stage, Urgency,
 };
-use crate::envelope::jws::digest_from_b64u;
-use crate::envelope::keys::sha256;
+use crate::envelope::jws::{KeyReference, Unverified, digest_from_b64u};
+use crate::envelope::keys::{SigningKey, sha256};
 use crate::envelope::open::{Expected, OpenedParcel, open};
 use crate::envelope::statement::SealedParcel;
 use crate::ledger::decision::Decision;
@@ -124,13 +124,8 @@ impl Desk {
     /// the log; [`ClientError::Refused`] with `NOT_FOUND` for absent, withdrawn, expired, closed or not yet.
     pub async fn open(&self, offer: &OfferView, stage: Stage) -> Result<OpenedParcel, ClientError> {
         let parcel = self.fetch(offer.id, stage).await?;
-        let directory = self.agency().directory()?;
-        let opened = self.check(
-            &parcel,
-            &directory.signing_key(&offer.source)?,
-            offer,
-            stage,
-        );
+        let source = self.signing_key_behind(&parcel, &offer.source).await?;
+        let opened = self.check(&parcel, &source, offer, stage);
         match opened {
             Ok(opened) => {
                 let claims = opened.statement.claims();
@@ -181,6 +176,31 @@ impl Desk {
                 _ => false,
             })?;
         from_proto(parcel)
+    }
+
+    /// The source's signing key, if it is the one that the parcel's statement names.
+    ///
+    /// A certificate that was renewed since the parcel was sealed, or since the directory was mirrored, is no sign of
+    /// tampering: it must not ring an alarm at the source and at oversight.
+    async fn signing_key_behind(
+        &self,
+        parcel: &SealedParcel,
+        source: &AgencyId,
+    ) -> Result<SigningKey, ClientError> {
+        let named = match Unverified::parse(&parcel.statement) {
+            Ok(statement) => statement.header().key.clone(),
+            // What does not even parse is for the checks to judge.
+            Err(_) => return Ok(self.agency().directory()?.signing_key(source)?),
+        };
+        let known = self.agency().directory()?.signing_key(source)?;
+        if named == KeyReference::Fingerprint(known.fingerprint) {
+            return Ok(known);
+        }
+        let renewed = self.mirror().await?.signing_key(source)?;
+        if named == KeyReference::Fingerprint(renewed.fingerprint) {
+            return Ok(renewed);
+        }
+        Err(ClientError::EarlierCertificate(source.clone()))
     }
 
     /// The recipient's checks over a fetched parcel.
