@@ -15,7 +15,7 @@ pub struct DemoCommand {
     /// End after the story; 0 if every step held, 1 if not.
     #[arg(long)]
     once: bool,
-    /// Print one JSON summary for machines at the end, and nothing else.
+    /// Print one JSON summary for machines at the end, and nothing else on standard output.
     #[arg(long)]
     json: bool,
     /// Keep the files here; must be empty or not exist. Otherwise a temporary folder, removed at the end.
@@ -102,7 +102,7 @@ impl DemoCommand {
         let (count, took) = (narrator.count(), narrator.elapsed().as_secs_f64());
         println!();
         if narrator.all_held() {
-            println!("All {count} steps held, in {took:.1} s. Nobody in this story is real.");
+            println!("All {count} steps held, in {took:.1} s.");
         } else {
             println!("Not every step held: see the lines with ✗ above.");
         }
@@ -118,20 +118,26 @@ fn is_used(folder: &std::path::Path) -> bool {
 async fn stay(town: &Town) {
     let address = town.address();
     let (home, folder) = (town.home("ombud"), town.folder());
-    println!();
-    println!("The town stays up until Ctrl-C. Look around:");
-    println!(
-        "  router   https://{}:{}",
-        address.server_name, address.port
-    );
-    println!("  files    {}", folder.display());
-    println!("  audit    safeconduct audit replay \\");
-    println!(
-        "             --router https://{}:{} \\",
-        address.server_name, address.port
-    );
-    println!("             --identity {} \\", home.display());
-    println!("             --trust {}", folder.join("trust").display());
+    let program = std::env::current_exe().unwrap_or_else(|_| "safeconduct".into());
+    let (program, trust) = (program.display(), folder.join("trust"));
+    let router = format!("https://{}:{}", address.server_name, address.port);
+    let alpha = town.home("alpha");
+    // Standard error, so that standard output stays one JSON text where that was asked for.
+    eprintln!();
+    eprintln!("The town stays up until Ctrl-C. Its files are in");
+    eprintln!("{}.", folder.display());
+    eprintln!("Look around from another terminal; your own looking is in the log, too:");
+    eprintln!();
+    eprintln!("  {program} audit replay \\");
+    eprintln!("    --router {router} \\");
+    eprintln!("    --identity {} \\", home.display());
+    eprintln!("    --trust {} \\", trust.display());
+    eprintln!("    --state {}", home.join("audit-state").display());
+    eprintln!();
+    eprintln!("  {program} agency directory \\");
+    eprintln!("    --router {router} \\");
+    eprintln!("    --identity {} \\", alpha.display());
+    eprintln!("    --trust {}", trust.display());
     // Either way the router process ends with the town.
     let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
     match terminate {

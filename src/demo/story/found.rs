@@ -33,6 +33,11 @@ pub(super) async fn the_town(narrator: &mut Narrator, options: TownOptions) -> R
         &format!("{count} agencies are enrolled, each proposed by one and approved by the other."),
         enrolled,
     )?;
+    narrator.tell(
+        "alpha is an NGO; house1, house2 and house3 are shelters; medic is a clinic, law gives legal aid; camp is the \
+         state's reception centre; moi is the ministry, with moi-atu, its police unit against trafficking, and \
+         moi-asylum, the asylum office; ombud is the ombudsperson.",
+    );
     let mut joined = Ok(());
     for member in &options.members {
         joined = town.join(member).await;
@@ -41,15 +46,15 @@ pub(super) async fn the_town(narrator: &mut Narrator, options: TownOptions) -> R
         }
     }
     narrator.need(
-        "Each publishes sealing keys, staff keys and duties in a bundle that is an entry of the log.",
+        "Each publishes its keys, and what it must report or demand, where all can see if they ever change.",
         joined,
     )?;
     let mirrored = mirror_everywhere(&town, &options).await;
     let records = narrator.need(
-        "Each mirrors the directory: two signatures, a certified key and a proof per record.",
+        "Each copies the directory and checks every record: two signatures, a certificate, a proof.",
         mirrored,
     )?;
-    narrator.tell(&format!("alpha sees {records} agencies."));
+    narrator.tell(&format!("alpha sees {records} of them, with the operator."));
     Ok(town)
 }
 
