@@ -241,7 +241,7 @@ fn init(
     Ok(format!(
         "made a root and an issuing CA for {trust_domain} in {shown}\n\n\
          Next: safeconduct ca --dir {shown} issue router --name localhost --out router\n\
-         and   safeconduct ca --dir {shown} issue agency my-agency --out my-agency\n\
+         and   safeconduct ca --dir {shown} issue agency my-ngo --out my-ngo\n\
          Keep {shown}/root.key off line: it is needed again only for a new issuing CA and for the root's list.\n",
     ))
 }
