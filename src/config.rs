@@ -41,6 +41,7 @@ pub struct RouterConfig {
 #[serde(deny_unknown_fields)]
 pub struct Listener {
     /// Address and port; port 0 takes any free one and prints it.
+    #[serde(deserialize_with = "socket_address")]
     pub address: SocketAddr,
     /// The router's own certificate and its intermediates, PEM, leaf first.
     pub certificate_file: PathBuf,
@@ -71,6 +72,7 @@ pub struct Ledger {
 #[serde(deny_unknown_fields, default)]
 pub struct Admin {
     /// Loopback address of plain HTTP `/metrics` and `/healthz`; port 0 takes any free one.
+    #[serde(deserialize_with = "socket_address")]
     pub address: SocketAddr,
 }
 
@@ -134,11 +136,22 @@ const fn reload_seconds() -> u64 {
     10
 }
 
+fn socket_address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(from)?;
+    text.parse().map_err(|_| {
+        serde::de::Error::custom(
+            "write an IP address and a port, such as 0.0.0.0:8443 (127.0.0.1:9464 in [admin])",
+        )
+    })
+}
+
 /// Why the settings cannot be used, and how to mend them.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read {file}: {cause}")]
+    #[error(
+        "cannot read {file}: {cause}; --config names the settings, and deploy/router.toml is what to begin with"
+    )]
     Unreadable {
         /// The file.
         file: PathBuf,

@@ -30,7 +30,7 @@ use crate::proto::v1;
 /// Bytes of a reply to `CreateReferral`: names and a receipt. Only the echo's reply length depends on it.
 const REPLY_BYTES: usize = 1500;
 
-/// Measures the router.
+/// Measure the router, beside a bare echo over the same TLS.
 #[derive(Debug, clap::Args)]
 pub struct BenchCommand {
     #[command(subcommand)]

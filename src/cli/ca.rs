@@ -240,8 +240,8 @@ fn init(
     let shown = dir.display();
     Ok(format!(
         "made a root and an issuing CA for {trust_domain} in {shown}\n\n\
-         Next: safeconduct ca --dir {shown} issue router --name localhost --out router-tls\n\
-         and   safeconduct ca --dir {shown} issue agency my-agency --out my-agency\n\
+         Next: safeconduct ca --dir {shown} issue router --name localhost --out router\n\
+         and   safeconduct ca --dir {shown} issue agency my-ngo --out my-ngo\n\
          Keep {shown}/root.key off line: it is needed again only for a new issuing CA and for the root's list.\n",
     ))
 }
@@ -274,9 +274,10 @@ fn issue(
             let to = OutFolder::create(&out)?;
             let said = issue_router(folder, authority, &names, &to, lifetime, now)?;
             Ok(format!(
-                "{said}\nNext: name {0}/tls.pem, {0}/tls.key, {0}/roots.pem and the authority's crl.pem in the \
-                 router's configuration.\n",
-                out.display()
+                "{said}\nNext: name {0}/tls.pem, {0}/tls.key, {1}/root.pem and {1}/crl.pem in the router's settings, as \
+                 deploy/router.toml does.\n",
+                out.display(),
+                folder.dir().display()
             ))
         }
     }
@@ -330,15 +331,20 @@ fn renew(
     now: Timestamp,
 ) -> Result<String, FolderError> {
     let to = OutFolder::open(out)?;
-    let said = match folder::whose(out, authority.trust_domain())? {
-        folder::Whose::Agency(id) => issue_agency(folder, authority, &id, &to, lifetime, now)?,
-        folder::Whose::Router(names) => {
-            issue_router(folder, authority, &names, &to, lifetime, now)?
-        }
+    let (said, next) = match folder::whose(out, authority.trust_domain())? {
+        folder::Whose::Agency(id) => (
+            issue_agency(folder, authority, &id, &to, lifetime, now)?,
+            "The agency runs `safeconduct agency join` at once: its signing certificate is a new one, so it publishes a \
+             new key bundle.",
+        ),
+        folder::Whose::Router(names) => (
+            issue_router(folder, authority, &names, &to, lifetime, now)?,
+            "The router takes the new files into use within `reload_seconds`, without a restart.",
+        ),
     };
     Ok(format!(
         "{said}\nNext: the certificates before these stay valid until they end; revoke them by serial number if a key \
-         was lost.\nAn agency publishes a new key bundle, since its signing certificate is a new one.\n"
+         was lost.\n{next}\n"
     ))
 }
 

@@ -1,13 +1,15 @@
 //! `safeconduct check`: looks at a deployment before it is needed, and says what is wrong and how to mend it.
 
 use super::exit::{Failure, ended};
-use super::key_file;
 use super::router::tls_files;
+use super::{key_file, origin};
 use crate::config::RouterConfig;
 use crate::grpc::limits::CONNECTIONS_MAX;
 use crate::grpc::tls::{ReloadingTls, TlsFiles, system_now};
 use crate::storage::embedded::{EmbeddedEngine, OpenError, Options};
 use crate::storage::engine::Engine;
+use crate::storage::records::log::LogRecord;
+use crate::storage::records::{Record, key};
 use clap::Args;
 use rustix::process::{Resource, getrlimit};
 use std::os::unix::fs::MetadataExt;
@@ -72,11 +74,16 @@ fn check(file: &Path) -> Result<(), Failure> {
         println!("     vkey {}", signer.vkey());
     }
     certificates(&mut findings, tls_files(&config), &config.origin);
+    let roots = &config.listener.agency_roots_file;
+    if let Ok(pem) = std::fs::read_to_string(roots) {
+        let fits = origin::fits_roots(&config.origin, &pem, roots);
+        findings.note("origin is not another authority's trust domain", fits);
+    }
     findings.note(
         "the store's folder is its owner's alone",
         folder(&config.data_directory),
     );
-    store(&mut findings, &config.data_directory);
+    store(&mut findings, &config);
     findings.note("open files", open_files());
     match findings.bad {
         0 => Ok(()),
@@ -124,9 +131,9 @@ fn folder(path: &Path) -> Result<(), String> {
     }
 }
 
-fn store(findings: &mut Findings, path: &Path) {
-    let opened = match EmbeddedEngine::open(path, Options::default()) {
-        Ok(engine) => Ok(Some(engine.head().size)),
+fn store(findings: &mut Findings, config: &RouterConfig) {
+    let opened = match EmbeddedEngine::open(&config.data_directory, Options::default()) {
+        Ok(engine) => Ok(Some(engine)),
         Err(OpenError::Locked) => Ok(None),
         Err(error @ OpenError::Missing) => Err(format!("{error}: `safeconduct router init`")),
         Err(error) => Err(format!(
@@ -134,10 +141,33 @@ fn store(findings: &mut Findings, path: &Path) {
         )),
     };
     match findings.note("the store opens", opened) {
-        Some(Some(entries)) => println!("     {entries} entries in the log"),
-        Some(None) => println!("     a router has it open, so it was not looked into"),
+        Some(Some(engine)) => {
+            println!("     {} entries in the log", engine.head().size);
+            let began = began_with(&engine, &config.origin);
+            findings.note("origin is the one that the log began with", began);
+        }
+        Some(None) => {
+            println!(
+                "     a router has it open, so it was not looked into, and origin not compared"
+            );
+        }
         None => {}
     }
+}
+
+fn began_with(engine: &EmbeddedEngine, origin: &str) -> Result<(), String> {
+    let stored = engine
+        .get(LogRecord::TABLE, key::LOG)
+        .map_err(|error| error.to_string())?;
+    let stored = stored.ok_or("no log has begun in the store: `safeconduct router init`")?;
+    let log = LogRecord::from_stored(&stored).map_err(|error| error.to_string())?;
+    if log.origin == origin {
+        return Ok(());
+    }
+    Err(format!(
+        "origin is {origin}, and the log began as {0}: put origin = \"{0}\" back, since it can never change",
+        log.origin
+    ))
 }
 
 fn open_files() -> Result<(), String> {

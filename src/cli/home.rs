@@ -100,6 +100,10 @@ pub(super) fn open(
     const ISSUE: &str = "--identity is the folder that `safeconduct ca issue agency` wrote";
     let router = address(url, server_name)
         .ok_or_else(|| HomeError("--router is https://host:port".into()))?;
+    if !identity.is_dir() {
+        let why = format!("{}: there is no such folder", identity.display());
+        return Err(HomeError::because(why, ISSUE));
+    }
     let pinned = trust.map_or_else(|| identity.join(TRUST), Path::to_owned);
     let trust = TrustAnchors::read(&pinned).map_err(|error| {
         let mend = "put the folder there that `safeconduct router trust` wrote for this router";
@@ -169,7 +173,8 @@ pub(super) fn told(error: ClientError) -> Failure {
     let mend = match (error.reason(), &error) {
         (Some(Reason::AuthenticationFailed), _) => {
             "it does not know this caller: is the agency enrolled and not suspended, has it joined \
-             (`safeconduct agency join`), are its certificates in force, and is this machine's clock right?"
+             (`safeconduct agency join`), are its certificates in force, is this machine's clock right, or is this \
+             a folder without the `keys/` that it published with?"
         }
         (Some(Reason::NotPermitted), _) => {
             "this agency may not do that: only an operator's folder administers, and a first key bundle is \
@@ -202,6 +207,9 @@ pub(super) fn told(error: ClientError) -> Failure {
                         firewall let this machine through?";
             return Failure::Refused(mended(text));
         }
+        (Some(Reason::Unknown), ClientError::Refused(refused)) => {
+            return Failure::Refused(mended(unexplained(refused.code)));
+        }
         (_, ClientError::NoAnswer) => {
             "is the router busy or stuck (its /healthz says), or does it refuse this certificate: of another \
              authority, revoked, ended? It is not known whether anything was done: look before doing it again"
@@ -216,9 +224,57 @@ pub(super) fn told(error: ClientError) -> Failure {
     Failure::Refused(mended(&format!("{error}; {mend}")))
 }
 
+/// What a refusal without a known reason means.
+const fn unexplained(code: Code) -> &'static str {
+    match code {
+        Code::Unknown | Code::Cancelled | Code::Internal | Code::Unavailable | Code::Aborted => {
+            "the connection was cut without an answer: most often the certificate is revoked or has ended; ask the \
+             authority"
+        }
+        _ => {
+            "the router refused, and this program does not know the reason: is the router of another version, or is \
+             something else listening at --router?"
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::error::Refused;
+
+    #[test]
+    fn a_refusal_without_a_reason_is_never_called_unknown() {
+        for code in [
+            Code::Unknown,
+            Code::Internal,
+            Code::Unavailable,
+            Code::Unimplemented,
+        ] {
+            let refused = Refused {
+                code,
+                reason: Reason::Unknown,
+                fields: Vec::new(),
+                retry_after: None,
+            };
+            let said = told(ClientError::Refused(refused)).to_string();
+            assert!(!said.contains("UNKNOWN"), "{code:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_not_there_is_named_first() {
+        let nowhere = Path::new("/nowhere/my-agency");
+        let error = open(
+            "https://127.0.0.1:1",
+            nowhere,
+            None,
+            None,
+            Checkpoints::InMemory,
+        );
+        let error = error.err().unwrap().to_string();
+        assert!(error.starts_with("/nowhere/my-agency: "), "{error}");
+    }
 
     #[test]
     fn a_routers_address_is_an_https_url_with_a_port() {

@@ -13,6 +13,7 @@ pub(crate) mod facts;
 pub(crate) mod home;
 pub mod key_file;
 pub mod log;
+mod origin;
 pub mod protocol;
 pub mod router;
 pub mod text;

@@ -5,9 +5,11 @@ use crate::domain::label::Label;
 use crate::domain::protocol::{Cell, FILE_BYTES_MAX, Protocol, ProtocolError, SHIPPED, Verdict};
 use crate::domain::vocabulary::{AgencyKind, BasisKind, Purpose, Stage};
 use clap::{Args, Subcommand};
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+
+mod words;
 
 /// Check, print, compare and explain an information-sharing protocol.
 ///
@@ -45,19 +47,19 @@ enum Command {
         /// The protocol
         file: Option<PathBuf>,
         /// Ground, for example CONSENT
-        #[arg(long, default_value = "CONSENT")]
+        #[arg(long, default_value = "CONSENT", value_parser = words::basis)]
         basis: BasisKind,
         /// Kind of the recipient, for example SHELTER
-        #[arg(long)]
+        #[arg(long, value_parser = words::recipient)]
         recipient: AgencyKind,
         /// Purpose, for example SAFE_ACCOMMODATION
-        #[arg(long)]
+        #[arg(long, value_parser = words::purpose)]
         purpose: Purpose,
         /// TRIAGE, ACCEPTED or IN_CARE
-        #[arg(long)]
+        #[arg(long, value_parser = words::stage)]
         stage: Stage,
-        /// Category and form, for example IDENTITY/ALIAS
-        #[arg(long)]
+        /// Category and form, for example IDENTITY/ALIAS; a category of one form stands for itself
+        #[arg(long, value_parser = words::label)]
         label: Label,
         /// Id of the source, to consider the pair's own row too
         #[arg(long, requires = "to")]
@@ -73,6 +75,8 @@ enum Command {
 enum Trouble {
     #[error("{file} cannot be read: {cause}\nname a file that exists and that you may read")]
     Unreadable { file: String, cause: std::io::Error },
+    #[error("{file} is not text\nname a protocol; deploy/protocol.toml is one")]
+    NotText { file: String },
     #[error("{file} is not a protocol\n{shown}")]
     NotAProtocol { file: String, shown: String },
     #[error("the answer cannot be written: {0}")]
@@ -178,6 +182,9 @@ fn read(path: &Path) -> Result<String, Trouble> {
     });
     match read {
         Ok(_) => Ok(text),
+        Err(cause) if cause.kind() == ErrorKind::InvalidData => Err(Trouble::NotText {
+            file: path.display().to_string(),
+        }),
         Err(cause) => Err(Trouble::Unreadable {
             file: path.display().to_string(),
             cause,

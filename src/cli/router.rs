@@ -1,20 +1,21 @@
 //! `safeconduct router`: begins a log, and runs the router over it.
 
 use super::exit::{Failure, ended};
+use super::home::mended;
 use super::{key_file, log};
 use crate::config::RouterConfig;
 use crate::domain::id::AgencyId;
 use crate::exchange::clock::SystemClock;
-use crate::exchange::{Exchange, Initialise, Settings, StartError, SystemRandom};
+use crate::exchange::{Exchange, Settings, StartError, SystemRandom};
 use crate::grpc::listener::Listener;
 use crate::grpc::server::{ServeError, Serving};
 use crate::grpc::tls::{ReloadingTls, TlsFiles, system_now};
 use crate::grpc::{deadline, panics};
 use crate::ledger::note::NoteSigner;
-use crate::storage::embedded::{EmbeddedEngine, Options};
+use crate::storage::embedded::{EmbeddedEngine, OpenError, Options};
 use clap::{Args, Subcommand};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 /// spare for a disk that hangs; whoever still waits is answered UNAVAILABLE by the deadline.
 const PREPARING_THREADS_MAX: usize = 16;
 
+mod begin;
 mod trust;
 
 /// Begin a log, or run the router over it.
@@ -84,7 +86,7 @@ impl RouterCommand {
                 config,
                 administrators,
                 operator,
-            } => init(&config, &administrators, operator),
+            } => begin::init(&config, &administrators, operator),
             Action::Trust { config, out } => trust::write(&config, &out),
             Action::Run {
                 config,
@@ -92,45 +94,6 @@ impl RouterCommand {
             } => run(&config, until_stdin_closes),
         })
     }
-}
-
-fn init(config: &Path, administrators: &[PathBuf], operator: AgencyId) -> Result<(), Failure> {
-    let config = RouterConfig::read(config).map_err(Failure::settings)?;
-    let [first, second] = administrators else {
-        return Err(Failure::Settings(
-            "name exactly two administrators: what widens access takes two people".into(),
-        ));
-    };
-    let initialise = Initialise {
-        origin: config.origin.clone(),
-        administrators: [text(first)?, text(second)?],
-        roots: text(&config.listener.agency_roots_file)?,
-        operator,
-    };
-    let key = &config.ledger.signing_key_file;
-    let signer = key_file::create(key, &config.origin).map_err(Failure::settings)?;
-    let vkey = signer.vkey();
-    let begun = EmbeddedEngine::create(&config.data_directory, Options::default())
-        .map_err(Failure::settings)
-        .and_then(|engine| {
-            Exchange::initialise(&engine, &mut settings(signer), &initialise).map_err(|error| {
-                drop(engine);
-                // It was empty a moment ago, and nothing was begun in it.
-                let _ = std::fs::remove_dir_all(&config.data_directory);
-                Failure::settings(error)
-            })
-        });
-    if let Err(error) = begun {
-        // The key signed nothing that anybody has seen.
-        let _ = std::fs::remove_file(key);
-        return Err(error);
-    }
-    println!("origin {}", config.origin);
-    println!("vkey {vkey}");
-    println!();
-    println!("Next: back up {} off this machine,", key.display());
-    println!("and write what agencies pin: safeconduct router trust");
-    Ok(())
 }
 
 fn run(config: &Path, until_stdin_closes: bool) -> Result<(), Failure> {
@@ -151,6 +114,7 @@ fn run(config: &Path, until_stdin_closes: bool) -> Result<(), Failure> {
 
 async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Failure> {
     let origin = &config.origin;
+    begin::require_begun(&config)?;
     let signer =
         key_file::read(&config.ledger.signing_key_file, origin).map_err(Failure::settings)?;
     key_file::refuse_open(&config.listener.private_key_file).map_err(Failure::settings)?;
@@ -160,7 +124,9 @@ async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Fai
     let exchange = Exchange::open(Arc::new(engine), settings(signer)).map_err(|error| {
         let mend = match &error {
             StartError::Empty => "run `safeconduct router init` first",
-            StartError::OtherLog => "origin or ledger.signing_key_file are another log's",
+            StartError::OtherLog => {
+                "put origin back to what the log began with: it can never change"
+            }
             StartError::NotEmpty
             | StartError::Invalid(_)
             | StartError::Recovery(_)
@@ -177,10 +143,10 @@ async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Fai
 
     let listener = Listener::bind(config.listener.address, tls.clone())
         .await
-        .map_err(|error| address(config.listener.address, &error))?;
+        .map_err(|error| address("listener.address", config.listener.address, &error))?;
     let admin = TcpListener::bind(config.admin.address)
         .await
-        .map_err(|error| address(config.admin.address, &error))?;
+        .map_err(|error| address("admin.address", config.admin.address, &error))?;
     let listening = listener.local_addr().map_err(Failure::settings)?;
     let admin_listening = admin.local_addr().map_err(Failure::settings)?;
     let serving = Serving {
@@ -230,17 +196,23 @@ fn settings(signer: NoteSigner) -> Settings {
 }
 
 fn open_store(folder: &Path) -> Result<EmbeddedEngine, Failure> {
-    EmbeddedEngine::open(folder, Options::default())
-        .map_err(|error| Failure::Settings(format!("{}: {error}", folder.display())))
+    EmbeddedEngine::open(folder, Options::default()).map_err(|error| {
+        let mend = match error {
+            OpenError::Locked => "; is a router running already?",
+            _ => "",
+        };
+        Failure::Settings(mended(&format!("{}: {error}{mend}", folder.display())))
+    })
 }
 
-fn address(address: std::net::SocketAddr, error: &std::io::Error) -> Failure {
-    Failure::Settings(format!("cannot listen on {address}: {error}"))
-}
-
-fn text(file: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(file)
-        .map_err(|error| Failure::Settings(format!("{}: {error}", file.display())))
+fn address(setting: &str, address: std::net::SocketAddr, error: &std::io::Error) -> Failure {
+    let mend = match error.kind() {
+        ErrorKind::AddrInUse => "; is a router running already? If not, choose another port",
+        ErrorKind::AddrNotAvailable => "; write an address of this machine",
+        _ => "",
+    };
+    let text = format!("{setting}: cannot listen on {address}: {error}{mend}");
+    Failure::Settings(mended(&text))
 }
 
 fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {

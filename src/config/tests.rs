@@ -99,3 +99,11 @@ fn what_cannot_stand_is_refused_with_how_to_mend_it() {
         }
     }
 }
+
+#[test]
+fn a_name_in_place_of_an_address_says_what_to_write() {
+    let text = EXAMPLE.replace("0.0.0.0:8443", "localhost");
+    let error = parse(&text).expect_err("not an address").to_string();
+    assert!(error.contains("0.0.0.0:8443"), "{error}");
+    assert!(error.contains("localhost"), "{error}");
+}

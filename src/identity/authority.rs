@@ -42,6 +42,10 @@ pub const LEAF_LIFETIME: Duration = Duration::from_secs(90 * 86_400);
 /// operator a weekend to mend a broken timer.
 pub const CRL_LIFETIME: Duration = Duration::from_secs(7 * 86_400);
 
+/// Common names of the two authorities; the organisation is the trust domain.
+const ROOT_NAME: &str = "Safeconduct root CA";
+const ISSUING_NAME: &str = "Safeconduct issuing CA";
+
 /// How far back a new certificate's validity starts: clocks of other machines may be behind.
 const BACKDATE: Duration = Duration::from_secs(5 * 60);
 
@@ -102,12 +106,12 @@ impl Authority {
             return Err(AuthorityError::TrustDomain);
         }
         let root_key = KeyPair::generate()?;
-        let root = ca_params(trust_domain, "root CA", 1, now, ROOT_LIFETIME, random)?;
+        let root = ca_params(trust_domain, ROOT_NAME, 1, now, ROOT_LIFETIME, random)?;
         let root_certificate = root.self_signed(&root_key)?;
         let root_issuer = Issuer::new(root, root_key);
 
         let issuing_key = KeyPair::generate()?;
-        let issuing = ca_params(trust_domain, "issuing CA", 0, now, ISSUING_LIFETIME, random)?;
+        let issuing = ca_params(trust_domain, ISSUING_NAME, 0, now, ISSUING_LIFETIME, random)?;
         let issuing_certificate = issuing.signed_by(&issuing_key, &root_issuer)?;
         Ok(Self {
             root_pem: root_certificate.pem(),
@@ -353,7 +357,7 @@ impl fmt::Debug for Authority {
 
 fn ca_params(
     trust_domain: &str,
-    what: &str,
+    common_name: &str,
     path_length: u8,
     now: Timestamp,
     lifetime: Duration,
@@ -364,7 +368,7 @@ fn ca_params(
     params.not_before = asn1(now.minus(BACKDATE))?.to_datetime();
     params.not_after = asn1(now.plus(lifetime))?.to_datetime();
     params.serial_number = Some(SerialNumber::from_slice(serial(random).as_bytes()));
-    params.distinguished_name = name(trust_domain, &format!("Safeconduct {what}"));
+    params.distinguished_name = name(trust_domain, common_name);
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_length));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     params.use_authority_key_identifier_extension = true;
@@ -377,6 +381,16 @@ fn name(trust_domain: &str, common_name: &str) -> DistinguishedName {
     name.push(DnType::OrganizationName, trust_domain);
     name.push(DnType::CommonName, common_name);
     name
+}
+
+/// The trust domain of a root that [`Authority::create`] made; a root of another making names none.
+#[must_use]
+pub fn trust_domain_of(root: &[u8]) -> Option<String> {
+    let (_, certificate) = x509_parser::parse_x509_certificate(root).ok()?;
+    let subject = certificate.subject();
+    let made_here = subject.iter_common_name().next()?.as_str() == Ok(ROOT_NAME);
+    let domain = subject.iter_organization().next()?.as_str().ok()?;
+    (made_here && is_trust_domain(domain)).then(|| domain.to_owned())
 }
 
 /// 16 random bytes, positive and without a leading zero.

@@ -79,6 +79,11 @@ impl Folder {
         Self::lock(dir)
     }
 
+    /// Where it is.
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Opens one and loads its authority.
     pub(super) fn open(dir: &Path) -> Result<(Self, Authority), FolderError> {
         let index = dir.join("index.json");

@@ -46,6 +46,15 @@ fn a_file_that_is_wrong_is_shown_with_its_line_and_how_to_mend_it() {
 }
 
 #[test]
+fn a_file_that_is_not_text_says_so() {
+    let mut binary = tempfile::NamedTempFile::new().expect("a temporary file");
+    binary.write_all(&[0xff, 0xfe, 0]).expect("writable");
+    let (code, _) = run(&["check", binary.path().to_str().expect("utf-8")]);
+    let shown = code.expect_err("not a protocol").to_string();
+    assert!(shown.contains("is not text"), "{shown}");
+}
+
+#[test]
 fn two_files_are_compared_by_what_they_allow() {
     let old = file(SHIPPED);
     let new = file(&SHIPPED.replacen("\"CARE_NEEDS/CODED\"", "\"CARE_NEEDS/ACUITY\"", 1));

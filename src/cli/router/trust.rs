@@ -10,12 +10,14 @@ use crate::storage::engine::Engine;
 use crate::storage::records::log::LogRecord;
 use crate::storage::records::{Record, key};
 use std::fs::{self, DirBuilder};
+use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 /// Writes the folder, and reads it back as an agency would.
 pub(super) fn write(config: &Path, out: &Path) -> Result<(), Failure> {
     let config = RouterConfig::read(config).map_err(Failure::settings)?;
+    super::begin::require_begun(&config)?;
     let signer = key_file::read(&config.ledger.signing_key_file, &config.origin)
         .map_err(Failure::settings)?;
     let pinned = pinned(&config)?;
@@ -27,7 +29,16 @@ pub(super) fn write(config: &Path, out: &Path) -> Result<(), Failure> {
     DirBuilder::new()
         .mode(0o755)
         .create(out)
-        .map_err(unusable)?;
+        .map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => {
+                let shown = out.display();
+                let text = format!(
+                    "{shown} is there already: give --out a new folder, or remove it first"
+                );
+                Failure::Settings(mended(&text))
+            }
+            _ => unusable(error),
+        })?;
     let administrators: String = pinned
         .administrators
         .iter()

@@ -373,7 +373,10 @@ impl Reader<'_> {
         let at = error.span().map_or(0, |span| span.start);
         let message = error.message();
         let expected = message.split_once("expected ").map(|(_, words)| words);
-        let expected = expected.map(|words| format!("expected {}", words.replace('`', "")));
+        let expected = expected.map(|words| match words {
+            "u64" => "write a whole number, without quotes".to_owned(),
+            _ => format!("expected {}", words.replace('`', "")),
+        });
         let mend = |otherwise: &str| expected.clone().unwrap_or_else(|| otherwise.to_owned());
         if message.starts_with("unknown field") {
             self.error(at, "an unknown key", &mend("take it out"))

@@ -313,6 +313,8 @@ fn a_mistake_is_named_with_its_line_and_without_repeating_it() {
         let error = Protocol::parse(text).expect_err(text);
         assert!(error.problem.contains(problem), "{text}: {error}");
     }
+    let quoted = Protocol::parse("version = \"one\"").expect_err("not a number");
+    assert_eq!(quoted.mend, "write a whole number, without quotes");
     let twice = Protocol::parse(&format!("{HEAD}{ROW}{ROW}")).expect_err("two rows of a name");
     assert!(twice.problem.contains("a second row of this name"));
     let long = " ".repeat(FILE_BYTES_MAX + 1);
