@@ -159,7 +159,8 @@ fn an_act_takes_effect_once() {
         let again = approve(&wire, &name, &approval).await;
         assert_eq!(again.unwrap_err().code, Code::FailedPrecondition);
 
-        operator.suspend(&house1, first).await.unwrap();
+        // By the other hand: the same act by the same one within a second would be spent.
+        operator.suspend(&house1, second).await.unwrap();
         let replayed = propose(&wire, &act).await;
         let undone = match &replayed {
             Ok(name) => approve(&wire, name, &approval).await.is_ok(),
