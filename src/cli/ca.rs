@@ -274,7 +274,8 @@ fn issue(
             let to = OutFolder::create(&out)?;
             let said = issue_router(folder, authority, &names, &to, lifetime, now)?;
             Ok(format!(
-                "{said}\nNext: name {0}/tls.pem, {0}/tls.key, {1}/root.pem and {1}/crl.pem in the router's settings, as \
+                "{said}\nNext: name {0}/tls.pem, {0}/tls.key, {1}/root.pem and {1}/crl.pem in the \
+                router's settings, as \
                  deploy/router.toml does.\n",
                 out.display(),
                 folder.dir().display()
@@ -334,7 +335,7 @@ fn renew(
     let (said, next) = match folder::whose(out, authority.trust_domain())? {
         folder::Whose::Agency(id) => (
             issue_agency(folder, authority, &id, &to, lifetime, now)?,
-            "The agency runs `safeconduct agency join` at once: its signing certificate is a new one, so it publishes a \
+            "The agency runs `safeconduct agency join` at once: its signing certificate is new, so it publishes a \
              new key bundle.",
         ),
         folder::Whose::Router(names) => (
