@@ -39,20 +39,5 @@ pub(super) fn issue(
 
 /// Facts of an agency that says nothing of itself.
 pub(super) const fn facts() -> AgencyFacts {
-    AgencyFacts {
-        reports_to: Vec::new(),
-        requires: Vec::new(),
-        purposes: Vec::new(),
-        settings: Vec::new(),
-        languages: Vec::new(),
-        interpreters: Vec::new(),
-        genders: Vec::new(),
-        age_from: 0,
-        age_to: 120,
-        boys_up_to: None,
-        accessibility: Vec::new(),
-        areas: Vec::new(),
-        hours: String::new(),
-        intake_phone: String::new(),
-    }
+    AgencyFacts::unstated()
 }

@@ -186,6 +186,27 @@ impl Default for AgencyFacts {
 }
 
 impl AgencyFacts {
+    /// Facts of an agency that says nothing of itself: of every age, and nothing else.
+    #[must_use]
+    pub const fn unstated() -> Self {
+        Self {
+            reports_to: Vec::new(),
+            requires: Vec::new(),
+            purposes: Vec::new(),
+            settings: Vec::new(),
+            languages: Vec::new(),
+            interpreters: Vec::new(),
+            genders: Vec::new(),
+            age_from: 0,
+            age_to: 120,
+            boys_up_to: None,
+            accessibility: Vec::new(),
+            areas: Vec::new(),
+            hours: String::new(),
+            intake_phone: String::new(),
+        }
+    }
+
     /// The facts, if they are within bounds.
     ///
     /// # Errors

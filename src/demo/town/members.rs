@@ -20,22 +20,7 @@ impl MemberSpec {
     /// A member that says nothing of itself yet.
     #[must_use]
     pub const fn new(id: &'static str, kind: AgencyKind) -> Self {
-        let facts = AgencyFacts {
-            reports_to: Vec::new(),
-            requires: Vec::new(),
-            purposes: Vec::new(),
-            settings: Vec::new(),
-            languages: Vec::new(),
-            interpreters: Vec::new(),
-            genders: Vec::new(),
-            age_from: 0,
-            age_to: 120,
-            boys_up_to: None,
-            accessibility: Vec::new(),
-            areas: Vec::new(),
-            hours: String::new(),
-            intake_phone: String::new(),
-        };
+        let facts = AgencyFacts::unstated();
         Self {
             id,
             kind,
