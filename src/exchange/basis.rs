@@ -3,6 +3,7 @@
 use super::snapshot::{Prepared, Snapshot, own, remembered};
 use super::{BasisName, Exchange, Page, Paged, Receipt, Refusal, Requested, SKEW};
 use crate::domain::basis::Basis;
+use crate::domain::gate;
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle};
 use crate::domain::time::Timestamp;
 use crate::envelope::basis_statement::BasisStatement;
@@ -60,8 +61,25 @@ impl Default for BasisCache {
     }
 }
 
-/// A chain's head record, and the basis that it holds; none for a withdrawal.
-pub(super) type Head = (BasisRecord, Option<Arc<Basis>>);
+/// The head of a chain as the gate takes it.
+pub(super) struct Head {
+    pub(super) record: BasisRecord,
+    /// None for a withdrawal.
+    pub(super) basis: Option<Arc<Basis>>,
+    /// Whether the person stopped the case after the head was recorded.
+    pub(super) paused: bool,
+}
+
+impl Head {
+    /// For the gate: a withdrawal stays one, also in a case that is paused.
+    pub(super) fn gate(&self) -> gate::BasisHead<'_> {
+        match &self.basis {
+            None => gate::BasisHead::Withdrawn,
+            Some(_) if self.paused => gate::BasisHead::Paused,
+            Some(basis) => gate::BasisHead::InForce(basis),
+        }
+    }
+}
 
 /// What is wrong with a signed statement, as a refusal.
 pub(super) fn statement_refusal(error: StatementError, otherwise: Refusal) -> Refusal {
@@ -73,7 +91,7 @@ pub(super) fn statement_refusal(error: StatementError, otherwise: Refusal) -> Re
 }
 
 impl Snapshot<'_> {
-    /// The head of a chain, parsed.
+    /// The head of a chain, parsed; relies on its case too, whose pauses stop it.
     pub(super) fn basis(
         &mut self,
         source: &AgencyId,
@@ -83,17 +101,26 @@ impl Snapshot<'_> {
         let Some((record, version)) = found else {
             return Ok(None);
         };
+        let case = self.case(source, records::word(Table::Basis, &record.case)?)?;
+        let paused = case.is_some_and(|case| record.pauses < case.pauses);
+        let head = |record, basis| {
+            Some(Head {
+                record,
+                basis,
+                paused,
+            })
+        };
         if record.withdrawn {
-            return Ok(Some((record, None)));
+            return Ok(head(record, None));
         }
         let cache = &self.shared.bases.0;
         let known = (source.clone(), chain, version);
         if let Some(basis) = cache.get(&known) {
-            return Ok(Some((record, Some(basis))));
+            return Ok(head(record, Some(basis)));
         }
         let basis = Arc::new(parse_head(source, &record)?);
         cache.insert(known, Arc::clone(&basis));
-        Ok(Some((record, Some(basis))))
+        Ok(head(record, Some(basis)))
     }
 
     /// Notes the case, whose version every change of any of its bases moves.
@@ -209,6 +236,7 @@ fn prepare_record(
             public_key: signer.key.sec1().to_vec(),
             not_after: 0,
         }),
+        pauses: case.pauses,
     };
     change.writes.push(record.put(chain_key));
     change.writes.push(case.put(key::case(source, basis.case)));

@@ -1,5 +1,6 @@
 //! What the exchange does by itself: ticks, digests, lapses, sweeps.
 
+use super::erasure::Tombstone;
 use super::event::EventKind;
 use super::offer::view::OfferView;
 use super::sequencer::{Change, Doorbell, EntryDraft};
@@ -56,7 +57,8 @@ fn prepare_lapse(snapshot: &mut Snapshot<'_>, row: &[u8]) -> Result<Prepared<()>
     let mut writes = vec![forget];
     offer.apply(&OfferCommand::Lapse)?;
     super::place::release_hold(snapshot, &mut writes, &mut offer)?;
-    writes.extend(offer.erase_parcels());
+    let mut tombstone = Tombstone::default();
+    writes.extend(tombstone.erase_parcels(snapshot, &offer)?);
     writes.push(offer.put(snapshot.now, true));
     let decision = Decision::OfferMoved {
         offer: id.to_string(),
@@ -69,6 +71,7 @@ fn prepare_lapse(snapshot: &mut Snapshot<'_>, row: &[u8]) -> Result<Prepared<()>
     let mut change = snapshot.change();
     change.writes = writes;
     change.entries.push(snapshot.entry(Actor::Router, decision));
+    tombstone.add_to(&mut change.entries);
     for name in [offer.source_name(), offer.recipient_name()] {
         change.doorbells.push(Doorbell {
             agency: name.agency.clone(),

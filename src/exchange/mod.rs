@@ -14,6 +14,7 @@ pub mod basis;
 pub mod clock;
 pub mod denial;
 pub mod directory;
+mod erasure;
 pub mod event;
 pub mod housekeeping;
 pub mod name;

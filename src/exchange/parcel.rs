@@ -2,16 +2,17 @@
 
 use super::agencies::AgencyView;
 use super::basis::statement_refusal;
+use super::sequencer::Change;
 use super::snapshot::Snapshot;
 use super::{Refusal, SKEW};
-use crate::domain::gate::{self, BasisHead, Proposal};
+use crate::domain::gate::{self, Proposal};
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId};
 use crate::domain::label::Label;
 use crate::domain::time::Period;
 use crate::domain::vocabulary::{Purpose, Stage};
 use crate::envelope::statement::{LabelledDigest, SealedParcel};
 use crate::ledger::decision;
-use crate::storage::engine::{Table, Write};
+use crate::storage::engine::Table;
 use crate::storage::records::parcel::{
     ChainParcelRecord, LabelRecord, ParcelContentRecord, ParcelRecord,
 };
@@ -48,15 +49,17 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    /// The writes that keep the parcel for `offer` of `source`.
-    pub(super) fn writes(self, source: &AgencyId, offer: OfferId) -> [Write; 3] {
+    /// Keeps the parcel for `offer` of `source` with `change`, whose entry at `entry` carries it.
+    pub(super) fn keep(self, source: &AgencyId, offer: OfferId, change: &mut Change, entry: usize) {
         let at = key::parcel(offer, self.stage);
         let row = key::chain_parcel(source, self.chain, offer, self.stage);
-        [
-            self.record.put(at.clone()),
-            self.content.put(at),
-            ChainParcelRecord {}.put(row),
-        ]
+        change.writes.push(self.content.put(at.clone()));
+        change.writes.push(ChainParcelRecord {}.put(row));
+        let mut record = self.record;
+        change.late.push(Box::new(move |placed| {
+            record.entry = placed.first + entry as u64 + 1;
+            vec![record.put(at)]
+        }));
     }
 }
 
@@ -66,6 +69,7 @@ pub(super) fn gate_refusal(refusal: gate::Refusal) -> Refusal {
         gate::Refusal::Nothing => Refusal::StatementInvalid,
         gate::Refusal::NotAllowed => Refusal::BasisNotAllowed,
         gate::Refusal::NotInForce => Refusal::BasisNotInForce,
+        gate::Refusal::Paused => Refusal::BasisPaused,
         gate::Refusal::Bounds(_) | gate::Refusal::TriageOnly => Refusal::BasisBounds,
         gate::Refusal::Protocol(labels) => Refusal::ProtocolRefused(labels),
         gate::Refusal::NotCovered(labels) => Refusal::BasisNotCovering(labels),
@@ -101,14 +105,10 @@ pub(super) fn admit(
         .map_err(invalid)?;
 
     let found = snapshot.basis(&ask.source.id, deposit.chain)?;
-    let (record, basis) = found.ok_or(Refusal::BasisNotAllowed)?;
-    if record.case != ask.case.to_string() {
+    let head = found.ok_or(Refusal::BasisNotAllowed)?;
+    if head.record.case != ask.case.to_string() {
         return Err(Refusal::BasisNotAllowed);
     }
-    let head = match &basis {
-        Some(basis) => BasisHead::InForce(basis),
-        None => BasisHead::Withdrawn,
-    };
     let proposal = Proposal {
         source: &ask.source.id,
         recipient: &ask.recipient.id,
@@ -118,7 +118,7 @@ pub(super) fn admit(
         labels: deposit.parcel.label_set(),
     };
     let protocol = snapshot.protocol()?;
-    let permit = gate::permit(&proposal, head, protocol.in_force()?, snapshot.now);
+    let permit = gate::permit(&proposal, head.gate(), protocol.in_force()?, snapshot.now);
     let permit = permit.map_err(gate_refusal)?;
     let before_end = Period {
         from: permit.validity().from,
@@ -144,6 +144,7 @@ pub(super) fn admit(
             parcel: claims.parcel.to_string(),
             chain: deposit.chain.to_string(),
             expires: claims.expires.millis(),
+            entry: 0,
         },
         content: ParcelContentRecord {
             encapsulated_key: deposit.parcel.enc.clone(),

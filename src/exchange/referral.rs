@@ -2,6 +2,7 @@
 
 mod making;
 
+use super::erasure::Tombstone;
 use super::offer::moves;
 use super::offer::view::{OfferView, stages};
 use super::parcel::{self, Ask, Deposit};
@@ -199,9 +200,10 @@ fn prepare_recall(
     let offers = offers_of(snapshot, &record, true)?;
     let mut writes: Vec<Write> = Vec::new();
     let (mut entries, mut doorbells) = (Vec::new(), Vec::new());
+    let mut tombstone = Tombstone::default();
     for offer in offers {
         if offer.state.is_undecided() {
-            let mut closed = moves::close(snapshot, offer, &OfferCommand::Close)?;
+            let mut closed = moves::close(snapshot, offer, &OfferCommand::Close, &mut tombstone)?;
             writes.append(&mut closed.writes);
             entries.append(&mut closed.entries);
             doorbells.append(&mut closed.doorbells);
@@ -215,6 +217,7 @@ fn prepare_recall(
     writes.push(record.put(key::referral(&name.agency, name.referral)));
     let mut change = snapshot.change();
     let shown: Vec<usize> = (0..entries.len()).collect();
+    tombstone.add_to(&mut entries);
     change.writes = writes;
     change.entries = entries;
     change.doorbells = doorbells;
@@ -261,7 +264,11 @@ fn prepare_deposit(
     if stages(&offer.record.opened).contains(&stage) {
         return Err(Refusal::State(offer.state));
     }
-    offer.mark_deposited(stage);
+    // Content that this replaces loses its key: the engine erases what is overwritten.
+    let mut tombstone = Tombstone::default();
+    if !offer.mark_deposited(stage) {
+        tombstone.of_parcel(snapshot, offer.id, stage)?;
+    }
     let ready = stage_open(offer.state, stage);
     let mut change = snapshot.change();
     change.within(admitted.validity);
@@ -271,10 +278,8 @@ fn prepare_deposit(
         staff: caller.staff().as_str().to_owned(),
     };
     change.entries.push(snapshot.entry_by(caller, decision));
-    // Content that this replaces loses its key: the engine erases what is overwritten.
-    change
-        .writes
-        .extend(admitted.writes(&offer.source, offer.id));
+    admitted.keep(&offer.source, offer.id, &mut change, 0);
+    tombstone.add_to(&mut change.entries);
     change.writes.push(offer.put(snapshot.now, false));
     if ready {
         change.doorbells.push(Doorbell {

@@ -79,6 +79,9 @@ pub enum Refusal {
     /// Nothing can be committed at the moment, or not in time.
     #[error("not available at the moment")]
     Unavailable,
+    /// The person stopped the case with their card.
+    #[error("the person stopped this case")]
+    BasisPaused,
     /// Something of our own is broken; the cause is in the log only.
     #[error("internal failure")]
     Internal,
@@ -112,6 +115,7 @@ impl Refusal {
             Self::OutOfRange => "INVALID_FIELD",
             Self::Overloaded => "OVERLOADED",
             Self::Unavailable => "UNAVAILABLE",
+            Self::BasisPaused => "BASIS_PAUSED",
             Self::Internal => "INTERNAL",
         }
     }
@@ -131,6 +135,7 @@ impl Refusal {
                 | Self::SignatureInvalid
                 | Self::StatementInvalid
                 | Self::KeyBundleInvalid
+                | Self::BasisPaused
         )
     }
 }

@@ -343,6 +343,11 @@ impl From<Refusal> for Answer {
             Refusal::OutOfRange => OUT_OF_RANGE,
             Refusal::Overloaded => OVERLOADED,
             Refusal::Unavailable => UNAVAILABLE,
+            Refusal::BasisPaused => Self::precondition(
+                "BASIS_PAUSED",
+                "the person stopped this case; speak with them, then record what they say now",
+                "basis",
+            ),
             Refusal::Internal => internal(&"the exchange failed; see the line before"),
         }
     }

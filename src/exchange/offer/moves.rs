@@ -6,6 +6,7 @@ use crate::domain::offer::{OfferCommand, PlacesEffect};
 use crate::domain::place::hold_until;
 use crate::domain::time::{Period, Timestamp};
 use crate::domain::vocabulary::{AgencyKind, Alarm, OfferNotice, OfferState, Outcome, Stage};
+use crate::exchange::erasure::Tombstone;
 use crate::exchange::event::EventKind;
 use crate::exchange::place::{PoolState, pool_of, release_hold};
 use crate::exchange::sequencer::{Change, Doorbell, EntryDraft};
@@ -20,8 +21,9 @@ use crate::storage::records::referral::ReferralRecord;
 use crate::storage::records::{self, key};
 
 /// Entries of an acceptance come in multiples of this, ticks for those that there are not: an urgent ask goes to three
-/// places, and the one that accepts must not read off its receipt how many others were asked (invariant 22).
-const ACCEPTANCE_ENTRIES: usize = 4;
+/// places, and the one that accepts must not read off its receipt how many others were asked (invariant 22). Five: the
+/// acceptance, three that close, and the tombstone of what those were sent.
+const ACCEPTANCE_ENTRIES: usize = 5;
 
 /// What a recipient does.
 pub(super) enum Move {
@@ -183,8 +185,9 @@ fn transition(
     offer.record.reason = reason.clone().unwrap_or_default();
     offer.record.decliner = decliner.clone().unwrap_or_default();
     offer.record.outcome = outcome_name.clone().unwrap_or_default();
+    let mut tombstone = Tombstone::default();
     if offer.state.is_terminal() {
-        writes.extend(offer.erase_parcels());
+        writes.extend(tombstone.erase_parcels(snapshot, &offer)?);
     }
     let decision = Decision::OfferMoved {
         offer: offer.id.to_string(),
@@ -198,15 +201,18 @@ fn transition(
     let mut doorbells = vec![changed_for_source(&offer)];
     if offer.state == OfferState::Accepted {
         for sibling in siblings(snapshot, &offer)? {
-            let mut closed = close(snapshot, sibling, &OfferCommand::Close)?;
+            let mut closed = close(snapshot, sibling, &OfferCommand::Close, &mut tombstone)?;
             writes.append(&mut closed.writes);
             entries.append(&mut closed.entries);
             doorbells.append(&mut closed.doorbells);
         }
+        tombstone.add_to(&mut entries);
         // The receipt shows how far the log grew: by as much with three siblings as with none.
         while !entries.len().is_multiple_of(ACCEPTANCE_ENTRIES) {
             entries.push(EntryDraft::tick());
         }
+    } else {
+        tombstone.add_to(&mut entries);
     }
     writes.push(offer.put(snapshot.now, true));
     let mut change = snapshot.change();
@@ -233,7 +239,8 @@ fn still_standing(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<(), 
         let parcel = snapshot.get::<ParcelRecord>(key::parcel(offer.id, stage))?;
         let parcel = parcel.ok_or_else(|| records::corrupt(Table::Offer))?;
         let chain = records::word(Table::Parcel, &parcel.chain)?;
-        if let Some((_, None)) = snapshot.basis(&offer.source, chain)? {
+        let head = snapshot.basis(&offer.source, chain)?;
+        if head.is_some_and(|head| head.basis.is_none()) {
             return Err(Refusal::State(OfferState::Closed));
         }
     }
@@ -256,17 +263,20 @@ pub(in crate::exchange) struct Closed {
 }
 
 /// Closes an undecided offer from upstream: its hold is released, its parcels lose their keys, its recipient is rung.
+///
+/// The caller puts `tombstone` among the change's entries, after those that are given here.
 pub(in crate::exchange) fn close(
     snapshot: &mut Snapshot<'_>,
     mut offer: OfferView,
     command: &OfferCommand,
+    tombstone: &mut Tombstone,
 ) -> Result<Closed, Refusal> {
     offer.apply(command)?;
     // Whatever closed it upstream: one notice, so that it says nothing of what that was.
     offer.tell(OfferNotice::ClosedBySource);
     let mut writes = Vec::new();
     release_hold(snapshot, &mut writes, &mut offer)?;
-    writes.extend(offer.erase_parcels());
+    writes.extend(tombstone.erase_parcels(snapshot, &offer)?);
     writes.push(offer.put(snapshot.now, true));
     let decision = Decision::OfferClosed {
         offer: offer.id.to_string(),

@@ -158,16 +158,6 @@ impl OfferView {
         self.record.put(key::offer(self.id))
     }
 
-    /// The writes that destroy the content of every parcel of the offer.
-    pub(in crate::exchange) fn erase_parcels(&self) -> Vec<Write> {
-        let deposited = stages(&self.record.deposited);
-        let erase = |stage| Write::Erase {
-            table: Table::ParcelContent,
-            key: key::parcel(self.id, stage),
-        };
-        deposited.into_iter().map(erase).collect()
-    }
-
     /// Stages that a parcel is deposited for and that the state opens.
     pub(in crate::exchange) fn openable(&self) -> Vec<Stage> {
         let mut open = stages(&self.record.deposited);

@@ -3,7 +3,7 @@
 use super::{NewOffer, NewReferral, OFFERS_MAX, load, offers_of, state_of};
 use crate::domain::deadline::decide_by;
 use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
-use crate::domain::time::{Period, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{OfferState, Purpose, Stage, Urgency};
 use crate::exchange::agencies::AgencyView;
 use crate::exchange::event::EventKind;
@@ -36,13 +36,16 @@ struct Made {
     writes: Vec<Write>,
     row: Row,
     doorbell: Doorbell,
-    validity: Vec<Period>,
+    source: AgencyId,
+    admitted: Vec<Admitted>,
 }
 
 impl Made {
     fn add_to(self, change: &mut Change) {
-        for period in self.validity {
-            change.within(period);
+        let entry = change.entries.len();
+        for admitted in self.admitted {
+            change.within(admitted.validity);
+            admitted.keep(&self.source, self.id, change, entry);
         }
         change.entries.push(self.entry);
         change.writes.extend(self.writes);
@@ -125,16 +128,10 @@ fn make_offer(
     let inbox = InboxRecord {
         offer: id.to_string(),
     };
-    let mut writes = vec![
+    let writes = vec![
         record.put(key::offer(id)),
         DeadlineRecord {}.put(key::deadline(asked.decide_by, id)),
     ];
-    let validity = admitted.iter().map(|one| one.validity).collect();
-    writes.extend(
-        admitted
-            .into_iter()
-            .flat_map(|one| one.writes(&asked.source.id, id)),
-    );
     let resource = OfferName {
         agency: new.recipient.clone(),
         offer: id,
@@ -153,7 +150,8 @@ fn make_offer(
             resource: resource.to_string(),
             kind: EventKind::OfferReceived,
         },
-        validity,
+        source: asked.source.id.clone(),
+        admitted,
     })
 }
 

@@ -4,7 +4,7 @@ use crate::domain::id::AgencyId;
 use crate::domain::time::{Period, Timestamp};
 use crate::exchange::event::EventKind;
 use crate::ledger::decision::Decision;
-use crate::ledger::entry::{Actor, Entry, EntryBody, Opening};
+use crate::ledger::entry::{Actor, Entry, EntryBody, Erased, Opening};
 use crate::ledger::hash::Hash;
 use crate::storage::engine::{Table, Write};
 
@@ -69,6 +69,19 @@ impl EntryDraft {
         Self {
             by: Actor::Router,
             body: EntryBody::Digest { number, size, root },
+            opening: None,
+        }
+    }
+
+    /// A tombstone of what these entries carried; indexes strictly ascending.
+    #[must_use]
+    pub const fn erased(indexes: Vec<u64>) -> Self {
+        Self {
+            by: Actor::Router,
+            body: EntryBody::Erased {
+                of: Erased::Content,
+                indexes,
+            },
             opening: None,
         }
     }

@@ -34,6 +34,9 @@ pub struct ParcelRecord {
     /// When the statement ends, milliseconds since the epoch.
     #[prost(int64, tag = "5")]
     pub expires: i64,
+    /// One more than the leaf index of the entry that carried it.
+    #[prost(uint64, tag = "10")]
+    pub entry: u64,
 }
 
 impl Record for ParcelRecord {
