@@ -170,9 +170,7 @@ impl TownAuthority {
     ///
     /// [`TownError`].
     pub fn publish_lists_for(&mut self, lifetime: Duration) -> Result<(), TownError> {
-        let lists = self
-            .authority
-            .revocation_lists((self.clock)(), lifetime)?;
+        let lists = self.authority.revocation_lists((self.clock)(), lifetime)?;
         let both = format!(
             "{}{}",
             lists.root_pem.unwrap_or_default(),

@@ -27,6 +27,12 @@ pub use router::SimulatedRouter;
 /// How old a mirror may grow while time passes before it is taken again: as agents do at each hour's digest.
 const MIRROR_EVERY: Duration = Duration::from_secs(60 * 60);
 
+/// A longer passage than this goes by in steps of [`LONG_STEP`].
+const LONG: Duration = Duration::from_secs(6 * 60 * 60);
+
+/// The minute is the finest that anything is promised to.
+const LONG_STEP: Duration = Duration::from_secs(60);
+
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// How to build a simulated town.
@@ -80,8 +86,7 @@ impl Town<SimulatedRouter> {
         // Agencies check the router's certificate by the machine's clock.
         let mut authority = TownAuthority::create(&folder.join("ca"), ORIGIN)?;
         let administrators = [administrator(&folder, 1)?, administrator(&folder, 2)?];
-        let router =
-            SimulatedRouter::begin(&folder, &mut authority, mock, &administrators).await?;
+        let router = SimulatedRouter::begin(&folder, &mut authority, mock, &administrators).await?;
         authority.date_by(clock.clone());
         let trust = pin(&folder, &authority, &administrators, router.log_key())?;
         let mut town = Self {
@@ -120,10 +125,11 @@ impl Town<SimulatedRouter> {
     /// [`TownError`] when the router could not keep house.
     pub async fn pass(&mut self, by: Duration) -> Result<(), TownError> {
         let until = self.now().plus(by);
+        let step = if by > LONG { LONG_STEP } else { LAPSE_EVERY };
         let mut mirrored = self.now();
         while self.now() < until {
             let left = millis_between(self.now(), until);
-            self.router.step(LAPSE_EVERY.min(left)).await?;
+            self.router.step(step.min(left)).await?;
             if self.router.is_running() && self.router.lists_half_aged() {
                 self.authority.publish_lists()?;
                 self.router.reload().await?;

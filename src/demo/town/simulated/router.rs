@@ -127,8 +127,7 @@ impl SimulatedRouter {
     pub(super) async fn start(&mut self) -> Result<(), TownError> {
         let clock = Arc::clone(&self.clock);
         let now: Now = Arc::new(move || clock.wall());
-        let tls =
-            ReloadingTls::from_files(self.tls_files.clone(), ORIGIN, now).map_err(failed)?;
+        let tls = ReloadingTls::from_files(self.tls_files.clone(), ORIGIN, now).map_err(failed)?;
         let engine = self.open_store().await?;
         let signer = key_file::read(&self.folder.join("log.key"), ORIGIN).map_err(failed)?;
         let exchange =
