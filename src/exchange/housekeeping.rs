@@ -109,7 +109,12 @@ impl Exchange {
         }
     }
 
-    async fn sweep(&self) -> Result<(), Refusal> {
+    /// Digests the directory again and forgets what is old.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Unavailable`].
+    pub async fn sweep(&self) -> Result<(), Refusal> {
         self.publish_digest(true).await?;
         self.record_counted_denials().await?;
         self.sweep_requests().await.map(|_| ())
