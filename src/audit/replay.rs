@@ -7,20 +7,24 @@
 
 mod administration;
 mod agencies;
+mod alerts;
 mod bases;
+mod contents;
 mod offers;
 mod parcels;
+mod slips;
 
 use super::finding::{Finding, Problem};
 use crate::domain::id::{AgencyId, OfferId, ParcelId};
 use crate::domain::time::Timestamp;
 use crate::ledger::decision::Decision;
-use crate::ledger::entry::{Actor, Entry, EntryBody, Opening};
+use crate::ledger::entry::{Actor, Entry, EntryBody, Erased, Opening};
 use std::time::Duration;
 
 use administration::Administration;
 use agencies::Agencies;
 use bases::Bases;
+use contents::{Content, Contents};
 use offers::Offers;
 use parcels::Parcel;
 use std::collections::HashMap;
@@ -41,6 +45,8 @@ pub struct Counts {
     pub bases: u64,
     /// Denials recorded, those only counted included.
     pub denials: u64,
+    /// Entries whose content was erased, lawfully.
+    pub tombstones: u64,
 }
 
 /// What the first entry pinned, for the auditor to compare with what they were told on paper.
@@ -62,12 +68,17 @@ pub struct Replay {
     offers: Offers,
     /// By offer as well: sources choose the ids of parcels.
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
+    contents: Contents,
+    slips: slips::Slips,
     counts: Counts,
+    alerts: alerts::Alerts,
 }
 
 /// One act as replay sees it.
 #[derive(Debug, Clone, Copy)]
 struct Act<'a> {
+    /// Of the entry.
+    index: u64,
     at: Timestamp,
     by: &'a Actor,
 }
@@ -120,6 +131,7 @@ impl Replay {
             return Vec::new();
         };
         let act = Act {
+            index,
             at: entry.at,
             by: &entry.by,
         };
@@ -136,6 +148,9 @@ impl Replay {
                 } else {
                     self.decide(act, &opening.decision, &mut problems);
                 }
+            }
+            (EntryBody::Erased { of, indexes }, _) if *of == Erased::Content => {
+                problems.extend(self.erased(act, indexes).err());
             }
             _ => {}
         }
@@ -195,6 +210,18 @@ impl Replay {
                 };
                 self.offers.moved(act, offer, to, words)
             }
+            Decision::RecipientAsked { chain, erase, .. } => self.bases.ask(act, chain, *erase),
+            Decision::ErasureAnswered { offer, answer, .. } => {
+                self.erasure_answered(act, offer, answer)
+            }
+            Decision::CodeRegistered { case, .. } => self.code_registered(act, case),
+            Decision::CodeEntered { cases, .. } => self.code_entered(act, cases),
+            Decision::ResumeRequested { resume, case, .. } => {
+                self.resume_requested(act, resume, case.as_ref())
+            }
+            Decision::ResumeAnswered { resume, answer, .. } => {
+                self.resume_answered(act, resume, answer)
+            }
             Decision::OfferClosed { offer } => self.offers.closed(act, offer),
             Decision::PlacesHeld { offer, .. } => self.offers.held(act, offer),
             Decision::AlarmRaised { offer, alarm, .. } => self.offers.alarm(act, offer, alarm),
@@ -209,6 +236,12 @@ impl Replay {
             Decision::PoolUpdated { .. } | Decision::CapacityDeclared { .. } => {
                 act.agency().map(|_| ())
             }
+            Decision::AlertRaised {
+                alert,
+                viewer,
+                kind,
+            } => self.alerts.raised(act, alert, viewer, kind),
+            Decision::AlertAcknowledged { alert, .. } => self.alerts.acknowledged(act, alert),
             Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
         };
         problems.extend(result.err());

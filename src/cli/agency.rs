@@ -144,6 +144,11 @@ const fn said(kind: EventKind) -> &'static str {
         EventKind::ParcelReady => "parcel-ready",
         EventKind::Alarm => "alarm",
         EventKind::DirectoryChanged => "directory-changed",
+        EventKind::Reminder => "reminder",
+        EventKind::Alert => "alert",
+        EventKind::ResumeRequested => "resume-requested",
+        EventKind::Erasure => "erasure",
+        EventKind::Notice => "notice",
         EventKind::Heartbeat => "heartbeat",
         EventKind::Unspecified => "unknown",
     }

@@ -9,6 +9,7 @@
 pub mod administrator;
 pub mod agency;
 pub mod agent;
+pub mod alert;
 pub mod audit;
 pub mod connect;
 pub mod directory;
@@ -23,6 +24,7 @@ pub mod random;
 pub mod recipient;
 pub mod retry;
 pub mod session;
+pub mod slip;
 pub mod source;
 pub mod staff;
 pub mod trust;

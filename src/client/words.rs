@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::error::ClientError;
-use crate::domain::id::{AgencyId, BasisChainId, OfferId, PoolId, ReferralId};
+use crate::domain::id::{AgencyId, AlertId, BasisChainId, OfferId, PoolId, ReferralId, ResumeId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary as domain;
 use crate::proto::v1;
@@ -42,6 +42,9 @@ words! {
     capacity_number capacity DeclaredCapacity "DECLARED_CAPACITY";
     alarm_number alarm Alarm "ALARM";
     notice_number notice OfferNotice "OFFER_NOTICE";
+    erasure_number erasure ErasureAnswer "ERASURE_ANSWER";
+    resume_answer_number resume_answer ResumeAnswer "RESUME_ANSWER";
+    alert_kind_number alert_kind AlertKind "ALERT_KIND";
 }
 
 /// `agencies/{agency}`.
@@ -54,6 +57,12 @@ pub fn agency_name(agency: &AgencyId) -> String {
 #[must_use]
 pub fn offer_name(viewer: &AgencyId, offer: OfferId) -> String {
     format!("agencies/{viewer}/offers/{offer}")
+}
+
+/// `agencies/{viewer}/resumes/{resume}`.
+#[must_use]
+pub fn resume_name(viewer: &AgencyId, resume: ResumeId) -> String {
+    format!("agencies/{viewer}/resumes/{resume}")
 }
 
 /// `agencies/{source}/referrals/{referral}`.
@@ -72,6 +81,12 @@ pub fn basis_name(source: &AgencyId, chain: BasisChainId) -> String {
 #[must_use]
 pub fn pool_name(agency: &AgencyId, pool: &PoolId) -> String {
     format!("agencies/{agency}/pools/{pool}")
+}
+
+/// `agencies/{viewer}/alerts/{alert}`.
+#[must_use]
+pub fn alert_name(viewer: &AgencyId, alert: AlertId) -> String {
+    format!("agencies/{viewer}/alerts/{alert}")
 }
 
 /// The id at the end of a name of the shape `agencies/{viewer}/{collection}/{id}`.

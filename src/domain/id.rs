@@ -142,8 +142,16 @@ random_id! {
     "parcel id" ParcelId
 }
 random_id! {
+    /// A request to go on with a case: the one name that the asking agency and the source share.
+    "resume id" ResumeId
+}
+random_id! {
     /// A proposal of the administrators.
     "proposal id" ProposalId
+}
+random_id! {
+    /// An alert, of one viewer.
+    "alert id" AlertId
 }
 
 /// The caller's id of one request: a UUID (AIP-155), in its own agency's world.

@@ -3,9 +3,11 @@
 //! Decides; imports nothing of ours. Must not know how anything is stored, sent or encoded.
 
 pub mod basis;
+pub mod code;
 pub mod deadline;
 pub mod directory;
 pub mod directory_record;
+pub mod erasure;
 pub mod gate;
 pub mod id;
 pub mod label;

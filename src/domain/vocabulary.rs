@@ -446,3 +446,41 @@ vocabulary! {
         Corrected = "CORRECTED",
     }
 }
+
+vocabulary! {
+    /// Why a human must look.
+    "alert kind" AlertKind {
+        Unplaced = "UNPLACED",
+        NotAcknowledged = "NOT_ACKNOWLEDGED",
+        AlertingDecline = "ALERTING_DECLINE",
+        ChildMissing = "CHILD_MISSING",
+        ParcelAlarm = "PARCEL_ALARM",
+        TurnedAway = "TURNED_AWAY",
+        AskAgainAlone = "ASK_AGAIN_ALONE",
+        ByCard = "BY_CARD",
+        ResumeRequested = "RESUME_REQUESTED",
+        BreakGlass = "BREAK_GLASS",
+        ReviewDue = "REVIEW_DUE",
+        ErasureUnanswered = "ERASURE_UNANSWERED",
+        ChildView = "CHILD_VIEW",
+    }
+}
+
+vocabulary! {
+    /// What a recipient did when it was asked to erase.
+    "erasure answer" ErasureAnswer {
+        Erased = "ERASED",
+        KeptLegalDuty = "KEPT_LEGAL_DUTY",
+        /// The person stays in its care and agreed with it directly.
+        KeptInCareOwnConsent = "KEPT_IN_CARE_OWN_CONSENT",
+    }
+}
+
+vocabulary! {
+    /// What a source says to an agency that asked to go on with a case.
+    "answer to a request to resume" ResumeAnswer {
+        /// The source refers the person to the agency that asked.
+        Agreed = "AGREED",
+        Declined = "DECLINED",
+    }
+}

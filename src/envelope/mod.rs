@@ -22,6 +22,7 @@ pub mod keys;
 pub mod open;
 pub mod record;
 pub mod seal;
+pub mod slip;
 pub mod statement;
 pub mod verify;
 pub mod withdrawal;

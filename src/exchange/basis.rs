@@ -1,5 +1,6 @@
 //! Bases: recording a chain's next statement, and looking at one's own.
 
+use super::aftermath::{Follows, follow};
 use super::snapshot::{Prepared, Snapshot, own, remembered};
 use super::{BasisName, Exchange, Page, Paged, Receipt, Refusal, Requested, SKEW};
 use crate::domain::basis::Basis;
@@ -170,7 +171,7 @@ fn head_of(
 }
 
 /// The chain id at the end of a key.
-fn chain_of(key: &[u8]) -> Result<BasisChainId, Refusal> {
+pub(super) fn chain_of(key: &[u8]) -> Result<BasisChainId, Refusal> {
     let tail = key.len().checked_sub(16).and_then(|at| key.get(at..));
     let bytes = tail.and_then(|tail| tail.try_into().ok());
     bytes
@@ -215,6 +216,17 @@ fn prepare_record(
         agency: source.clone(),
         chain: basis.chain,
     };
+    // A statement that comes after the person stopped the case goes on with this chain.
+    let stopped = |before: &BasisRecord| before.pauses < case.pauses;
+    let lifted = if before.as_ref().is_some_and(stopped) {
+        let follows = Follows {
+            pause: true,
+            ..Follows::default()
+        };
+        Some(follow(snapshot, &name, follows)?)
+    } else {
+        None
+    };
     let mut change = snapshot.change();
     if before.is_none() {
         if case.chains >= CHAINS_PER_CASE_MAX {
@@ -240,6 +252,10 @@ fn prepare_record(
     };
     change.writes.push(record.put(chain_key));
     change.writes.push(case.put(key::case(source, basis.case)));
+    change
+        .writes
+        .extend(super::asking::clocks(&basis, snapshot.now));
+    change.writes.extend(lifted);
     let decision = Decision::BasisRecorded {
         statement: text(token)?,
         staff: caller.staff().as_str().to_owned(),

@@ -1,18 +1,25 @@
 //! Erasure: content keys are destroyed, and a tombstone says of which entries.
 //!
 //! The engine destroys the keys in the batch that holds the tombstone. Decision openings stay: an auditor still sees
-//! that something was disclosed, and that it is gone.
+//! that something was disclosed, and that it is gone. What a recipient has opened lies with the recipient: it is asked,
+//! and answers.
 
 use super::Refusal;
+use super::alert::{Alert, raise};
+use super::event::EventKind;
 use super::offer::view::{OfferView, stages};
-use super::sequencer::EntryDraft;
+use super::sequencer::{Change, Doorbell, EntryDraft};
 use super::snapshot::Snapshot;
+use crate::domain::erasure::may_answer;
 use crate::domain::id::OfferId;
-use crate::domain::vocabulary::Stage;
+use crate::domain::vocabulary::{AlertKind, ErasureAnswer, Stage};
+use crate::identity::caller::Caller;
+use crate::ledger::decision::Decision;
 use crate::storage::engine::{Table, Write};
-use crate::storage::records::key;
 use crate::storage::records::parcel::ParcelRecord;
+use crate::storage::records::{self, key};
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 /// The entries whose content one change destroys. They get one entry together, so that what a receipt shows of the
 /// log's growth does not count them.
@@ -61,4 +68,53 @@ impl Tombstone {
             entries.push(EntryDraft::erased(self.0.into_iter().collect()));
         }
     }
+}
+
+/// How long a recipient may take to say what it did when it was asked to erase; then the source is alerted.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(72 * 60 * 60);
+
+/// A recipient says what it did when it was asked to erase.
+pub(super) fn answer(
+    snapshot: &mut Snapshot<'_>,
+    caller: &Caller,
+    mut offer: OfferView,
+    answer: ErasureAnswer,
+) -> Result<Change, Refusal> {
+    let before = records::optional(Table::Offer, &offer.record.erasure)?;
+    if offer.record.erasure_asked == 0 || !may_answer(answer, offer.state, before) {
+        return Err(Refusal::State(offer.state));
+    }
+    answer.name().clone_into(&mut offer.record.erasure);
+    let mut change = snapshot.change();
+    change.writes.push(offer.put(snapshot.now, false));
+    let decision = Decision::ErasureAnswered {
+        offer: offer.id.to_string(),
+        answer: answer.name().to_owned(),
+        staff: caller.staff().as_str().to_owned(),
+    };
+    change.entries.push(snapshot.entry_by(caller, decision));
+    change.doorbells.push(Doorbell {
+        agency: offer.source.clone(),
+        resource: offer.source_name().to_string(),
+        kind: EventKind::Erasure,
+    });
+    Ok(change)
+}
+
+/// The time to answer is over: the source is alerted, unless there is an answer.
+pub(super) fn due(snapshot: &mut Snapshot<'_>, id: OfferId) -> Result<Option<Change>, Refusal> {
+    let offer = OfferView::load(snapshot, id)?;
+    let offer = offer.ok_or_else(|| records::corrupt(Table::Deadline))?;
+    if !offer.record.erasure.is_empty() {
+        return Ok(None);
+    }
+    let mut change = snapshot.change();
+    let alert = Alert {
+        kind: AlertKind::ErasureUnanswered,
+        about: offer.source_name().to_string(),
+        by: Some(offer.recipient.clone()),
+        code: String::new(),
+    };
+    raise(snapshot, &mut change, &offer.source, alert);
+    Ok(Some(change))
 }

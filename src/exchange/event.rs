@@ -36,6 +36,16 @@ pub enum EventKind {
     Alarm,
     /// The directory or the protocol changed.
     DirectoryChanged,
+    /// A clock of an offer is running out.
+    Reminder,
+    /// There is an alert.
+    Alert,
+    /// Another agency asks to go on with a case, or the source has answered.
+    ResumeRequested,
+    /// A recipient is asked to erase, or has answered.
+    Erasure,
+    /// Something was said about an offer.
+    Notice,
 }
 
 impl EventKind {
@@ -48,6 +58,11 @@ impl EventKind {
             Self::ParcelReady => 4,
             Self::Alarm => 5,
             Self::DirectoryChanged => 6,
+            Self::ResumeRequested => 10,
+            Self::Erasure => 11,
+            Self::Notice => 12,
+            Self::Reminder => 7,
+            Self::Alert => 8,
         }
     }
 
@@ -60,6 +75,11 @@ impl EventKind {
             4 => Self::ParcelReady,
             5 => Self::Alarm,
             6 => Self::DirectoryChanged,
+            10 => Self::ResumeRequested,
+            11 => Self::Erasure,
+            12 => Self::Notice,
+            7 => Self::Reminder,
+            8 => Self::Alert,
             _ => return None,
         })
     }

@@ -8,7 +8,9 @@
 //! Must not know how a request arrived, which status code a refusal becomes, or how anything is sealed or opened.
 
 pub mod administration;
+mod aftermath;
 pub mod agencies;
+mod asking;
 pub mod audit;
 pub mod basis;
 pub mod clock;
@@ -27,13 +29,17 @@ pub mod referral;
 pub mod refusal;
 pub mod request;
 pub mod sequencer;
+pub mod slip;
 mod snapshot;
 mod start;
 mod token;
 pub mod withdrawal;
 
+pub mod alert;
+mod clockwork;
+
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
-pub use name::{BasisName, OfferName, PoolName, ReferralName};
+pub use name::{AlertName, BasisName, OfferName, PoolName, ReferralName, ResumeName};
 pub use receipt::Receipt;
 pub use refusal::Refusal;
 pub use request::{Page, Paged, Requested};

@@ -1,7 +1,9 @@
 //! Resource names. They carry the viewer, so that another agency's name is refused before any read.
 
 use super::refusal::Refusal;
-use crate::domain::id::{AgencyId, BadId, BasisChainId, OfferId, PoolId, ReferralId};
+use crate::domain::id::{
+    AgencyId, AlertId, BadId, BasisChainId, OfferId, PoolId, ReferralId, ResumeId,
+};
 use crate::identity::caller::Caller;
 use std::fmt;
 use std::str::FromStr;
@@ -67,6 +69,15 @@ name! {
 name! {
     /// `agencies/{agency}/pools/{pool}`.
     PoolName, "pools", pool: PoolId
+}
+name! {
+    /// `agencies/{viewer}/alerts/{alert}`.
+    AlertName, "alerts", alert: AlertId
+}
+
+name! {
+    /// `agencies/{viewer}/resumes/{resume}`, of the agency that asks or of the source.
+    ResumeName, "resumes", resume: ResumeId
 }
 
 /// Refuses what is not under the caller's own agency.

@@ -1,5 +1,6 @@
 //! The recipient's side of an offer: looking, and saying what happens.
 
+pub(super) mod alarms;
 pub(super) mod moves;
 pub(super) mod view;
 
@@ -11,7 +12,8 @@ use crate::domain::id::{AgencyId, OfferId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Stage, Urgency,
+    Alarm, DeclineReason, Decliner, ErasureAnswer, OfferNotice, OfferState, Outcome, Purpose,
+    Stage, Urgency,
 };
 use crate::identity::caller::Caller;
 use crate::storage::engine::Table;
@@ -276,6 +278,23 @@ impl Exchange {
     ) -> Result<Receipt, Refusal> {
         let act = Move::Alarm(stage, alarm);
         let moved = self.moved(caller, "RaiseAlarm", name, requested, act);
+        Ok(moved.await?.1)
+    }
+
+    /// Says what was done when the recipient was asked to erase.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`]; [`Refusal::State`] when it was not asked, or the answer cannot be given.
+    pub async fn confirm_erasure(
+        &self,
+        caller: &Caller,
+        name: &OfferName,
+        requested: Requested,
+        answer: ErasureAnswer,
+    ) -> Result<Receipt, Refusal> {
+        let act = Move::Erasure(answer);
+        let moved = self.moved(caller, "ConfirmErasure", name, requested, act);
         Ok(moved.await?.1)
     }
 }

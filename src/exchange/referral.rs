@@ -14,7 +14,8 @@ use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    DeclineReason, Decliner, OfferState, Outcome, Purpose, ReferralState, Stage, Urgency,
+    DeclineReason, Decliner, ErasureAnswer, OfferState, Outcome, Purpose, ReferralState, Stage,
+    Urgency,
 };
 use crate::exchange::event::EventKind;
 use crate::identity::caller::Caller;
@@ -83,6 +84,10 @@ pub struct SourceOffer {
     pub opened: Vec<Stage>,
     /// When the state last changed.
     pub updated: Timestamp,
+    /// Whether the recipient was asked to erase.
+    pub erasure_asked: bool,
+    /// What it answered.
+    pub erasure: Option<ErasureAnswer>,
 }
 
 /// The source's view of one referral.
@@ -119,6 +124,8 @@ impl SourceOffer {
             deposited: stages(&record.deposited),
             opened: stages(&record.opened),
             updated: records::time(Table::Offer, record.updated)?,
+            erasure_asked: record.erasure_asked != 0,
+            erasure: records::optional(Table::Offer, &record.erasure)?,
         })
     }
 }

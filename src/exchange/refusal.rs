@@ -82,6 +82,15 @@ pub enum Refusal {
     /// The person stopped the case with their card.
     #[error("the person stopped this case")]
     BasisPaused,
+    /// The source has answered the request before.
+    #[error("the request was answered before")]
+    AlreadyAnswered,
+    /// Too many codes in an hour, right or wrong.
+    #[error("too many codes in an hour")]
+    TooOften,
+    /// Somebody has taken the alert before.
+    #[error("the alert was acknowledged before")]
+    AlreadyTaken,
     /// Something of our own is broken; the cause is in the log only.
     #[error("internal failure")]
     Internal,
@@ -116,7 +125,10 @@ impl Refusal {
             Self::Overloaded => "OVERLOADED",
             Self::Unavailable => "UNAVAILABLE",
             Self::BasisPaused => "BASIS_PAUSED",
+            Self::AlreadyAnswered => "STATE",
+            Self::TooOften => "TOO_OFTEN",
             Self::Internal => "INTERNAL",
+            Self::AlreadyTaken => "STATE",
         }
     }
 

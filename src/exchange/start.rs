@@ -8,6 +8,7 @@ use super::event::Hub;
 use super::receipt::{Done, Receipt};
 use super::sequencer::{Change, Committed, Listener, Published};
 use super::sequencer::{Sequencer, State, SubmitError};
+use super::slip::Attempts;
 use super::snapshot::{Prepared, Snapshot};
 use super::token::Tokens;
 use super::{Refusal, basis::BasisCache};
@@ -112,6 +113,7 @@ pub(super) struct Shared {
     pub(super) bases: BasisCache,
     pub(super) directory: DirectoryCache,
     pub(super) denials: Denials,
+    pub(super) codes: Attempts,
     pub(super) origin: String,
     pub(super) administrators: Vec<VerifyingKey>,
     pub(super) roots: String,
@@ -162,6 +164,8 @@ pub struct Exchange {
     pub(super) sequencer: Sequencer,
     verifier_key: String,
     deadline: Duration,
+    /// Held by whoever does what is due.
+    pub(super) due: tokio::sync::Mutex<()>,
 }
 
 fn administrator(pem: &str) -> Result<VerifyingKey, StartError> {
@@ -294,6 +298,7 @@ impl Exchange {
             bases: BasisCache::default(),
             directory: DirectoryCache::default(),
             denials: Denials::default(),
+            codes: Attempts::default(),
             administrators: administrators?,
             trust: ArcSwap::from_pointee(trust(&log.roots)?),
             origin: log.origin,
@@ -306,6 +311,7 @@ impl Exchange {
             sequencer,
             verifier_key,
             deadline: settings.deadline,
+            due: tokio::sync::Mutex::default(),
         }))
     }
 

@@ -68,6 +68,9 @@ words! {
     DeclaredCapacity "DECLARED_CAPACITY_",
     Alarm "ALARM_",
     OfferNotice "OFFER_NOTICE_",
+    ErasureAnswer "ERASURE_ANSWER_",
+    ResumeAnswer "RESUME_ANSWER_",
+    AlertKind "ALERT_KIND_",
 }
 
 /// The proto number of an optional word; the unspecified zero for none.

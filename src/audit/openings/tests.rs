@@ -33,10 +33,13 @@ fn a_missing_opening_is_found_and_a_tombstone_excuses_it() {
 fn unlawful_tombstones_are_found() {
     let mut town = Town::ordinary();
     town.log[7].1 = None;
-    let by_agency = town.push_body(Town::by("ngo"), EntryBody::Erased {
-        of: Erased::Decision,
-        indexes: vec![7],
-    });
+    let by_agency = town.push_body(
+        Town::by("ngo"),
+        EntryBody::Erased {
+            of: Erased::Decision,
+            indexes: vec![7],
+        },
+    );
     let of_later = town.push_body(
         Actor::Router,
         EntryBody::Erased {
@@ -44,10 +47,13 @@ fn unlawful_tombstones_are_found() {
             indexes: vec![10_000],
         },
     );
-    let of_given = town.push_body(Actor::Router, EntryBody::Erased {
-        of: Erased::Decision,
-        indexes: vec![8],
-    });
+    let of_given = town.push_body(
+        Actor::Router,
+        EntryBody::Erased {
+            of: Erased::Decision,
+            indexes: vec![8],
+        },
+    );
     assert_eq!(
         findings(&town.source()),
         [

@@ -1,7 +1,7 @@
 //! Parcels: what was deposited on which basis, and every opening decided again by the gate.
 
 use super::offers::Offer;
-use super::{Act, Problem, Replay, SKEW};
+use super::{Act, Content, Problem, Replay, SKEW};
 use crate::domain::gate::{self, BasisHead, GATE_VERSION, Proposal, Refusal};
 use crate::domain::id::{BasisChainId, OfferId, ParcelId};
 use crate::domain::label::{Label, LabelSet};
@@ -23,7 +23,7 @@ pub(super) struct Parcel {
     statement_hash: String,
     expires: Timestamp,
     labels: LabelSet,
-    chain: BasisChainId,
+    pub(super) chain: BasisChainId,
 }
 
 fn word<T: FromStr>(text: &str) -> Result<T, Problem> {
@@ -174,6 +174,7 @@ impl Replay {
             return Err(Problem::ParcelOther);
         }
         self.offers.offer_mut(&id)?.parcels.insert(stage, parcel);
+        self.contents.carry(act, Content::Parcel(id, stage, parcel));
         self.parcels.insert(
             (id, parcel),
             Parcel {

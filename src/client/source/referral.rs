@@ -6,7 +6,7 @@ use crate::client::log::Proven;
 use crate::client::session::request_id;
 use crate::client::words;
 use crate::domain::id::{AgencyId, OfferId, ReferralId};
-use crate::domain::vocabulary::{DeclineReason, OfferState, Outcome, ReferralState, Stage};
+use crate::domain::vocabulary::{DeclineReason, ErasureAnswer, OfferState, Outcome, ReferralState, Stage};
 use crate::proto::v1;
 use crate::proto::v1::referral_service_client::ReferralServiceClient;
 
@@ -27,6 +27,10 @@ pub struct SourceOffer {
     pub deposited: Vec<Stage>,
     /// Stages opened.
     pub opened: Vec<Stage>,
+    /// Whether the recipient was asked to erase what it opened.
+    pub erasure_asked: bool,
+    /// What it answered.
+    pub erasure: Option<ErasureAnswer>,
 }
 
 /// The source's view of one referral.
@@ -131,6 +135,8 @@ impl Desk {
                     .filter_map(words::stage)
                     .collect(),
                 opened: offer.opened.into_iter().filter_map(words::stage).collect(),
+                erasure_asked: offer.erasure_asked,
+                erasure: words::erasure(offer.erasure),
             })
         });
         Ok(ReferralView {

@@ -1,12 +1,13 @@
 //! What a recipient does to an offer, as one change.
 
+use super::alarms;
 use super::view::{OfferView, stages};
 use crate::domain::id::OfferId;
 use crate::domain::offer::{OfferCommand, PlacesEffect};
 use crate::domain::place::hold_until;
 use crate::domain::time::{Period, Timestamp};
-use crate::domain::vocabulary::{AgencyKind, Alarm, OfferNotice, OfferState, Outcome, Stage};
-use crate::exchange::erasure::Tombstone;
+use crate::domain::vocabulary::{Alarm, ErasureAnswer, OfferNotice, OfferState, Outcome, Stage};
+use crate::exchange::erasure::{self, Tombstone};
 use crate::exchange::event::EventKind;
 use crate::exchange::place::{PoolState, pool_of, release_hold};
 use crate::exchange::sequencer::{Change, Doorbell, EntryDraft};
@@ -33,6 +34,8 @@ pub(super) enum Move {
     Hold(PoolName, u32),
     /// An alarm.
     Alarm(Stage, Alarm),
+    /// An answer to being asked to erase.
+    Erasure(ErasureAnswer),
 }
 
 /// Prepares `act`; the value is when a hold ends.
@@ -58,6 +61,7 @@ pub(super) fn prepare(
             end = hold_until(snapshot.now, offer.decide_by);
             hold(snapshot, caller, offer, pool, *places, end)?
         }
+        Move::Erasure(answer) => erasure::answer(snapshot, caller, offer, *answer)?,
         Move::Alarm(stage, alarm) => {
             let mut change = snapshot.change();
             let decision = Decision::AlarmRaised {
@@ -67,7 +71,7 @@ pub(super) fn prepare(
                 staff,
             };
             change.entries.push(snapshot.entry_by(caller, decision));
-            ring_alarm(snapshot, &mut change, &offer)?;
+            alarms::parcel_alarm(snapshot, &mut change, &offer, alarm.name())?;
             change
         }
     };
@@ -81,33 +85,6 @@ pub(super) fn prepare(
         time,
     );
     Ok(Prepared::New(change, end, vec![0]))
-}
-
-/// Rings the source and national oversight. Alarms are rare, members are few.
-fn ring_alarm(
-    snapshot: &Snapshot<'_>,
-    change: &mut Change,
-    offer: &OfferView,
-) -> Result<(), Refusal> {
-    change.doorbells.push(Doorbell {
-        agency: offer.source.clone(),
-        resource: offer.source_name().to_string(),
-        kind: EventKind::Alarm,
-    });
-    for agency in snapshot.shared.register.agencies()? {
-        let oversees = matches!(
-            agency.kind,
-            AgencyKind::Ombudsperson | AgencyKind::DataProtectionAuthority
-        );
-        if oversees {
-            change.doorbells.push(Doorbell {
-                agency: agency.id.clone(),
-                resource: format!("agencies/{}", agency.id),
-                kind: EventKind::Alarm,
-            });
-        }
-    }
-    Ok(())
 }
 
 fn hold(
@@ -226,7 +203,7 @@ fn transition(
     change.entries = entries;
     change.doorbells = doorbells;
     if outcome == Some(Outcome::ChildMissing) {
-        ring_alarm(snapshot, &mut change, &offer)?;
+        alarms::child_missing(snapshot, &mut change, &offer)?;
     }
     Ok(change)
 }

@@ -150,6 +150,13 @@ impl OfferView {
         true
     }
 
+    /// Takes `notice` back; `false` when it had not been said.
+    pub(in crate::exchange) fn untell(&mut self, notice: OfferNotice) -> bool {
+        let before = self.record.notices.len();
+        (self.record.notices).retain(|other| other != notice.name());
+        self.record.notices.len() < before
+    }
+
     /// The write that keeps the offer; `moved` when its state changed.
     pub(in crate::exchange) fn put(&mut self, now: Timestamp, moved: bool) -> Write {
         if moved {

@@ -153,6 +153,11 @@ fn bell(event: Event) -> proto::WatchResponse {
         EventKind::ParcelReady => proto::EventKind::ParcelReady,
         EventKind::Alarm => proto::EventKind::Alarm,
         EventKind::DirectoryChanged => proto::EventKind::DirectoryChanged,
+        EventKind::ResumeRequested => proto::EventKind::ResumeRequested,
+        EventKind::Erasure => proto::EventKind::Erasure,
+        EventKind::Notice => proto::EventKind::Notice,
+        EventKind::Reminder => proto::EventKind::Reminder,
+        EventKind::Alert => proto::EventKind::Alert,
     };
     proto::WatchResponse {
         resource: event.resource,

@@ -8,6 +8,9 @@ mod event;
 mod offer;
 mod place;
 mod referral;
+mod slip;
+
+mod alert;
 
 use super::metrics::Metrics;
 use crate::exchange::Exchange;

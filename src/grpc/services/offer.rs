@@ -1,7 +1,7 @@
 //! `OfferService`: the recipient's side.
 
 use super::Services;
-use crate::domain::vocabulary::{Alarm, DeclineReason, Decliner, Outcome, Stage};
+use crate::domain::vocabulary::{Alarm, DeclineReason, Decliner, ErasureAnswer, Outcome, Stage};
 use crate::exchange::offer::Offer;
 use crate::exchange::{OfferName, PoolName, Requested};
 use crate::grpc::call::Call;
@@ -190,6 +190,24 @@ impl OfferService for Services {
             .await?;
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::CompleteOfferResponse { receipt }))
+    }
+
+    async fn confirm_erasure(
+        &self,
+        request: Request<proto::ConfirmErasureRequest>,
+    ) -> Result<Response<proto::ConfirmErasureResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let name = fields.offer("name", &message.name);
+        let answer = fields.word::<ErasureAnswer>("answer", message.answer);
+        let (requested, name, answer) = fields.all((requested, name, answer))?;
+        let receipt = self
+            .exchange
+            .confirm_erasure(call.caller(), &name, requested, answer)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::ConfirmErasureResponse { receipt }))
     }
 
     async fn raise_alarm(

@@ -186,5 +186,7 @@ fn view_offer(offer: SourceOffer) -> proto::ReferralOffer {
         deposited: offer.deposited.into_iter().map(Word::number).collect(),
         opened: offer.opened.into_iter().map(Word::number).collect(),
         update_time: Some(fields::time(offer.updated)),
+        erasure_asked: offer.erasure_asked,
+        erasure: number_or_zero(offer.erasure),
     }
 }

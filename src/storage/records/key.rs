@@ -4,7 +4,8 @@
 //! a prefix of another's.
 
 use crate::domain::id::{
-    AgencyId, BasisChainId, CaseHandle, OfferId, PoolId, ProposalId, ReferralId, RequestId,
+    AgencyId, AlertId, BasisChainId, CaseHandle, OfferId, PoolId, ProposalId, ReferralId,
+    RequestId, ResumeId,
 };
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::Stage;
@@ -72,20 +73,66 @@ pub fn offer(offer: OfferId) -> Vec<u8> {
     offer.as_bytes().to_vec()
 }
 
-/// Of an offer among the deadlines.
+/// Of something that is due at a time: sorted by time, then by kind.
 #[must_use]
-pub fn deadline(at: Timestamp, offer: OfferId) -> Vec<u8> {
+pub fn deadline(at: Timestamp, kind: u8, id: &[u8]) -> Vec<u8> {
     let mut key = at.millis().to_be_bytes().to_vec();
-    key.extend_from_slice(offer.as_bytes());
+    key.push(kind);
+    key.extend_from_slice(id);
     key
 }
 
-/// The time and the offer of a deadline's key.
+/// The time, the kind and the id of a deadline's key.
 #[must_use]
-pub fn split_deadline(key: &[u8]) -> Option<(Timestamp, OfferId)> {
+pub fn split_deadline(key: &[u8]) -> Option<(Timestamp, u8, &[u8])> {
     let at = i64::from_be_bytes(key.get(..8)?.try_into().ok()?);
-    let offer: [u8; 16] = key.get(8..)?.try_into().ok()?;
-    Some((Timestamp::from_millis(at)?, OfferId::from_random(offer)))
+    let (kind, id) = key.get(8..)?.split_first()?;
+    Some((Timestamp::from_millis(at)?, *kind, id))
+}
+
+/// The source and the id of a referral's key.
+#[must_use]
+pub fn split_referral(key: &[u8]) -> Option<(AgencyId, ReferralId)> {
+    let (agency, rest) = key.split_at_checked(key.len().checked_sub(17)?)?;
+    let (zero, id) = rest.split_first()?;
+    let id: [u8; 16] = id.try_into().ok()?;
+    let agency = std::str::from_utf8(agency).ok()?.parse().ok()?;
+    (*zero == 0).then_some((agency, ReferralId::from_random(id)))
+}
+
+/// The agency and the 16 bytes of a key that is made of these two.
+#[must_use]
+pub fn split_of_agency(key: &[u8]) -> Option<(AgencyId, [u8; 16])> {
+    let (agency, rest) = key.split_at_checked(key.len().checked_sub(17)?)?;
+    let (zero, id) = rest.split_first()?;
+    let agency = std::str::from_utf8(agency).ok()?.parse().ok()?;
+    (*zero == 0).then_some((agency, id.try_into().ok()?))
+}
+
+/// Of a case under the value of its slip's code.
+#[must_use]
+pub fn slip(value: &[u8], source: &AgencyId, handle: CaseHandle) -> Vec<u8> {
+    let mut key = value.to_vec();
+    key.extend_from_slice(&case(source, handle));
+    key
+}
+
+/// Of a request to go on, as its viewer has it.
+#[must_use]
+pub fn resume(viewer: &AgencyId, resume: ResumeId) -> Vec<u8> {
+    join(viewer, &[resume.as_bytes()])
+}
+
+/// The offer of a key that is an offer's.
+#[must_use]
+pub fn split_offer(key: &[u8]) -> Option<OfferId> {
+    Some(OfferId::from_random(key.try_into().ok()?))
+}
+
+/// Of an alert.
+#[must_use]
+pub fn alert(viewer: &AgencyId, alert: AlertId) -> Vec<u8> {
+    join(viewer, &[alert.as_bytes()])
 }
 
 /// Number of a stage in keys.
@@ -179,8 +226,8 @@ pub const DIGEST: &[u8] = b"digest";
 pub const PROTOCOL: &[u8] = b"protocol";
 /// Of acts that took effect, by what was signed.
 pub const SPENT: &[u8] = b"spent/";
-/// Of withdrawals whose erasures are not finished, by source and chain.
-pub const WITHDRAWING: &[u8] = b"withdrawing/";
+/// Of what is still to follow for the offers under a chain, by source and chain.
+pub const AFTERMATH: &[u8] = b"aftermath/";
 
 /// Of one act that took effect.
 #[must_use]
@@ -188,10 +235,10 @@ pub fn spent(act: &[u8; 32]) -> Vec<u8> {
     [SPENT, act].concat()
 }
 
-/// Of one withdrawal whose erasures are not finished.
+/// Of what is still to follow for the offers under one chain.
 #[must_use]
-pub fn withdrawing(source: &AgencyId, chain: BasisChainId) -> Vec<u8> {
-    let mut key = WITHDRAWING.to_vec();
+pub fn aftermath(source: &AgencyId, chain: BasisChainId) -> Vec<u8> {
+    let mut key = AFTERMATH.to_vec();
     key.extend_from_slice(&basis(source, chain));
     key
 }

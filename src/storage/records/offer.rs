@@ -59,6 +59,12 @@ pub struct OfferRecord {
     /// Notices to the recipient, by name.
     #[prost(string, repeated, tag = "35")]
     pub notices: Vec<String>,
+    /// When the recipient was asked to erase, milliseconds since the epoch; zero for not.
+    #[prost(int64, tag = "36")]
+    pub erasure_asked: i64,
+    /// The recipient's answer, by name; empty for none.
+    #[prost(string, tag = "37")]
+    pub erasure: String,
 }
 
 impl Record for OfferRecord {
@@ -77,7 +83,7 @@ impl Record for InboxRecord {
     const TABLE: Table = Table::Inbox;
 }
 
-/// Says when an offer lapses; the key says it all.
+/// Says that something is due; the key says it all.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct DeadlineRecord {}
 

@@ -105,6 +105,14 @@ impl About {
                 },
             ),
             call(
+                "OfferService/ConfirmErasure",
+                &v1::ConfirmErasureRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    answer: 1,
+                },
+            ),
+            call(
                 "OfferService/RaiseAlarm",
                 &v1::RaiseAlarmRequest {
                     name: name(),
@@ -166,6 +174,29 @@ impl About {
                     statement: self.statement.clone(),
                 },
             ),
+            call(
+                "BasisService/AskRecipient",
+                &v1::AskRecipientRequest {
+                    name: self.name("bases", &self.basis),
+                    request_id: request_id(),
+                    erase: true,
+                    leave: true,
+                },
+            ),
+            call(
+                "SlipService/GetResume",
+                &v1::GetResumeRequest {
+                    name: self.name("resumes", &self.offer),
+                },
+            ),
+            call(
+                "SlipService/AnswerResume",
+                &v1::AnswerResumeRequest {
+                    name: self.name("resumes", &self.offer),
+                    request_id: request_id(),
+                    answer: 1,
+                },
+            ),
         ]
     }
 
@@ -173,6 +204,31 @@ impl About {
     pub fn agencies(&self) -> Vec<Call> {
         let parent = || self.parent();
         vec![
+            call(
+                "SlipService/RegisterCode",
+                &v1::RegisterCodeRequest {
+                    parent: parent(),
+                    request_id: request_id(),
+                    case_handle: self.case.clone(),
+                    value: vec![7; 32],
+                },
+            ),
+            call(
+                "SlipService/WithdrawByCode",
+                &v1::WithdrawByCodeRequest {
+                    parent: parent(),
+                    value: vec![8; 32],
+                },
+            ),
+            call(
+                "SlipService/RequestResume",
+                &v1::RequestResumeRequest {
+                    parent: parent(),
+                    request_id: request_id(),
+                    value: vec![8; 32],
+                    purposes: vec![1],
+                },
+            ),
             call(
                 "OfferService/ListOffers",
                 &v1::ListOffersRequest {
@@ -243,6 +299,27 @@ impl About {
                     name: parent(),
                     request_id: request_id(),
                     capacity: 2,
+                },
+            ),
+        ]
+    }
+
+    /// What names one alert as its viewer, and what lists them.
+    pub fn alerts(&self) -> Vec<Call> {
+        vec![
+            call(
+                "AlertService/ListAlerts",
+                &v1::ListAlertsRequest {
+                    parent: self.parent(),
+                    page_size: 3,
+                    page_token: String::new(),
+                },
+            ),
+            call(
+                "AlertService/AcknowledgeAlert",
+                &v1::AcknowledgeAlertRequest {
+                    name: self.name("alerts", &self.offer),
+                    request_id: request_id(),
                 },
             ),
         ]
@@ -340,6 +417,7 @@ impl About {
             self.agencies(),
             self.open(),
             self.offices(),
+            self.alerts(),
         ];
         parts.concat()
     }
