@@ -9,7 +9,8 @@ use std::time::Duration;
 use crate::domain::id::{AgencyId, OfferId, PoolId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    Alarm, DeclineReason, Decliner, ErasureAnswer, OfferNotice, OfferState, Outcome, Purpose, Stage, Urgency,
+    Alarm, DeclineReason, Decliner, ErasureAnswer, OfferNotice, OfferState, Outcome, Purpose,
+    Stage, Urgency,
 };
 use crate::envelope::jws::{KeyReference, Unverified, digest_from_b64u};
 use crate::envelope::keys::{SigningKey, sha256};

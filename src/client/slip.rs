@@ -69,7 +69,11 @@ impl Desk {
     /// # Errors
     ///
     /// [`ClientError::Refused`] with `NOT_FOUND` for a case without any basis; otherwise as any call.
-    pub async fn register_code(&self, case: CaseHandle, code: &Code) -> Result<Proven, ClientError> {
+    pub async fn register_code(
+        &self,
+        case: CaseHandle,
+        code: &Code,
+    ) -> Result<Proven, ClientError> {
         let request = v1::RegisterCodeRequest {
             parent: words::agency_name(self.agency().id()),
             request_id: request_id(),
@@ -121,7 +125,11 @@ impl Desk {
             parent: words::agency_name(self.agency().id()),
             request_id: request_id(),
             value: self.code_value(code).await?.to_vec(),
-            purposes: purposes.iter().copied().map(words::purpose_number).collect(),
+            purposes: purposes
+                .iter()
+                .copied()
+                .map(words::purpose_number)
+                .collect(),
         };
         let (reply, _) = self
             .call(request, |channel, request| async move {

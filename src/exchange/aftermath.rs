@@ -65,16 +65,19 @@ pub(super) fn follow(
     Ok(mark.put(row))
 }
 
+/// An offer under a chain, the stages of its parcels, and the key after which to go on.
+type Next = (OfferId, Vec<Stage>, Vec<u8>);
+
 /// The next offer under a chain, with the stages of its parcels, and where to go on after it.
 fn next_offer(
     snapshot: &Snapshot<'_>,
     name: &BasisName,
     after: &[u8],
-) -> Result<Option<(OfferId, Vec<Stage>, Vec<u8>)>, Refusal> {
+) -> Result<Option<Next>, Refusal> {
     let chain = key::basis(&name.agency, name.chain);
     let after = (!after.is_empty()).then_some(after);
     let rows = snapshot.scan(Table::ChainParcel, &chain, after, STEP_MAX)?;
-    let mut next: Option<(OfferId, Vec<Stage>, Vec<u8>)> = None;
+    let mut next: Option<Next> = None;
     for (row, _) in rows {
         let parts = key::split_chain_parcel(&row);
         let (offer, stage) = parts.ok_or_else(|| records::corrupt(Table::ChainParcel))?;

@@ -515,8 +515,8 @@ impl Exchange {
         self.admit_code(caller, parent, "WithdrawByCode").await?;
         let by = caller.clone();
         let prepare = move |snapshot: &mut Snapshot<'_>| prepare_withdraw(snapshot, &by, &value);
-        let done = self.perform_for(caller, "WithdrawByCode", prepare).await?;
-        Ok(done.value)
+        let done = self.perform_for(caller, "WithdrawByCode", prepare).await;
+        done.map(drop)
     }
 
     /// Asks the first source of a code to go on. The same answer whether there is one.

@@ -43,7 +43,10 @@ impl Replay {
         for index in indexes {
             let carried = self.contents.carried.get(index);
             let carried = carried.ok_or(Problem::Tombstone)?;
-            if !carried.iter().any(|content| self.is_over(act, *index, content)) {
+            if !carried
+                .iter()
+                .any(|content| self.is_over(act, *index, content))
+            {
                 return Err(Problem::ErasedTooSoon(*index));
             }
             if self.contents.erased.insert(*index) {
@@ -58,8 +61,7 @@ impl Replay {
     fn is_over(&self, act: Act<'_>, index: u64, content: &Content) -> bool {
         match content {
             Content::Code(source, case, registered) => {
-                !self.slips.is_latest(source, *case, index)
-                    || registered.plus(CODE_LIFE) <= act.at
+                !self.slips.is_latest(source, *case, index) || registered.plus(CODE_LIFE) <= act.at
             }
             Content::Parcel(id, stage, parcel) => {
                 let Ok(offer) = self.offers.offer(id) else {

@@ -6,7 +6,9 @@ use crate::client::log::Proven;
 use crate::client::session::request_id;
 use crate::client::words;
 use crate::domain::id::{AgencyId, OfferId, ReferralId};
-use crate::domain::vocabulary::{DeclineReason, ErasureAnswer, OfferState, Outcome, ReferralState, Stage};
+use crate::domain::vocabulary::{
+    DeclineReason, ErasureAnswer, OfferState, Outcome, ReferralState, Stage,
+};
 use crate::proto::v1;
 use crate::proto::v1::referral_service_client::ReferralServiceClient;
 
