@@ -31,6 +31,8 @@ mod start;
 mod token;
 pub mod withdrawal;
 
+pub mod person;
+
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
 pub use name::{BasisName, OfferName, PoolName, ReferralName};
 pub use receipt::Receipt;

@@ -205,6 +205,9 @@ const TABLE: &[Rule] = &[
     rule("/safeconduct.v1.AdministrationService/Approve", [NONE, NONE, NONE, ADMINISTRATION]),
     rule("/safeconduct.v1.AdministrationService/SuspendAgency", [NONE, NONE, NONE, ADMINISTRATION]),
 
+    // What the person asks, a human answers: no unattended program.
+    rule("/safeconduct.v1.PersonService/ListDisclosures", [PEOPLE, NONE, NONE, NONE]),
+
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Check", [ALL, ALL, ALL, ALL]) },
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Watch", [ALL, ALL, ALL, ALL]) },
 ];
