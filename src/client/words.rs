@@ -45,6 +45,7 @@ words! {
     erasure_number erasure ErasureAnswer "ERASURE_ANSWER";
     resume_answer_number resume_answer ResumeAnswer "RESUME_ANSWER";
     alert_kind_number alert_kind AlertKind "ALERT_KIND";
+    disclosure_kind_number disclosure_kind DisclosureKind "DISCLOSURE_KIND";
 }
 
 /// `agencies/{agency}`.

@@ -71,6 +71,7 @@ words! {
     ErasureAnswer "ERASURE_ANSWER_",
     ResumeAnswer "RESUME_ANSWER_",
     AlertKind "ALERT_KIND_",
+    DisclosureKind "DISCLOSURE_KIND_",
 }
 
 /// The proto number of an optional word; the unspecified zero for none.

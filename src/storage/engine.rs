@@ -65,6 +65,10 @@ pub enum Table {
     CaseSlip = 91,
     /// Requests to go on with a case, by viewer and id. Content.
     Resume = 92,
+    /// What was told of a case, by source, handle and the index of the entry: what the person may ask.
+    Disclosure = 116,
+    /// Labels that anybody ever opened of a case, by source, handle and label.
+    Released = 117,
 }
 
 /// How long a value lives, and therefore how it is kept.

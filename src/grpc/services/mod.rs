@@ -11,6 +11,7 @@ mod referral;
 mod slip;
 
 mod alert;
+mod person;
 
 use super::metrics::Metrics;
 use crate::exchange::Exchange;
