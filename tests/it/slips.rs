@@ -10,7 +10,7 @@ use tonic::Code;
 
 use crate::harness::run;
 use crate::harness::scene::{
-    ACCEPTED, BED, DAY, TRIAGE, allow, bed_basis, closed, facts, one_bed, open,
+    ACCEPTED, BED, DAY, TRIAGE, allow, bed_basis, closed, facts, new_case, one_bed, open,
 };
 use crate::harness::simulated::{Simulated, simulated};
 use crate::harness::wire::Refused;
@@ -91,18 +91,19 @@ fn right_and_wrong_codes_look_alike_to_who_enters_them() {
     run(async {
         let mut own = simulated(TOWN).await;
         let (source, medic) = (own.world.source("alpha"), own.world.intake("medic"));
-        let bed = one_bed(&source, "house1").await;
+        let case = new_case();
+        bed_basis(&source, case, "house1").await;
         let (right, wrong) = (source.new_code(), source.new_code());
-        source.register_code(bed.case, &right).await.unwrap();
-        own.minutes(15).await;
+        source.register_code(case, &right).await.unwrap();
+        own.minutes(1).await;
         let mut grown = Vec::new();
         for code in [&right, &wrong] {
             let before = size(&own).await;
             medic.withdraw_by_code(code).await.unwrap();
-            own.minutes(2).await;
+            own.minutes(10).await;
             let entered = size(&own).await;
             let resume = medic.request_resume(code, &[BED]).await.unwrap();
-            own.minutes(2).await;
+            own.minutes(10).await;
             grown.push((entered - before, size(&own).await - entered));
             let seen = medic.resume_request(resume).await.unwrap();
             assert!(!seen.answered && seen.asked.is_none());
@@ -199,7 +200,7 @@ fn the_police_has_no_screen_for_codes_and_nobody_may_try_many() {
         assert!(answers.into_iter().all(|answer| answer.unwrap().is_empty()));
         // A code of its own case counts as any other; other agencies are not concerned.
         let source = own.world.source("alpha");
-        bed_basis(&source, crate::harness::scene::new_case(), "house1").await;
+        bed_basis(&source, new_case(), "house1").await;
         source.withdraw_by_code(&source.new_code()).await.unwrap();
         own.assert_audits().await;
     });
