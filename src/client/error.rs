@@ -90,6 +90,8 @@ reasons! {
     Lapsed = "LAPSED",
     /// Not enough free places.
     NoPlaces = "NO_PLACES",
+    /// Another member of staff must confirm this.
+    NeedsSecondPerson = "NEEDS_SECOND_PERSON",
     /// A documented limit is reached.
     TooMany = "TOO_MANY",
     /// The parcel's statement is not well formed.

@@ -33,6 +33,8 @@ pub mod withdrawal;
 
 pub mod alert;
 mod clockwork;
+mod escalation;
+mod turn;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
 pub use name::{AlertName, BasisName, OfferName, PoolName, ReferralName};

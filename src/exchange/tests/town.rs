@@ -391,6 +391,8 @@ impl Town {
             purpose: Purpose::SafeAccommodation,
             urgency: Urgency::Emergency,
             decide_by: None,
+            place_by: None,
+            parallel: None,
             offers,
         }
     }
