@@ -92,6 +92,10 @@ reasons! {
     NoPlaces = "NO_PLACES",
     /// Another member of staff must confirm this.
     NeedsSecondPerson = "NEEDS_SECOND_PERSON",
+    /// A complaint holds labels that were never released.
+    ComplaintBeyondReleased = "COMPLAINT_BEYOND_RELEASED",
+    /// The person has not agreed to this forward.
+    ForwardNotAllowed = "FORWARD_NOT_ALLOWED",
     /// A documented limit is reached.
     TooMany = "TOO_MANY",
     /// The parcel's statement is not well formed.

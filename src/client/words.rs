@@ -45,6 +45,7 @@ words! {
     alert_kind_number alert_kind AlertKind "ALERT_KIND";
     question_number question Question "QUESTION";
     close_reason_number close_reason CloseReason "CLOSE_REASON";
+    disclosure_kind_number disclosure_kind DisclosureKind "DISCLOSURE_KIND";
 }
 
 /// `agencies/{agency}`.

@@ -34,6 +34,7 @@ pub mod withdrawal;
 pub mod alert;
 mod clockwork;
 mod escalation;
+pub mod person;
 mod turn;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};

@@ -71,6 +71,7 @@ words! {
     AlertKind "ALERT_KIND_",
     Question "QUESTION_",
     CloseReason "CLOSE_REASON_",
+    DisclosureKind "DISCLOSURE_KIND_",
 }
 
 /// The proto number of an optional word; the unspecified zero for none.
