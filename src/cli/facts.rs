@@ -4,7 +4,10 @@
 //! asked whether to share on the strength of these lines.
 
 use crate::domain::directory::{AGE_MAX, AgencyFacts, FactsError, Interpreter};
-use crate::domain::vocabulary::{PlacementGender, Purpose, ReportsTo, Requirement};
+use crate::domain::hours::{HoursError, OpeningHours, Span};
+use crate::domain::vocabulary::{
+    PlacementGender, Purpose, ReportsTo, Requirement, SummerTime, Weekday,
+};
 use serde::Deserialize;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -34,6 +37,8 @@ pub(crate) enum FactsFileError {
     },
     #[error("{file}: {cause}")]
     Facts { file: PathBuf, cause: FactsError },
+    #[error("{file}: open: {cause}")]
+    Hours { file: PathBuf, cause: HoursError },
 }
 
 #[derive(Debug, Deserialize)]
@@ -61,6 +66,14 @@ struct Written {
     #[serde(default)]
     areas: Vec<String>,
     #[serde(default)]
+    open: Vec<WrittenSpan>,
+    #[serde(default = "utc")]
+    utc_offset: String,
+    #[serde(default = "no_summer")]
+    summer_time: String,
+    #[serde(default)]
+    time_zone: String,
+    #[serde(default)]
     hours: String,
     #[serde(default)]
     intake_phone: String,
@@ -73,11 +86,28 @@ struct WrittenInterpreter {
     gender: String,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSpan {
+    days: Vec<String>,
+    from: String,
+    until: String,
+}
+
+fn utc() -> String {
+    "+00:00".to_owned()
+}
+
+fn no_summer() -> String {
+    SummerTime::None.name().to_owned()
+}
+
 const fn oldest() -> u8 {
     AGE_MAX
 }
 
 const TAG: &str = "a word of capital letters, digits and underscores, such as STEP_FREE";
+const CLOCK: &str = "a time of day such as 08:00, at most 24:00";
 const LANGUAGE: &str = "a language tag such as ar, sr or pt-BR";
 
 /// Reads and parses `file`.
@@ -108,6 +138,7 @@ fn parse(text: &str, file: &Path) -> Result<AgencyFacts, FactsFileError> {
             gender: words.one("interpreters", &one.gender, &one_of(PlacementGender::ALL))?,
         })
     });
+    let open = opening_hours(&written, &words)?;
     let facts = AgencyFacts {
         reports_to: words.all("reports_to", &written.reports_to, &one_of(ReportsTo::ALL))?,
         requires: words.all("requires", &written.requires, &one_of(Requirement::ALL))?,
@@ -121,6 +152,7 @@ fn parse(text: &str, file: &Path) -> Result<AgencyFacts, FactsFileError> {
         boys_up_to: written.boys_up_to,
         accessibility: words.all("accessibility", &written.accessibility, TAG)?,
         areas: words.all("areas", &written.areas, TAG)?,
+        open,
         hours: written.hours,
         intake_phone: written.intake_phone,
     };
@@ -128,6 +160,31 @@ fn parse(text: &str, file: &Path) -> Result<AgencyFacts, FactsFileError> {
         file: file.to_owned(),
         cause,
     })
+}
+
+fn opening_hours(written: &Written, words: &Words<'_>) -> Result<OpeningHours, FactsFileError> {
+    let hours = |cause| FactsFileError::Hours {
+        file: words.file.to_owned(),
+        cause,
+    };
+    let spans = written.open.iter().map(|span| {
+        let days = words.all("open.days", &span.days, &one_of(Weekday::ALL))?;
+        let from = words.one("open.from", &span.from, CLOCK)?;
+        let until = words.one("open.until", &span.until, CLOCK)?;
+        Span::new(days, from, until).map_err(hours)
+    });
+    let spans = spans.collect::<Result<_, FactsFileError>>()?;
+    let offset = words.one(
+        "utc_offset",
+        &written.utc_offset,
+        "an offset such as +01:00",
+    )?;
+    let summer = words.one(
+        "summer_time",
+        &written.summer_time,
+        &one_of(SummerTime::ALL),
+    )?;
+    OpeningHours::new(spans, offset, summer, written.time_zone.clone()).map_err(hours)
 }
 
 fn one_of<T: Display>(all: &[T]) -> String {
@@ -188,6 +245,10 @@ mod tests {
         assert_eq!(facts.boys_up_to, Some(12));
         assert!(!facts.interpreters.is_empty() && !facts.areas.is_empty());
         assert!(!facts.intake_phone.is_empty());
+        assert_eq!(
+            facts.open.spans()[0].to_string(),
+            "MO,TU,WE,TH,FR 08:00-20:00"
+        );
     }
 
     #[test]
@@ -207,6 +268,12 @@ mod tests {
         let error = parsed("reports_to = []\nrequires = []\nlangs = []").unwrap_err();
         assert!(
             error.contains("line 3") && error.contains("langs"),
+            "{error}"
+        );
+        let span = "open = [{ days = [\"MO\"], from = \"8\", until = \"20:00\" }]";
+        let error = parsed(&format!("reports_to = []\nrequires = []\n{span}")).unwrap_err();
+        assert!(
+            error.contains("open.from") && error.contains("08:00"),
             "{error}"
         );
         let error = parsed("reports_to = []\nrequires = []\nage_from = 9\nage_to = 2").unwrap_err();

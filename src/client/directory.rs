@@ -12,8 +12,9 @@ use super::trust::TrustAnchors;
 use super::words;
 use crate::domain::directory_record::DirectoryRecord;
 use crate::domain::id::AgencyId;
+use crate::domain::matching::Declared;
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::{AgencyKind, DeclaredCapacity};
+use crate::domain::vocabulary::AgencyKind;
 use crate::envelope::act::{Act, ActBody, Approval, act_digest, claimed_kid};
 use crate::envelope::bundle::{KeyBundle, SealingPublicKey};
 use crate::envelope::keys::SigningKey;
@@ -80,8 +81,8 @@ pub struct Member {
     pub parent: Option<AgencyId>,
     /// Suspended agencies neither send nor receive.
     pub suspended: bool,
-    /// Its own declaration of capacity.
-    pub capacity: Option<DeclaredCapacity>,
+    /// Its own declaration of capacity, and when it was made.
+    pub capacity: Option<Declared>,
     /// Its key bundle; none before the first is published.
     pub bundle: Option<Arc<KeyBundle>>,
     /// Whether the bundle is not certified for the agency now: then nothing is sealed to it or believed from it.
@@ -266,7 +267,13 @@ fn verify_record(
     if agency == *own.0 && bundle.as_ref().map(|bundle| bundle.digest()) != own.1 {
         return Err(DirectoryError::NotOurs);
     }
-    let capacity = words::capacity(record.capacity);
+    // A declaration without a time is as old as the epoch: it counts for nothing.
+    let at = record
+        .capacity_time
+        .as_ref()
+        .and_then(words::from_proto_time);
+    let at = at.unwrap_or(Timestamp::EPOCH);
+    let capacity = words::capacity(record.capacity).map(|capacity| Declared { capacity, at });
     Ok(Member {
         agency,
         kind,

@@ -394,3 +394,26 @@ vocabulary! {
         Copy = "COPY",
     }
 }
+
+vocabulary! {
+    /// A day of the week, as in a calendar (RFC 5545).
+    "day of the week" Weekday {
+        Monday = "MO",
+        Tuesday = "TU",
+        Wednesday = "WE",
+        Thursday = "TH",
+        Friday = "FR",
+        Saturday = "SA",
+        Sunday = "SU",
+    }
+}
+
+vocabulary! {
+    /// By which rule clocks change.
+    "rule of summer time" SummerTime {
+        /// They do not.
+        None = "NONE",
+        /// One hour ahead from the last Sunday of March to the last Sunday of October, 01:00 UTC (directive 2000/84/EC).
+        Europe = "EU",
+    }
+}

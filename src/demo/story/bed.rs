@@ -215,6 +215,8 @@ impl Story {
             interpreter_gender: Some(PlacementGender::Woman),
             accessibility: Vec::new(),
             areas: "BELGRADE".parse().into_iter().collect(),
+            now: alpha.now(),
+            place_by: None,
             leaves_soon: false,
             excluded: Vec::new(),
             refused_reports: vec![ReportsTo::Police],
