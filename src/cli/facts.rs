@@ -8,7 +8,7 @@ use crate::domain::hours::{HoursError, OpeningHours, Span};
 use crate::domain::vocabulary::{
     PlacementGender, Purpose, ReportsTo, Requirement, SummerTime, Weekday,
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -41,9 +41,10 @@ pub(crate) enum FactsFileError {
     Hours { file: PathBuf, cause: HoursError },
 }
 
-#[derive(Debug, Deserialize)]
+/// The facts as written, in a file of their own or within another.
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+pub(crate) struct Written {
     reports_to: Vec<String>,
     requires: Vec<String>,
     #[serde(default)]
@@ -60,6 +61,7 @@ struct Written {
     age_from: u8,
     #[serde(default = "oldest")]
     age_to: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
     boys_up_to: Option<u8>,
     #[serde(default)]
     accessibility: Vec<String>,
@@ -79,14 +81,14 @@ struct Written {
     intake_phone: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenInterpreter {
     language: String,
     gender: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenSpan {
     days: Vec<String>,
@@ -131,35 +133,84 @@ fn parse(text: &str, file: &Path) -> Result<AgencyFacts, FactsFileError> {
         file: file.to_owned(),
         cause: located(&error, text),
     })?;
-    let words = Words { file };
-    let interpreters = written.interpreters.iter().map(|one| {
-        Ok(Interpreter {
-            language: words.one("interpreters", &one.language, LANGUAGE)?,
-            gender: words.one("interpreters", &one.gender, &one_of(PlacementGender::ALL))?,
+    written.parse(file)
+}
+
+impl Written {
+    /// As one writes them.
+    pub(crate) fn of(facts: &AgencyFacts) -> Self {
+        let interpreters = facts.interpreters.iter().map(|one| WrittenInterpreter {
+            language: one.language.to_string(),
+            gender: one.gender.to_string(),
+        });
+        let open = facts.open.spans().iter().map(|span| WrittenSpan {
+            days: texts(span.days()),
+            from: span.from().to_string(),
+            until: span.until().to_string(),
+        });
+        Self {
+            reports_to: texts(&facts.reports_to),
+            requires: texts(&facts.requires),
+            purposes: texts(&facts.purposes),
+            settings: texts(&facts.settings),
+            languages: texts(&facts.languages),
+            interpreters: interpreters.collect(),
+            genders: texts(&facts.genders),
+            age_from: facts.age_from,
+            age_to: facts.age_to,
+            boys_up_to: facts.boys_up_to,
+            accessibility: texts(&facts.accessibility),
+            areas: texts(&facts.areas),
+            open: open.collect(),
+            utc_offset: facts.open.offset().to_string(),
+            summer_time: facts.open.summer().to_string(),
+            time_zone: facts.open.zone().to_owned(),
+            hours: facts.hours.clone(),
+            intake_phone: facts.intake_phone.clone(),
+        }
+    }
+
+    /// The facts, read out of `file`.
+    ///
+    /// # Errors
+    ///
+    /// [`FactsFileError`], saying what to mend.
+    pub(crate) fn parse(self, file: &Path) -> Result<AgencyFacts, FactsFileError> {
+        let written = self;
+        let words = Words { file };
+        let interpreters = written.interpreters.iter().map(|one| {
+            Ok(Interpreter {
+                language: words.one("interpreters", &one.language, LANGUAGE)?,
+                gender: words.one("interpreters", &one.gender, &one_of(PlacementGender::ALL))?,
+            })
+        });
+        let open = opening_hours(&written, &words)?;
+        let facts = AgencyFacts {
+            reports_to: words.all("reports_to", &written.reports_to, &one_of(ReportsTo::ALL))?,
+            requires: words.all("requires", &written.requires, &one_of(Requirement::ALL))?,
+            purposes: words.all("purposes", &written.purposes, &one_of(Purpose::ALL))?,
+            settings: words.all("settings", &written.settings, TAG)?,
+            languages: words.all("languages", &written.languages, LANGUAGE)?,
+            interpreters: interpreters.collect::<Result<_, FactsFileError>>()?,
+            genders: words.all("genders", &written.genders, &one_of(PlacementGender::ALL))?,
+            age_from: written.age_from,
+            age_to: written.age_to,
+            boys_up_to: written.boys_up_to,
+            accessibility: words.all("accessibility", &written.accessibility, TAG)?,
+            areas: words.all("areas", &written.areas, TAG)?,
+            open,
+            hours: written.hours,
+            intake_phone: written.intake_phone,
+        };
+        facts.checked().map_err(|cause| FactsFileError::Facts {
+            file: file.to_owned(),
+            cause,
         })
-    });
-    let open = opening_hours(&written, &words)?;
-    let facts = AgencyFacts {
-        reports_to: words.all("reports_to", &written.reports_to, &one_of(ReportsTo::ALL))?,
-        requires: words.all("requires", &written.requires, &one_of(Requirement::ALL))?,
-        purposes: words.all("purposes", &written.purposes, &one_of(Purpose::ALL))?,
-        settings: words.all("settings", &written.settings, TAG)?,
-        languages: words.all("languages", &written.languages, LANGUAGE)?,
-        interpreters: interpreters.collect::<Result<_, FactsFileError>>()?,
-        genders: words.all("genders", &written.genders, &one_of(PlacementGender::ALL))?,
-        age_from: written.age_from,
-        age_to: written.age_to,
-        boys_up_to: written.boys_up_to,
-        accessibility: words.all("accessibility", &written.accessibility, TAG)?,
-        areas: words.all("areas", &written.areas, TAG)?,
-        open,
-        hours: written.hours,
-        intake_phone: written.intake_phone,
-    };
-    facts.checked().map_err(|cause| FactsFileError::Facts {
-        file: file.to_owned(),
-        cause,
-    })
+    }
+}
+
+fn texts<T: Display>(values: &[T]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
 }
 
 fn opening_hours(written: &Written, words: &Words<'_>) -> Result<OpeningHours, FactsFileError> {

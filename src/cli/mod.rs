@@ -8,6 +8,7 @@ pub mod ca;
 pub mod check;
 pub mod crash;
 pub mod demo;
+pub mod directory;
 pub mod exit;
 pub(crate) mod facts;
 pub(crate) mod home;
@@ -41,6 +42,7 @@ enum Command {
     Protocol(protocol::ProtocolCommand),
     Audit(audit::AuditCommand),
     Bench(bench::BenchCommand),
+    Directory(directory::DirectoryCommand),
     #[command(hide = true)]
     Crash(crash::CrashCommand),
 }
@@ -58,6 +60,7 @@ pub fn main() -> ExitCode {
         Command::Protocol(command) => command.run(),
         Command::Audit(command) => command.start(),
         Command::Bench(command) => in_runtime(command.run()),
+        Command::Directory(command) => command.run(),
         Command::Crash(command) => command.run(),
     }
 }

@@ -88,6 +88,8 @@ pub struct Candidate<P = AgencyId> {
     pub parent: Option<AgencyId>,
     /// What it says of itself.
     pub facts: AgencyFacts,
+    /// Whether it has said whom it reports to and what it demands; a member always has.
+    pub duties_stated: bool,
     /// What it says of its places; `None` when it says nothing.
     pub capacity: Option<Declared>,
 }
@@ -150,6 +152,8 @@ pub enum Duty {
     ReportsTo(ReportsTo),
     /// It demands this first.
     Requires(Requirement),
+    /// It has not said, which is never taken for nothing.
+    Unstated,
 }
 
 impl fmt::Display for Duty {
@@ -167,6 +171,9 @@ impl fmt::Display for Duty {
             }
             Self::Requires(Requirement::PoliceReport) => f.write_str("requires a police report"),
             Self::Requires(Requirement::Documents) => f.write_str("requires documents"),
+            Self::Unstated => {
+                f.write_str("has not said whom it reports to: ask before the person decides")
+            }
         }
     }
 }
@@ -193,7 +200,7 @@ pub fn rank<P: Party>(needs: &Needs, candidates: &[Candidate<P>]) -> Ranking<P> 
             continue;
         }
         let (score, reasons) = suit::merits(needs, candidate);
-        let duties = refused(needs, &candidate.facts);
+        let duties = refused(needs, candidate);
         if duties.is_empty() {
             ranking.fit.push(Ranked {
                 agency,
@@ -236,12 +243,17 @@ fn excluded<P: Party>(needs: &Needs, candidate: &Candidate<P>) -> bool {
     excluded.any(|excluded| Some(excluded) == member || Some(excluded) == parent)
 }
 
-fn refused(needs: &Needs, facts: &AgencyFacts) -> Vec<Duty> {
-    let mut refused = duties(facts);
+fn refused<P>(needs: &Needs, candidate: &Candidate<P>) -> Vec<Duty> {
+    let mut refused = duties(&candidate.facts);
     refused.retain(|duty| match duty {
         Duty::ReportsTo(whom) => needs.refused_reports.contains(whom),
         Duty::Requires(what) => needs.refused_requirements.contains(what),
+        Duty::Unstated => true,
     });
+    let refuses = !needs.refused_reports.is_empty() || !needs.refused_requirements.is_empty();
+    if !candidate.duties_stated && refuses {
+        refused.push(Duty::Unstated);
+    }
     refused
 }
 

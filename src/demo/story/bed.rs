@@ -199,6 +199,7 @@ impl Story {
                     agency: member.agency.clone(),
                     parent: member.parent.clone(),
                     facts: member.bundle.as_ref()?.content().facts.clone(),
+                    duties_stated: true,
                     capacity: member.capacity,
                 })
             })

@@ -1,6 +1,8 @@
 //! What stands against one candidate, and what speaks for it.
 
-use super::{ADULT_AGE, CAPACITY_FRESH_MAX, Candidate, Declared, Member, Needs, Party, duties};
+use super::{
+    ADULT_AGE, CAPACITY_FRESH_MAX, Candidate, Declared, Duty, Member, Needs, Party, duties,
+};
 use crate::domain::directory::{AgencyFacts, Language, Tag};
 use crate::domain::vocabulary::{DeclaredCapacity, PlacementGender};
 
@@ -90,7 +92,9 @@ pub(super) fn merits<P: Party>(needs: &Needs, candidate: &Candidate<P>) -> (u32,
         );
     }
     let duties = duties(facts);
-    if duties.is_empty() {
+    if !candidate.duties_stated {
+        reasons.push(Duty::Unstated.to_string());
+    } else if duties.is_empty() {
         score += NO_DUTY;
         reasons.push("reports to nobody and asks for no papers".to_owned());
     }

@@ -63,6 +63,7 @@ fn house(name: &str) -> Candidate {
             areas: tags(&["BELGRADE"]),
             ..AgencyFacts::default()
         },
+        duties_stated: true,
         capacity: declared(DeclaredCapacity::Places),
     }
 }
@@ -283,6 +284,22 @@ fn in_doubt_about_age_a_person_is_matched_as_a_child() {
     assert!(ranking.fit.iter().all(told));
     needs.group[0].age_from = 18;
     assert_eq!(fitting(&rank(&needs, &houses)), ["hostel", "house2"]);
+}
+
+/// R2: silence about duties is not taken for none.
+#[test]
+fn whoever_has_not_said_its_duties_is_set_apart_from_who_refused_any() {
+    let mut silent = house("house1");
+    silent.duties_stated = false;
+    let ranking = rank(&samira(), &[silent.clone(), house("house2")]);
+    assert_eq!(fitting(&ranking), ["house2"]);
+    assert_eq!(ranking.apart[0].duties, [Duty::Unstated]);
+    let mut needs = samira();
+    needs.refused_reports.clear();
+    needs.refused_requirements.clear();
+    let ranking = rank(&needs, &[silent, house("house2")]);
+    assert_eq!(fitting(&ranking), ["house2", "house1"]);
+    assert!(ranking.fit[1].reasons.contains(&Duty::Unstated.to_string()));
 }
 
 fn any_candidate() -> impl Strategy<Value = Candidate> {
