@@ -396,16 +396,6 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// A day of the week, as in a calendar (RFC 5545).
-    "day of the week" Weekday {
-        Monday = "MO",
-        Tuesday = "TU",
-        Wednesday = "WE",
-        Thursday = "TH",
-        Friday = "FR",
-        Saturday = "SA",
-        Sunday = "SU",
-
     /// What a guardian is to the child.
     "relation of a guardian" GuardianRelation {
         Parent = "PARENT",
@@ -419,13 +409,6 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// By which rule clocks change.
-    "rule of summer time" SummerTime {
-        /// They do not.
-        None = "NONE",
-        /// One hour ahead from the last Sunday of March to the last Sunday of October, 01:00 UTC (directive 2000/84/EC).
-        Europe = "EU",
-
     /// Whether a child's own view was heard; what the view is stays with the source.
     "record of a child's view" ChildView {
         Expressed = "EXPRESSED",
@@ -480,5 +463,28 @@ vocabulary! {
         ReviewDue = "REVIEW_DUE",
         ErasureUnanswered = "ERASURE_UNANSWERED",
         ChildView = "CHILD_VIEW",
+    }
+}
+
+vocabulary! {
+    /// A day of the week, as in a calendar (RFC 5545).
+    "day of the week" Weekday {
+        Monday = "MO",
+        Tuesday = "TU",
+        Wednesday = "WE",
+        Thursday = "TH",
+        Friday = "FR",
+        Saturday = "SA",
+        Sunday = "SU",
+    }
+}
+
+vocabulary! {
+    /// By which rule clocks change.
+    "rule of summer time" SummerTime {
+        /// They do not.
+        None = "NONE",
+        /// One hour ahead from the last Sunday of March to the last Sunday of October, 01:00 UTC (directive 2000/84/EC).
+        Europe = "EU",
     }
 }
