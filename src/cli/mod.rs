@@ -5,6 +5,7 @@ pub mod agency;
 pub mod audit;
 pub mod bench;
 pub mod ca;
+pub mod carried;
 pub mod check;
 pub mod crash;
 pub mod demo;
@@ -43,6 +44,7 @@ enum Command {
     Audit(audit::AuditCommand),
     Bench(bench::BenchCommand),
     Directory(directory::DirectoryCommand),
+    Carried(carried::CarriedCommand),
     #[command(hide = true)]
     Crash(crash::CrashCommand),
 }
@@ -61,6 +63,7 @@ pub fn main() -> ExitCode {
         Command::Audit(command) => command.start(),
         Command::Bench(command) => in_runtime(command.run()),
         Command::Directory(command) => command.run(),
+        Command::Carried(command) => command.run(),
         Command::Crash(command) => command.run(),
     }
 }

@@ -17,7 +17,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::AgencyKind;
 use crate::envelope::act::{Act, ActBody, Approval, act_digest, claimed_kid};
 use crate::envelope::bundle::{KeyBundle, SealingPublicKey};
-use crate::envelope::keys::SigningKey;
+use crate::envelope::keys::{SigningKey, VerifyingKey, sha256};
 use crate::ledger::entry::{Entry, EntryBody};
 use crate::ledger::hash::{Hash, leaf};
 use crate::ledger::proof::verify_inclusion;
@@ -220,6 +220,43 @@ impl Directory {
     pub fn signing_key(&self, agency: &AgencyId) -> Result<SigningKey, DirectoryError> {
         Ok(self.member(agency)?.certified()?.signing_key())
     }
+}
+
+/// The key that an agency signs with which this one may not see but has an offer from: its enrolment signed by two
+/// pinned administrators, its certificates leading to a pinned root. That no other key is shown to others is not proved
+/// here, as it is for those who are visible.
+///
+/// # Errors
+///
+/// [`DirectoryError::Malformed`], [`DirectoryError::Enrolment`], [`DirectoryError::Bundle`].
+pub fn verify_correspondent(
+    record: &v1::Agency,
+    agency: &AgencyId,
+    trust: &TrustAnchors,
+    now: Timestamp,
+) -> Result<SigningKey, DirectoryError> {
+    let kind = words::kind(record.kind).ok_or(DirectoryError::Malformed("an agency's kind"))?;
+    let parent = match record.parent.as_str() {
+        "" => None,
+        name => {
+            Some(words::agency_of(name).map_err(|_| DirectoryError::Malformed("a parent's name"))?)
+        }
+    };
+    let named = words::agency_of(&record.name).ok();
+    let enrolment = record.enrolment.clone().unwrap_or_default();
+    verify_enrolment(&enrolment, (agency, kind, parent.as_ref()), trust)
+        .filter(|()| named.as_ref() == Some(agency))
+        .ok_or_else(|| DirectoryError::Enrolment(agency.clone()))?;
+    let bad = || DirectoryError::Bundle(agency.clone());
+    let leaf = record.signing_certificates.first().ok_or_else(bad)?;
+    if !trust.certifies_chain(&record.signing_certificates, agency, now) {
+        return Err(bad());
+    }
+    Ok(SigningKey {
+        agency: agency.clone(),
+        key: VerifyingKey::from_certificate(leaf).map_err(|_| bad())?,
+        fingerprint: sha256(leaf),
+    })
 }
 
 fn verify_record(

@@ -32,10 +32,11 @@ mod token;
 pub mod withdrawal;
 
 pub mod alert;
+pub mod carried;
 mod clockwork;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
-pub use name::{AlertName, BasisName, OfferName, PoolName, ReferralName};
+pub use name::{AlertName, BasisName, CarriedName, OfferName, PoolName, ReferralName};
 pub use receipt::Receipt;
 pub use refusal::Refusal;
 pub use request::{Page, Paged, Requested};

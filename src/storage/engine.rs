@@ -59,6 +59,10 @@ pub enum Table {
     Alert = 80,
     /// Alerts of a viewer in the order raised, by viewer, number.
     AlertOrder = 81,
+    /// Who has made an offer to whom, by recipient and source: whose statements the recipient must be able to verify.
+    Met = 113,
+    /// Carried referrals, by source and id.
+    Carried = 114,
 }
 
 /// How long a value lives, and therefore how it is kept.

@@ -41,7 +41,10 @@ fn the_published_csv_package_is_read_and_every_thing_left_out_is_named_by_file_a
     assert_eq!(service.location, "MyCity Civic Center");
     assert_eq!((service.facts.age_from, service.facts.age_to), (12, 100));
     assert_eq!(service.facts.languages, ["ur".parse().unwrap()]);
-    assert_eq!(service.facts.accessibility[0].as_str(), "WHEELCHAIR");
+    let access: Vec<&str> = (service.facts.accessibility.iter())
+        .map(|tag| tag.as_str())
+        .collect();
+    assert_eq!(access, ["HEARING_LOOP", "WHEELCHAIR"]);
     assert_eq!(service.facts.requires, ["DOCUMENTS".parse().unwrap()]);
     assert_eq!(service.facts.intake_phone, "+44 1234 234567");
     assert!(!service.duties_stated && service.member.is_none());

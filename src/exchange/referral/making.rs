@@ -15,7 +15,7 @@ use crate::exchange::{OfferName, ReferralName, Refusal, Requested, directory};
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::storage::engine::{Table, Write};
-use crate::storage::records::offer::{InboxRecord, OfferRecord};
+use crate::storage::records::offer::{InboxRecord, MetRecord, OfferRecord};
 use crate::storage::records::referral::{OutboxRecord, ReferralRecord};
 use crate::storage::records::{self, Record, key};
 use std::sync::Arc;
@@ -129,6 +129,7 @@ fn make_offer(
     let mut writes = vec![
         record.put(key::offer(id)),
         schedule(asked.decide_by, Due::Lapse(id)),
+        MetRecord {}.put(key::met(&new.recipient, &asked.source.id)),
     ];
     let validity = admitted.iter().map(|one| one.validity).collect();
     writes.extend(

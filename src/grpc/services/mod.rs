@@ -10,6 +10,7 @@ mod place;
 mod referral;
 
 mod alert;
+mod carried;
 
 use super::metrics::Metrics;
 use crate::exchange::Exchange;
