@@ -34,6 +34,7 @@ pub mod withdrawal;
 pub mod alert;
 pub mod carried;
 mod clockwork;
+pub mod person;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
 pub use name::{AlertName, BasisName, CarriedName, OfferName, PoolName, ReferralName};

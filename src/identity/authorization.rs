@@ -208,6 +208,8 @@ const TABLE: &[Rule] = &[
     // Oversight is alerted too; it takes what it is told.
     rule("/safeconduct.v1.AlertService/ListAlerts", [STAFF, NONE, STAFF, NONE]),
     rule("/safeconduct.v1.AlertService/AcknowledgeAlert", [PEOPLE, NONE, PEOPLE, NONE]),
+    // What the person asks, a human answers: no unattended program.
+    rule("/safeconduct.v1.PersonService/ListDisclosures", [PEOPLE, NONE, NONE, NONE]),
 
     // Whoever releases has spoken with the other side by phone.
     rule("/safeconduct.v1.CarriedService/RecordCarried", [SOURCE, NONE, NONE, NONE]),

@@ -63,6 +63,10 @@ pub enum Table {
     Met = 113,
     /// Carried referrals, by source and id.
     Carried = 114,
+    /// What was told of a case, by source, handle and the index of the entry: what the person may ask.
+    Disclosure = 116,
+    /// Labels that anybody ever opened of a case, by source, handle and label.
+    Released = 117,
 }
 
 /// How long a value lives, and therefore how it is kept.

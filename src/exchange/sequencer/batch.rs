@@ -246,5 +246,7 @@ pub(super) const fn is_versioned(table: Table) -> bool {
             | Table::RequestDay
             | Table::AlertOrder
             | Table::Met
+            | Table::Disclosure
+            | Table::Released
     )
 }

@@ -11,6 +11,7 @@ mod referral;
 
 mod alert;
 mod carried;
+mod person;
 
 use super::metrics::Metrics;
 use crate::exchange::Exchange;
