@@ -9,13 +9,14 @@ mod administration;
 mod agencies;
 mod alerts;
 mod bases;
+mod carried;
 mod contents;
 mod offers;
 mod parcels;
 mod slips;
 
 use super::finding::{Finding, Problem};
-use crate::domain::id::{AgencyId, OfferId, ParcelId};
+use crate::domain::id::{AgencyId, CarriedId, OfferId, ParcelId};
 use crate::domain::time::Timestamp;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::{Actor, Entry, EntryBody, Erased, Opening};
@@ -24,6 +25,7 @@ use std::time::Duration;
 use administration::Administration;
 use agencies::Agencies;
 use bases::Bases;
+use carried::Carried;
 use contents::{Content, Contents};
 use offers::Offers;
 use parcels::Parcel;
@@ -70,6 +72,8 @@ pub struct Replay {
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
     contents: Contents,
     slips: slips::Slips,
+    /// By source as well: sources choose the ids.
+    carried: HashMap<(AgencyId, CarriedId), Carried>,
     counts: Counts,
     alerts: alerts::Alerts,
 }
@@ -201,12 +205,13 @@ impl Replay {
                 reason,
                 decliner,
                 outcome,
-                ..
+                staff,
             } => {
                 let words = offers::Words {
                     reason: reason.as_deref(),
                     decliner: decliner.as_deref(),
                     outcome: outcome.as_deref(),
+                    staff,
                 };
                 self.offers.moved(act, offer, to, words)
             }
@@ -242,6 +247,26 @@ impl Replay {
                 kind,
             } => self.alerts.raised(act, alert, viewer, kind),
             Decision::AlertAcknowledged { alert, .. } => self.alerts.acknowledged(act, alert),
+            Decision::OfferTurn {
+                offer,
+                decide_by,
+                due,
+            } => self.offers.turn(act, offer, *decide_by, *due),
+            Decision::OfferReminded { offer, due } => self.offers.reminded(act, offer, *due),
+            Decision::OffersClosed { offers } => self.offers.closed_together(act, offers),
+            Decision::DeclineProposed { offer, staff, .. } => {
+                self.offers.proposed(act, offer, staff)
+            }
+            Decision::ReferralClosed { referral, .. } => self.offers.ended(act, referral),
+            Decision::Escalated {
+                source,
+                referral,
+                due,
+                ..
+            } => self.offers.escalated(act, source, referral, *due),
+            Decision::CarriedRecorded { .. } | Decision::CarriedReleased { .. } => {
+                self.carried(act, decision)
+            }
             Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
         };
         problems.extend(result.err());

@@ -6,11 +6,12 @@
 //! before anybody is served, and a caller who hangs up is made good by housekeeping.
 
 use super::clockwork::{Due, schedule};
-use super::erasure::{ANSWER_WITHIN, Tombstone};
+use super::erasure::ANSWER_WITHIN;
 use super::event::EventKind;
 use super::offer::{moves, view::OfferView};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot};
+use super::turn::{self, Next, Over, Why};
 use super::{BasisName, Exchange, Refusal};
 use crate::domain::id::OfferId;
 use crate::domain::offer::OfferCommand;
@@ -18,7 +19,6 @@ use crate::domain::vocabulary::{OfferNotice, OfferState, Stage};
 use crate::storage::engine::{Table, Write};
 use crate::storage::records::log::AftermathRecord;
 use crate::storage::records::parcel::ParcelRecord;
-use crate::storage::records::referral::ReferralRecord;
 use crate::storage::records::{self, Record, key};
 
 /// Marks looked at in one step.
@@ -66,18 +66,18 @@ pub(super) fn follow(
 }
 
 /// An offer under a chain, the stages of its parcels, and the key after which to go on.
-type Next = (OfferId, Vec<Stage>, Vec<u8>);
+type Under = (OfferId, Vec<Stage>, Vec<u8>);
 
 /// The next offer under a chain, with the stages of its parcels, and where to go on after it.
 fn next_offer(
     snapshot: &Snapshot<'_>,
     name: &BasisName,
     after: &[u8],
-) -> Result<Option<Next>, Refusal> {
+) -> Result<Option<Under>, Refusal> {
     let chain = key::basis(&name.agency, name.chain);
     let after = (!after.is_empty()).then_some(after);
     let rows = snapshot.scan(Table::ChainParcel, &chain, after, STEP_MAX)?;
-    let mut next: Option<Next> = None;
+    let mut next: Option<Under> = None;
     for (row, _) in rows {
         let parts = key::split_chain_parcel(&row);
         let (offer, stage) = parts.ok_or_else(|| records::corrupt(Table::ChainParcel))?;
@@ -124,12 +124,14 @@ fn prepare_step(snapshot: &mut Snapshot<'_>, name: &BasisName) -> Result<Prepare
     }
     mark.after = after;
     step.writes.push(mark.put(row));
-    step.tombstone.add_to(&mut step.entries);
     let mut change = snapshot.change();
     change.urgent = true;
     change.writes = step.writes;
     change.entries = step.entries;
     change.doorbells = step.doorbells;
+    if let Some(next) = step.next {
+        next.add_to(snapshot, &mut change);
+    }
     Ok(Prepared::New(change, true, Vec::new()))
 }
 
@@ -139,7 +141,7 @@ struct Step {
     writes: Vec<Write>,
     entries: Vec<super::sequencer::EntryDraft>,
     doorbells: Vec<Doorbell>,
-    tombstone: Tombstone,
+    next: Option<Next>,
 }
 
 impl Step {
@@ -161,7 +163,9 @@ impl Step {
             self.ring(&offer, EventKind::Erasure);
             told = true;
         }
-        if mark.leave && !offer.state.is_terminal() {
+        // Who is not asked yet knows nothing of the offer.
+        let known = !offer.state.is_terminal() && offer.state != OfferState::Queued;
+        if mark.leave && known {
             told |= self.tell(&mut offer, OfferNotice::PersonLeaves);
         }
         if mark.pause && matches!(offer.state, OfferState::Accepted | OfferState::InProgress) {
@@ -180,23 +184,27 @@ impl Step {
             return Ok(());
         }
         for &(stage, entry) in concerned {
-            self.tombstone.note(entry);
+            snapshot.note_erased(entry);
             self.writes.push(Write::Erase {
                 table: Table::ParcelContent,
                 key: key::parcel(offer.id, stage),
             });
         }
-        if offer.state.is_undecided() {
-            let row = key::referral(&offer.source, offer.referral);
-            let referral = snapshot.get::<ReferralRecord>(row.clone())?;
-            let mut referral = referral.ok_or_else(|| records::corrupt(Table::Offer))?;
-            referral.withdrawn = true;
-            self.writes.push(referral.put(row));
-            let command = OfferCommand::Withdraw;
-            let closed = moves::close(snapshot, offer, &command, &mut self.tombstone)?;
+        if offer.state.is_open() {
+            let (source, referral, id) = (offer.source.clone(), offer.referral, offer.id);
+            let closed = moves::close(snapshot, offer, &OfferCommand::Withdraw)?;
             self.writes.extend(closed.writes);
             self.entries.extend(closed.entries);
             self.doorbells.extend(closed.doorbells);
+            // Whoever is next in line has nothing to do with this withdrawal.
+            let over = Over {
+                source: &source,
+                referral,
+                offer: id,
+                at: snapshot.now,
+                why: Why::Withdrawn,
+            };
+            self.next = Some(turn::after(snapshot, &over)?);
             return Ok(());
         }
         // A placement stays; its recipient hears that nothing more comes, never why.

@@ -8,7 +8,7 @@ use super::Refusal;
 use super::alert::{Alert, raise};
 use super::event::EventKind;
 use super::offer::view::{OfferView, stages};
-use super::sequencer::{Change, Doorbell, EntryDraft};
+use super::sequencer::{Change, Doorbell};
 use super::snapshot::Snapshot;
 use crate::domain::erasure::may_answer;
 use crate::domain::id::OfferId;
@@ -18,42 +18,29 @@ use crate::ledger::decision::Decision;
 use crate::storage::engine::{Table, Write};
 use crate::storage::records::parcel::ParcelRecord;
 use crate::storage::records::{self, key};
-use std::collections::BTreeSet;
 use std::time::Duration;
 
-/// The entries whose content one change destroys. They get one entry together, so that what a receipt shows of the
-/// log's growth does not count them.
-#[derive(Debug, Default)]
-#[must_use = "erased content needs its tombstone"]
-pub(super) struct Tombstone(BTreeSet<u64>);
-
-impl Tombstone {
-    /// Notes the entry that carried the content, by one more than its index; zero for none.
-    pub(super) fn note(&mut self, entry: u64) {
-        self.0.extend(entry.checked_sub(1));
+impl Snapshot<'_> {
+    /// Notes that content is erased with the change: that of the entry, by one more than its index; zero for none.
+    ///
+    /// Before the snapshot gives its change. All that a change erases gets one tombstone behind its entries, so that
+    /// what a receipt shows of the log's growth does not count it.
+    pub(super) fn note_erased(&mut self, entry: u64) {
+        self.erased.extend(entry.checked_sub(1));
     }
 
-    /// Notes the entry that carried the parcel of one stage.
-    pub(super) fn of_parcel(
-        &mut self,
-        snapshot: &mut Snapshot<'_>,
-        offer: OfferId,
-        stage: Stage,
-    ) -> Result<(), Refusal> {
-        let parcel = snapshot.get::<ParcelRecord>(key::parcel(offer, stage))?;
-        self.note(parcel.map_or(0, |parcel| parcel.entry));
+    /// Notes that the content of one stage's parcel is erased or replaced.
+    pub(super) fn erase_parcel(&mut self, offer: OfferId, stage: Stage) -> Result<(), Refusal> {
+        let parcel = self.get::<ParcelRecord>(key::parcel(offer, stage))?;
+        self.note_erased(parcel.map_or(0, |parcel| parcel.entry));
         Ok(())
     }
 
     /// The writes that destroy the content of every parcel of `offer`.
-    pub(super) fn erase_parcels(
-        &mut self,
-        snapshot: &mut Snapshot<'_>,
-        offer: &OfferView,
-    ) -> Result<Vec<Write>, Refusal> {
+    pub(super) fn erase_parcels(&mut self, offer: &OfferView) -> Result<Vec<Write>, Refusal> {
         let mut writes = Vec::new();
         for stage in stages(&offer.record.deposited) {
-            self.of_parcel(snapshot, offer.id, stage)?;
+            self.erase_parcel(offer.id, stage)?;
             writes.push(Write::Erase {
                 table: Table::ParcelContent,
                 key: key::parcel(offer.id, stage),
@@ -62,11 +49,9 @@ impl Tombstone {
         Ok(writes)
     }
 
-    /// Puts the tombstone behind the entries of the acts that erase; nothing when nothing was erased.
-    pub(super) fn add_to(self, entries: &mut Vec<EntryDraft>) {
-        if !self.0.is_empty() {
-            entries.push(EntryDraft::erased(self.0.into_iter().collect()));
-        }
+    /// Whether the change will have a tombstone.
+    pub(super) fn erases(&self) -> bool {
+        !self.erased.is_empty()
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use crate::domain::id::{
-    AgencyId, AlertId, BadId, BasisChainId, OfferId, PoolId, ReferralId, ResumeId,
+    AgencyId, AlertId, BadId, BasisChainId, CarriedId, OfferId, PoolId, ReferralId, ResumeId,
 };
 use crate::identity::caller::Caller;
 use std::fmt;
@@ -78,6 +78,11 @@ name! {
 name! {
     /// `agencies/{viewer}/resumes/{resume}`, of the agency that asks or of the source.
     ResumeName, "resumes", resume: ResumeId
+}
+
+name! {
+    /// `agencies/{source}/carried/{carried}`.
+    CarriedName, "carried", carried: CarriedId
 }
 
 /// Refuses what is not under the caller's own agency.

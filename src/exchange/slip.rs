@@ -10,7 +10,6 @@
 use super::aftermath::{Follows, follow};
 use super::alert::{Alert, raise};
 use super::clockwork::{Due, schedule};
-use super::erasure::Tombstone;
 use super::event::EventKind;
 use super::sequencer::{Change, Doorbell, EntryDraft};
 use super::snapshot::{Prepared, Snapshot, own, remembered};
@@ -129,14 +128,13 @@ fn prepare_register(
     // A slip is given with what was agreed: a case that has no chain yet has nothing to stop.
     snapshot.case(source, case)?.ok_or(Refusal::NotFound)?;
     let row = key::case(source, case);
-    let mut tombstone = Tombstone::default();
     let before = snapshot.get::<CaseSlipRecord>(row.clone())?;
     let mut erase = None;
     if let Some(before) = before {
         // A slip that was lost stops nothing any more.
         let old = key::slip(&before.value, source, case);
         let record = snapshot.get::<SlipRecord>(old.clone())?;
-        tombstone.note(record.map_or(0, |record| record.entry));
+        snapshot.note_erased(record.map_or(0, |record| record.entry));
         erase = Some(old);
     }
     let mut change = snapshot.change();
@@ -168,7 +166,6 @@ fn prepare_register(
         staff: caller.staff().as_str().to_owned(),
     };
     change.entries.push(snapshot.entry_by(caller, decision));
-    tombstone.add_to(&mut change.entries);
     snapshot.remember(&mut change, source, requested, Vec::new(), &[0], 0);
     Ok(Prepared::New(change, (), vec![0]))
 }
@@ -448,8 +445,7 @@ pub(super) fn code_ends(
     }
     let source: AgencyId = records::word(Table::Slip, &record.source)?;
     let case: CaseHandle = records::word(Table::Slip, &record.case)?;
-    let mut tombstone = Tombstone::default();
-    tombstone.note(record.entry);
+    snapshot.note_erased(record.entry);
     let latest = key::case(&source, case);
     let of_case = snapshot.get::<CaseSlipRecord>(latest.clone())?;
     let still = of_case.is_some_and(|of_case| row.starts_with(&of_case.value));
@@ -464,7 +460,6 @@ pub(super) fn code_ends(
             key: latest,
         });
     }
-    tombstone.add_to(&mut change.entries);
     Ok(Some(change))
 }
 

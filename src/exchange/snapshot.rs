@@ -14,6 +14,7 @@ use crate::ledger::entry::Actor;
 use crate::storage::engine::{Stored, Table};
 use crate::storage::records::request::{RequestDayRecord, RequestRecord};
 use crate::storage::records::{self, Record, key};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// A day, the bucket of remembered requests.
@@ -26,6 +27,8 @@ pub(super) struct Snapshot<'a> {
     pub(super) now: Timestamp,
     since: u64,
     reads: Vec<Read>,
+    /// Entries whose content the change erases.
+    pub(super) erased: BTreeSet<u64>,
 }
 
 /// The outcome of a preparation.
@@ -46,6 +49,7 @@ impl<'a> Snapshot<'a> {
             now,
             since,
             reads: Vec::new(),
+            erased: BTreeSet::new(),
         })
     }
 
@@ -120,11 +124,12 @@ impl<'a> Snapshot<'a> {
         Ok(view)
     }
 
-    /// The change so far: nothing but what it relied on.
+    /// The change so far: nothing but what it relied on, and whose content it erases.
     pub(super) fn change(&mut self) -> Change {
         Change {
             since: self.since,
             reads: std::mem::take(&mut self.reads),
+            erased: std::mem::take(&mut self.erased).into_iter().collect(),
             ..Change::default()
         }
     }

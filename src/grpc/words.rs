@@ -71,6 +71,8 @@ words! {
     ErasureAnswer "ERASURE_ANSWER_",
     ResumeAnswer "RESUME_ANSWER_",
     AlertKind "ALERT_KIND_",
+    Question "QUESTION_",
+    CloseReason "CLOSE_REASON_",
     DisclosureKind "DISCLOSURE_KIND_",
 }
 

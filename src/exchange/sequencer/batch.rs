@@ -1,6 +1,6 @@
 //! The batch being built: what earlier survivors of it wrote counts as changed.
 
-use super::change::{Change, Placed, Read};
+use super::change::{Change, EntryDraft, Placed, Read};
 use super::tiles::StoredTiles;
 use super::{Answer, SubmitError, Waiting};
 use crate::domain::id::AgencyId;
@@ -105,7 +105,8 @@ impl Building {
             at: self.at,
         };
         let mut entries = Vec::with_capacity(change.entries.len());
-        for draft in change.entries {
+        let tombstone = (!change.erased.is_empty()).then(|| EntryDraft::erased(change.erased));
+        for draft in change.entries.into_iter().chain(tombstone) {
             let (entry, opening) = draft.at(self.at);
             match entry.encode() {
                 Ok(bytes) => entries.push((bytes, opening)),
@@ -245,6 +246,7 @@ pub(super) const fn is_versioned(table: Table) -> bool {
             | Table::Deadline
             | Table::RequestDay
             | Table::AlertOrder
+            | Table::Met
             | Table::Disclosure
             | Table::Released
     )

@@ -147,6 +147,8 @@ pub struct Change {
     pub validity: Option<Period>,
     /// Entries, in order.
     pub entries: Vec<EntryDraft>,
+    /// Entries whose content it erases, ascending: a tombstone follows its own entries.
+    pub erased: Vec<u64>,
     /// Writes.
     pub writes: Vec<Write>,
     /// Numbered rows.

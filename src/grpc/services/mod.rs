@@ -11,6 +11,7 @@ mod referral;
 mod slip;
 
 mod alert;
+mod carried;
 mod person;
 
 use super::metrics::Metrics;
