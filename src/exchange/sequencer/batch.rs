@@ -105,7 +105,8 @@ impl Building {
             at: self.at,
         };
         let mut entries = Vec::with_capacity(change.entries.len());
-        let tombstone = (!change.erased.is_empty()).then(|| EntryDraft::erased(change.erased));
+        let tombstone =
+            (!change.erased.is_empty()).then(|| EntryDraft::erased(change.erased.into_vec()));
         for draft in change.entries.into_iter().chain(tombstone) {
             let (entry, opening) = draft.at(self.at);
             match entry.encode() {

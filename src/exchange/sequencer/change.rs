@@ -148,7 +148,7 @@ pub struct Change {
     /// Entries, in order.
     pub entries: Vec<EntryDraft>,
     /// Entries whose content it erases, ascending: a tombstone follows its own entries.
-    pub erased: Vec<u64>,
+    pub erased: Box<[u64]>,
     /// Writes.
     pub writes: Vec<Write>,
     /// Numbered rows.
