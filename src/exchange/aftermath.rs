@@ -163,12 +163,12 @@ impl Step {
             self.ring(&offer, EventKind::Erasure);
             told = true;
         }
-        // Who is not asked yet knows nothing of the offer.
-        let known = !offer.state.is_terminal() && offer.state != OfferState::Queued;
-        if mark.leave && known {
+        let cares = matches!(offer.state, OfferState::Accepted | OfferState::InProgress);
+        // To whoever has not decided, that the person leaves would be a reason why the offer closes.
+        if mark.leave && cares {
             told |= self.tell(&mut offer, OfferNotice::PersonLeaves);
         }
-        if mark.pause && matches!(offer.state, OfferState::Accepted | OfferState::InProgress) {
+        if mark.pause && cares {
             let head = snapshot.basis(&name.agency, name.chain)?;
             if head.is_some_and(|head| head.paused && head.basis.is_some()) {
                 told |= self.tell(&mut offer, OfferNotice::Paused);
