@@ -145,6 +145,10 @@ random_id! {
     /// A proposal of the administrators.
     "proposal id" ProposalId
 }
+random_id! {
+    /// A break-glass request.
+    "access id" AccessId
+}
 
 /// The caller's id of one request: a UUID (AIP-155), in its own agency's world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

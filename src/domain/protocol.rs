@@ -14,6 +14,7 @@ use super::label::{Label, LabelSet};
 use super::vocabulary::{AgencyKind, BasisKind, Category, Purpose, Stage};
 use std::collections::BTreeMap;
 
+mod access;
 mod explain;
 mod file;
 mod report;
@@ -68,6 +69,7 @@ pub struct Protocol {
     nevers: Vec<Row>,
     pairs: BTreeMap<AgencyId, BTreeMap<AgencyId, LabelSet>>,
     table: Table,
+    access: access::AccessColumn,
 }
 
 /// One row of the file, its groups written out.
