@@ -274,6 +274,40 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// Why somebody must be told at once what they were not allowed to be told.
+    "reason to break the glass" AccessReason {
+        LifeInDanger = "LIFE_IN_DANGER",
+        ChildInDanger = "CHILD_IN_DANGER",
+        MedicalEmergency = "MEDICAL_EMERGENCY",
+        MissingPerson = "MISSING_PERSON",
+    }
+}
+
+vocabulary! {
+    /// Where a break-glass request stands.
+    "state of an access" AccessState {
+        Requested = "REQUESTED",
+        Approved = "APPROVED",
+        Released = "RELEASED",
+        /// The window is over; a review is due.
+        Ended = "ENDED",
+        Reviewed = "REVIEWED",
+        Refused = "REFUSED",
+        /// Nobody answered, or nothing was released, in time.
+        Expired = "EXPIRED",
+    }
+}
+
+vocabulary! {
+    /// What a review of an access found.
+    "finding of a review" AccessFinding {
+        Justified = "JUSTIFIED",
+        Misuse = "MISUSE",
+        RuleWrong = "RULE_WRONG",
+    }
+}
+
+vocabulary! {
     /// How a label was asked for: with the bundle of a recipient kind, or by itself.
     "way of asking" Asked {
         Bundle = "BUNDLE",
@@ -396,35 +430,53 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// Why somebody must be told at once what they were not allowed to be told.
-    "reason to break the glass" AccessReason {
-        LifeInDanger = "LIFE_IN_DANGER",
-        ChildInDanger = "CHILD_IN_DANGER",
-        MedicalEmergency = "MEDICAL_EMERGENCY",
-        MissingPerson = "MISSING_PERSON",
+    /// What a guardian is to the child.
+    "relation of a guardian" GuardianRelation {
+        Parent = "PARENT",
+        Relative = "RELATIVE",
+        /// By a court or an authority.
+        Appointed = "APPOINTED",
+        /// An institution that the child is entrusted to.
+        Institution = "INSTITUTION",
+        Other = "OTHER",
     }
 }
 
 vocabulary! {
-    /// Where a break-glass request stands.
-    "state of an access" AccessState {
-        Requested = "REQUESTED",
-        Approved = "APPROVED",
-        Released = "RELEASED",
-        /// The window is over; a review is due.
-        Ended = "ENDED",
-        Reviewed = "REVIEWED",
-        Refused = "REFUSED",
-        /// Nobody answered, or nothing was released, in time.
-        Expired = "EXPIRED",
+    /// Whether a child's own view was heard; what the view is stays with the source.
+    "record of a child's view" ChildView {
+        Expressed = "EXPRESSED",
+        NotYet = "NOT_YET",
+        /// Too young, or not in a state to.
+        NotAble = "NOT_ABLE",
+        /// The person is an adult.
+        NotApplicable = "NOT_APPLICABLE",
     }
 }
 
 vocabulary! {
-    /// What a review of an access found.
-    "finding of a review" AccessFinding {
-        Justified = "JUSTIFIED",
-        Misuse = "MISUSE",
-        RuleWrong = "RULE_WRONG",
+    /// Whether a child agrees to what a guardian consented to.
+    "child's assent" Assent {
+        Given = "GIVEN",
+        Withheld = "WITHHELD",
+        NotAble = "NOT_ABLE",
+        /// Nobody consented for the person.
+        NotApplicable = "NOT_APPLICABLE",
+    }
+}
+
+vocabulary! {
+    /// What a recipient is told about an offer after it was made; never a reason.
+    "notice" OfferNotice {
+        /// The source shares nothing more.
+        ClosedBySource = "CLOSED_BY_SOURCE",
+        /// Please erase what was opened, and say what was done.
+        PleaseErase = "PLEASE_ERASE",
+        /// The person leaves the service.
+        PersonLeaves = "PERSON_LEAVES",
+        /// Nothing new comes until the source has spoken with the person.
+        Paused = "PAUSED",
+        /// A parcel that was opened has been corrected.
+        Corrected = "CORRECTED",
     }
 }
