@@ -143,7 +143,7 @@ fn head_of(
 }
 
 /// The chain id at the end of a key.
-fn chain_of(key: &[u8]) -> Result<BasisChainId, Refusal> {
+pub(super) fn chain_of(key: &[u8]) -> Result<BasisChainId, Refusal> {
     let tail = key.len().checked_sub(16).and_then(|at| key.get(at..));
     let bytes = tail.and_then(|tail| tail.try_into().ok());
     bytes

@@ -7,6 +7,7 @@
 //!
 //! Must not know how a request arrived, which status code a refusal becomes, or how anything is sealed or opened.
 
+pub mod access;
 pub mod administration;
 pub mod agencies;
 pub mod audit;
@@ -32,7 +33,7 @@ mod token;
 pub mod withdrawal;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
-pub use name::{BasisName, OfferName, PoolName, ReferralName};
+pub use name::{AccessName, BasisName, OfferName, PoolName, ReferralName};
 pub use receipt::Receipt;
 pub use refusal::Refusal;
 pub use request::{Page, Paged, Requested};
