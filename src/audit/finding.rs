@@ -1,5 +1,6 @@
 //! What an audit finds wrong, each with its index and its reason.
 
+use crate::domain::break_glass::Refusal as Broken;
 use crate::domain::gate::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::Alarm;
@@ -155,6 +156,12 @@ problems! {
     EarlyLapse = Violation, "EARLY_LAPSE", "the offer lapsed before its time to decide was over";
     /// A second acceptance of one referral.
     SecondAcceptance = Violation, "SECOND_ACCEPTANCE", "a second offer of the same referral was accepted";
+    /// An alert is not known, or was raised or taken before.
+    Alert = Violation, "ALERT", "the alert is not known, or was raised or taken before";
+    /// A break-glass act that was not allowed.
+    Access(Broken) = Violation, "ACCESS", "a break-glass act was not allowed: {0}";
+    /// The access is not known, or was asked for before.
+    NoAccess = Violation, "NO_ACCESS", "the break-glass request is not known, or was made before";
     /// A recipient raised an alarm.
     AlarmRaised(Alarm) = Notice, "ALARM", "the recipient raised the alarm {0}";
 }

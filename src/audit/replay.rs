@@ -5,14 +5,16 @@
 //! not signed by someone whom the log has enrolled. What it cannot see: whether a certificate was revoked
 //! (lists are in the log by digest only), and what was never recorded.
 
+mod accesses;
 mod administration;
 mod agencies;
+mod alerts;
 mod bases;
 mod offers;
 mod parcels;
 
 use super::finding::{Finding, Problem};
-use crate::domain::id::{AgencyId, OfferId, ParcelId};
+use crate::domain::id::{AccessId, AgencyId, OfferId, ParcelId};
 use crate::domain::time::Timestamp;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::{Actor, Entry, EntryBody, Opening};
@@ -63,6 +65,9 @@ pub struct Replay {
     /// By offer as well: sources choose the ids of parcels.
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
     counts: Counts,
+    alerts: alerts::Alerts,
+    /// Break-glass, by access id.
+    glass: HashMap<AccessId, accesses::Glass>,
 }
 
 /// One act as replay sees it.
@@ -209,7 +214,20 @@ impl Replay {
             Decision::PoolUpdated { .. } | Decision::CapacityDeclared { .. } => {
                 act.agency().map(|_| ())
             }
+            Decision::AlertRaised {
+                alert,
+                viewer,
+                kind,
+            } => self.alerts.raised(act, alert, viewer, kind),
+            Decision::AlertAcknowledged { alert, .. } => self.alerts.acknowledged(act, alert),
             Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
+            Decision::AccessRequested { .. }
+            | Decision::AccessApproved { .. }
+            | Decision::AccessRefused { .. }
+            | Decision::AccessReleased { .. }
+            | Decision::AccessOpened { .. }
+            | Decision::AccessEnded { .. }
+            | Decision::AccessReviewed { .. } => self.accesses(act, decision),
         };
         problems.extend(result.err());
     }

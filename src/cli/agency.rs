@@ -144,6 +144,9 @@ const fn said(kind: EventKind) -> &'static str {
         EventKind::ParcelReady => "parcel-ready",
         EventKind::Alarm => "alarm",
         EventKind::DirectoryChanged => "directory-changed",
+        EventKind::Reminder => "reminder",
+        EventKind::Alert => "alert",
+        EventKind::Access => "access",
         EventKind::Heartbeat => "heartbeat",
         EventKind::Unspecified => "unknown",
     }

@@ -138,6 +138,10 @@ random_id! {
     "basis chain id" BasisChainId
 }
 random_id! {
+    /// A break-glass request.
+    "access id" AccessId
+}
+random_id! {
     /// A parcel (`jti` of its statement).
     "parcel id" ParcelId
 }
@@ -146,8 +150,8 @@ random_id! {
     "proposal id" ProposalId
 }
 random_id! {
-    /// A break-glass request.
-    "access id" AccessId
+    /// An alert, of one viewer.
+    "alert id" AlertId
 }
 
 /// The caller's id of one request: a UUID (AIP-155), in its own agency's world.

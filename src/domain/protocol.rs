@@ -70,6 +70,7 @@ pub struct Protocol {
     pairs: BTreeMap<AgencyId, BTreeMap<AgencyId, LabelSet>>,
     table: Table,
     access: access::AccessColumn,
+    duty_line: Option<AgencyId>,
 }
 
 /// One row of the file, its groups written out.
@@ -203,6 +204,12 @@ impl Protocol {
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
+    }
+
+    /// The agency whose duty officer is the national one, if the protocol names one.
+    #[must_use]
+    pub const fn duty_line(&self) -> Option<&AgencyId> {
+        self.duty_line.as_ref()
     }
 
     /// How many rows it has: allow, never, and pairs of agencies.

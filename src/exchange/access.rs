@@ -232,7 +232,8 @@ impl Exchange {
             let tokens = &snapshot.shared.tokens;
             let after = tokens.read("accesses", &viewer, &page.token)?;
             let prefix = key::of_agency(&viewer);
-            let rows = snapshot.scan(Table::AccessList, &prefix, after.as_deref(), page.size + 1)?;
+            let rows =
+                snapshot.scan(Table::AccessList, &prefix, after.as_deref(), page.size + 1)?;
             let more = rows.len() > page.size;
             let mut items = Vec::with_capacity(page.size);
             let mut next = String::new();

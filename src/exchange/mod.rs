@@ -32,8 +32,12 @@ mod start;
 mod token;
 pub mod withdrawal;
 
+pub mod alert;
+mod clockwork;
+
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
-pub use name::{AccessName, BasisName, OfferName, PoolName, ReferralName};
+pub use name::AccessName;
+pub use name::{AlertName, BasisName, OfferName, PoolName, ReferralName};
 pub use receipt::Receipt;
 pub use refusal::Refusal;
 pub use request::{Page, Paged, Requested};

@@ -1,7 +1,9 @@
 //! Resource names. They carry the viewer, so that another agency's name is refused before any read.
 
 use super::refusal::Refusal;
-use crate::domain::id::{AccessId, AgencyId, BadId, BasisChainId, OfferId, PoolId, ReferralId};
+use crate::domain::id::{
+    AccessId, AgencyId, AlertId, BadId, BasisChainId, OfferId, PoolId, ReferralId,
+};
 use crate::identity::caller::Caller;
 use std::fmt;
 use std::str::FromStr;
@@ -57,6 +59,10 @@ name! {
     OfferName, "offers", offer: OfferId
 }
 name! {
+    /// `agencies/{viewer}/accesses/{access}`.
+    AccessName, "accesses", access: AccessId
+}
+name! {
     /// `agencies/{source}/referrals/{referral}`.
     ReferralName, "referrals", referral: ReferralId
 }
@@ -68,10 +74,9 @@ name! {
     /// `agencies/{agency}/pools/{pool}`.
     PoolName, "pools", pool: PoolId
 }
-
 name! {
-    /// `agencies/{viewer}/accesses/{access}`.
-    AccessName, "accesses", access: AccessId
+    /// `agencies/{viewer}/alerts/{alert}`.
+    AlertName, "alerts", alert: AlertId
 }
 
 /// Refuses what is not under the caller's own agency.

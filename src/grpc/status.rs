@@ -329,6 +329,15 @@ impl From<Refusal> for Answer {
                 Self::precondition("NO_PLACES", "there are not that many free places", "pool")
             }
             Refusal::TooMany => TOO_MANY,
+            Refusal::Access(state) => {
+                Self::precondition("STATE", "the access's state does not allow this", "access")
+                    .with("state", state.name())
+            }
+            Refusal::NeedsOutsider => Self::precondition(
+                "NEEDS_OUTSIDER",
+                "somebody else, outside the asking agency, must do this",
+                "staff",
+            ),
             Refusal::StatementInvalid => Self::field(
                 "STATEMENT_INVALID",
                 "statement",
@@ -343,6 +352,9 @@ impl From<Refusal> for Answer {
             Refusal::OutOfRange => OUT_OF_RANGE,
             Refusal::Overloaded => OVERLOADED,
             Refusal::Unavailable => UNAVAILABLE,
+            Refusal::AlreadyTaken => {
+                Self::precondition("STATE", "the alert was acknowledged before", "alert")
+            }
             Refusal::Internal => internal(&"the exchange failed; see the line before"),
         }
     }

@@ -67,7 +67,11 @@ words! {
     Outcome "OUTCOME_",
     DeclaredCapacity "DECLARED_CAPACITY_",
     Alarm "ALARM_",
+    AccessReason "ACCESS_REASON_",
+    AccessState "ACCESS_STATE_",
+    AccessFinding "ACCESS_FINDING_",
     OfferNotice "OFFER_NOTICE_",
+    AlertKind "ALERT_KIND_",
 }
 
 /// The proto number of an optional word; the unspecified zero for none.

@@ -198,37 +198,6 @@ pub enum Decision {
         /// Staff pseudonym.
         staff: String,
     },
-    /// An auditor read entries or openings.
-    AuditRead {
-        /// `entries` or `openings`.
-        what: String,
-        /// First index.
-        start: u64,
-        /// How many were given.
-        count: u64,
-        /// Staff pseudonym.
-        staff: String,
-    },
-    /// A caller was refused by the gate, by authorisation or by authentication.
-    Denied {
-        /// Method name.
-        method: String,
-        /// The reason given, or kept from the caller.
-        reason: String,
-        /// Staff pseudonym, when known.
-        #[serde(skip_serializing_if = "Option::is_none", default)]
-        staff: Option<String>,
-    },
-    /// Denials past the cap were only counted.
-    DeniedCounted {
-        /// How many.
-        count: u64,
-    },
-    /// Certificate revocation lists were loaded.
-    RevocationsLoaded {
-        /// SHA-256 of each list (DER), base64url without padding.
-        lists: Vec<String>,
-    },
     /// Break-glass was asked for: the alarm, before anything else.
     AccessRequested {
         /// Access id.
@@ -306,6 +275,53 @@ pub enum Decision {
         /// Staff pseudonym.
         staff: String,
     },
+    /// An auditor read entries or openings.
+    AuditRead {
+        /// `entries` or `openings`.
+        what: String,
+        /// First index.
+        start: u64,
+        /// How many were given.
+        count: u64,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// A caller was refused by the gate, by authorisation or by authentication.
+    Denied {
+        /// Method name.
+        method: String,
+        /// The reason given, or kept from the caller.
+        reason: String,
+        /// Staff pseudonym, when known.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        staff: Option<String>,
+    },
+    /// Denials past the cap were only counted.
+    DeniedCounted {
+        /// How many.
+        count: u64,
+    },
+    /// Certificate revocation lists were loaded.
+    RevocationsLoaded {
+        /// SHA-256 of each list (DER), base64url without padding.
+        lists: Vec<String>,
+    },
+    /// An agency was told that a human must look.
+    AlertRaised {
+        /// Alert id.
+        alert: String,
+        /// Agency that is told.
+        viewer: String,
+        /// Kind name.
+        kind: String,
+    },
+    /// Somebody of the viewer took an alert.
+    AlertAcknowledged {
+        /// Alert id.
+        alert: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
 }
 
 impl Decision {
@@ -326,10 +342,6 @@ impl Decision {
         "pool_updated",
         "capacity_declared",
         "alarm_raised",
-        "audit_read",
-        "denied",
-        "denied_counted",
-        "revocations_loaded",
         "access_requested",
         "access_approved",
         "access_refused",
@@ -337,6 +349,12 @@ impl Decision {
         "access_opened",
         "access_ended",
         "access_reviewed",
+        "audit_read",
+        "denied",
+        "denied_counted",
+        "revocations_loaded",
+        "alert_raised",
+        "alert_acknowledged",
     ];
 
     /// The event name that the entry carries in the clear.
@@ -358,10 +376,6 @@ impl Decision {
             Self::PoolUpdated { .. } => "pool_updated",
             Self::CapacityDeclared { .. } => "capacity_declared",
             Self::AlarmRaised { .. } => "alarm_raised",
-            Self::AuditRead { .. } => "audit_read",
-            Self::Denied { .. } => "denied",
-            Self::DeniedCounted { .. } => "denied_counted",
-            Self::RevocationsLoaded { .. } => "revocations_loaded",
             Self::AccessRequested { .. } => "access_requested",
             Self::AccessApproved { .. } => "access_approved",
             Self::AccessRefused { .. } => "access_refused",
@@ -369,6 +383,12 @@ impl Decision {
             Self::AccessOpened { .. } => "access_opened",
             Self::AccessEnded { .. } => "access_ended",
             Self::AccessReviewed { .. } => "access_reviewed",
+            Self::AuditRead { .. } => "audit_read",
+            Self::Denied { .. } => "denied",
+            Self::DeniedCounted { .. } => "denied_counted",
+            Self::RevocationsLoaded { .. } => "revocations_loaded",
+            Self::AlertRaised { .. } => "alert_raised",
+            Self::AlertAcknowledged { .. } => "alert_acknowledged",
         }
     }
 }

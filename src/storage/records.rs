@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod agency;
+pub mod alert;
 pub mod basis;
 pub mod key;
 pub mod log;

@@ -100,7 +100,11 @@ impl Administration {
         }
         self.spend(statement)?;
         match act.body {
-            ActBody::Enrol { agency, kind, .. } => agencies.enrol(agency, kind),
+            ActBody::Enrol {
+                agency,
+                kind,
+                parent,
+            } => agencies.enrol(agency, kind, parent),
             ActBody::Reinstate { agency } => agencies.suspend(&agency, false)?,
             ActBody::Suspend { agency } => agencies.suspend(&agency, true)?,
             ActBody::PublishProtocol { version, toml } => {

@@ -102,6 +102,20 @@ impl Bases {
             .map_or(BasisHead::Withdrawn, BasisHead::InForce))
     }
 
+    /// Whether the person took back what `recipient` had in a case, and did not agree again since.
+    pub(super) fn taken_back(
+        &self,
+        source: &AgencyId,
+        case: CaseHandle,
+        recipient: &AgencyId,
+    ) -> bool {
+        let of_both = |chain: &&Chain| {
+            chain.source == *source && chain.case == case && chain.recipient == *recipient
+        };
+        let chains: Vec<_> = self.0.values().filter(of_both).collect();
+        !chains.is_empty() && chains.iter().all(|chain| chain.head.is_none())
+    }
+
     /// The case of a chain.
     pub(super) fn case(&self, source: &AgencyId, chain: BasisChainId) -> Option<CaseHandle> {
         let chain = self.0.get(&(source.clone(), chain));

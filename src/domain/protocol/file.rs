@@ -47,6 +47,14 @@ struct File {
     pair: Vec<PairRow>,
     #[serde(default)]
     break_glass: Vec<BreakGlassRow>,
+    duty: Option<Duty>,
+}
+
+/// The national duty officer, if there is one.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Duty {
+    line: Spanned<String>,
 }
 
 type Words = Spanned<Vec<Spanned<String>>>;
@@ -176,6 +184,11 @@ impl Reader<'_> {
             version,
             table: Table::enumerate(&allows, &nevers),
             access: AccessColumn::enumerate(&access, &nevers),
+            duty_line: file
+                .duty
+                .as_ref()
+                .map(|duty| self.agency(&duty.line))
+                .transpose()?,
             allows,
             nevers,
             pairs,

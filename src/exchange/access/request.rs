@@ -97,7 +97,13 @@ pub(super) fn prepare(
             value: prost::Message::encode_to_vec(&row),
         });
     }
-    alert_all(snapshot, &mut change, &access, &viewers, AlertKind::BreakGlass)?;
+    alert_all(
+        snapshot,
+        &mut change,
+        &access,
+        &viewers,
+        AlertKind::BreakGlass,
+    )?;
     let name = access.name(caller.agency());
     let names = vec![name.to_string()];
     snapshot.remember(&mut change, caller.agency(), requested, names, &[0], 0);
@@ -132,7 +138,10 @@ fn one_at_a_time(
 
 /// Everybody who is shown the request: who asks, the source, the national duty officer, national oversight.
 fn viewers(snapshot: &Snapshot<'_>, access: &AccessView) -> Result<Vec<AgencyId>, Refusal> {
-    let mut viewers = vec![access.access.requester.clone(), access.access.source.clone()];
+    let mut viewers = vec![
+        access.access.requester.clone(),
+        access.access.source.clone(),
+    ];
     viewers.extend(access.line.clone());
     for agency in snapshot.shared.register.agencies()? {
         if oversees(agency.kind) {

@@ -128,10 +128,7 @@ impl AccessView {
     }
 
     /// A request that the change will rely on.
-    pub(super) fn load(
-        snapshot: &mut Snapshot<'_>,
-        id: AccessId,
-    ) -> Result<Option<Self>, Refusal> {
+    pub(super) fn load(snapshot: &mut Snapshot<'_>, id: AccessId) -> Result<Option<Self>, Refusal> {
         let record = snapshot.get::<AccessRecord>(key::access(id))?;
         record.map(|record| Self::parse(id, record)).transpose()
     }
@@ -188,7 +185,10 @@ impl AccessView {
         let offer = snapshot.peek::<records::offer::OfferRecord>(&key::offer(self.offer))?;
         let offer = offer.ok_or_else(|| records::corrupt(TABLE))?;
         let duty = self.line.as_ref().filter(|line| **line != access.requester);
-        let duty = snapshot.shared.register.agency(duty.unwrap_or(&access.source))?;
+        let duty = snapshot
+            .shared
+            .register
+            .agency(duty.unwrap_or(&access.source))?;
         let phone = duty.as_ref().and_then(|view| view.bundle.as_ref());
         let runs = matches!(
             state,

@@ -3,11 +3,14 @@
 mod administration;
 mod audit;
 mod basis;
+mod break_glass;
 mod directory;
 mod event;
 mod offer;
 mod place;
 mod referral;
+
+mod alert;
 
 use super::metrics::Metrics;
 use crate::exchange::Exchange;
