@@ -170,6 +170,14 @@ pub enum ClientError {
     /// This agency's own gate refused; nothing was sealed or sent.
     #[error("nothing was sealed: {0}")]
     Gate(#[from] Refusal),
+    /// The rules of break-glass refused; nothing was sealed or sent.
+    #[error("nothing was sealed: {0}")]
+    BreakGlass(#[from] crate::domain::break_glass::Refusal),
+    /// The person excluded the asking agency, or its authority; nothing was sealed or sent.
+    #[error(
+        "nothing was sealed: the person excluded the asking agency or its authority; refuse the request"
+    )]
+    Excluded,
     /// The parcel could not be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),

@@ -16,7 +16,7 @@ use super::label::LabelSet;
 use super::protocol::Protocol;
 use super::time::Timestamp;
 use super::vocabulary::{
-    AccessFinding, AccessReason, AccessState, AgencyKind, Category, OfferState,
+    AccessFinding, AccessReason, AccessState, AgencyKind, Category, OfferState, Stage,
 };
 use std::time::Duration;
 
@@ -34,6 +34,9 @@ pub const WINDOW: Duration = Duration::from_secs(60 * 60);
 
 /// How soon after the release somebody must have reviewed it.
 pub const REVIEW_WITHIN: Duration = Duration::from_secs(72 * 60 * 60);
+
+/// Stage of a released parcel's statement: the last, so that what an offer opens earlier is never taken for it.
+pub const ACCESS_STAGE: Stage = Stage::InCare;
 
 /// The most that break-glass can ever tell a kind of agency, whatever a protocol says. Empty: nothing at all.
 ///

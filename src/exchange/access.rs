@@ -6,7 +6,6 @@ mod release;
 mod request;
 mod view;
 
-pub use release::ACCESS_STAGE;
 pub use view::AccessSeen;
 
 use self::answer::Say;

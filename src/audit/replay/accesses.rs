@@ -2,7 +2,7 @@
 
 use super::parcels::{digest, labels, word};
 use super::{Act, Problem, Replay, SKEW};
-use crate::domain::break_glass::{Access, Ground, Party, Person, WINDOW};
+use crate::domain::break_glass::{ACCESS_STAGE, Access, Ground, Party, Person, WINDOW};
 use crate::domain::gate::GATE_VERSION;
 use crate::domain::id::{AccessId, AgencyId, BasisChainId, OfferId, ParcelId};
 use crate::domain::label::LabelSet;
@@ -25,9 +25,6 @@ pub(super) struct Glass {
     /// The parcel released, and SHA-256 of its statement.
     parcel: Option<(ParcelId, String)>,
 }
-
-/// Stage of a released parcel's statement; part of the rules of version 1.
-const STAGE: Stage = Stage::InCare;
 
 fn time(millis: i64) -> Result<Timestamp, Problem> {
     Timestamp::from_millis(millis).ok_or(Problem::Decision)
@@ -225,8 +222,8 @@ impl Replay {
         let parcel: ParcelId = word(&deposit.parcel)?;
         let same = claims.recipient == offer.recipient
             && claims.purpose == offer.purpose
-            && claims.stage == STAGE
-            && word::<Stage>(&deposit.stage)? == STAGE
+            && claims.stage == ACCESS_STAGE
+            && word::<Stage>(&deposit.stage)? == ACCESS_STAGE
             && claims.parcel == parcel
             && claims.parent.is_none()
             && claims.supersedes.is_none()

@@ -2,11 +2,10 @@
 
 use super::request::ring_all;
 use super::view::{AccessView, Standing, person, refused};
-use crate::domain::break_glass::{REVIEW_WITHIN, WINDOW};
+use crate::domain::break_glass::{ACCESS_STAGE, REVIEW_WITHIN, WINDOW};
 use crate::domain::gate::GATE_VERSION;
 use crate::domain::id::BasisChainId;
 use crate::domain::time::{Period, Timestamp};
-use crate::domain::vocabulary::Stage;
 use crate::envelope::statement::{Forward, SealedParcel};
 use crate::exchange::basis::{statement_refusal, text};
 use crate::exchange::clockwork::{self, Due};
@@ -23,9 +22,6 @@ use crate::storage::engine::Table;
 use crate::storage::records::access::AccessContentRecord;
 use crate::storage::records::{self, Record, key};
 use data_encoding::BASE64URL_NOPAD;
-
-/// Stage of a released parcel's statement: the last, so that what an offer opens earlier is never taken for it.
-pub const ACCESS_STAGE: Stage = Stage::InCare;
 
 /// A parcel that the source's duty desk sealed, and what opens its commitment.
 #[derive(Debug, Clone)]
