@@ -128,6 +128,8 @@ problems! {
     BasisChain = Violation, "BASIS_CHAIN", "the statement does not follow the head of its basis chain";
     /// The basis claims more than its kind can carry.
     BasisBounds = Violation, "BASIS_BOUNDS", "the basis claims more than its kind can carry";
+    /// A duty to notify that the source had not published.
+    NoDuty = Violation, "NO_DUTY", "the basis rests on a duty to report that its source had not published";
     /// A parcel's statement is not good.
     Parcel(StatementError) = Violation, "PARCEL", "the parcel's statement is refused: {0}";
     /// A parcel's statement says something else than the deposit.

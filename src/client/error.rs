@@ -90,6 +90,10 @@ reasons! {
     Lapsed = "LAPSED",
     /// Not enough free places.
     NoPlaces = "NO_PLACES",
+    /// A complaint holds labels that were never released.
+    ComplaintBeyondReleased = "COMPLAINT_BEYOND_RELEASED",
+    /// The person has not agreed to this forward.
+    ForwardNotAllowed = "FORWARD_NOT_ALLOWED",
     /// A documented limit is reached.
     TooMany = "TOO_MANY",
     /// The parcel's statement is not well formed.
@@ -170,6 +174,12 @@ pub enum ClientError {
     /// This agency's own gate refused; nothing was sealed or sent.
     #[error("nothing was sealed: {0}")]
     Gate(#[from] Refusal),
+    /// This agency has published no duty to tell a recipient of that kind; nothing was sent.
+    #[error(
+        "this agency's own key bundle names no duty to report to a recipient of this kind; \
+         publish the duty first (reports_to), or record another ground"
+    )]
+    NoDuty,
     /// The rules of break-glass refused; nothing was sealed or sent.
     #[error("nothing was sealed: {0}")]
     BreakGlass(#[from] crate::domain::break_glass::Refusal),

@@ -46,6 +46,7 @@ words! {
     access_finding_number access_finding AccessFinding "ACCESS_FINDING";
     notice_number notice OfferNotice "OFFER_NOTICE";
     alert_kind_number alert_kind AlertKind "ALERT_KIND";
+    disclosure_kind_number disclosure_kind DisclosureKind "DISCLOSURE_KIND";
 }
 
 /// `agencies/{agency}`.

@@ -34,6 +34,7 @@ pub mod withdrawal;
 
 pub mod alert;
 mod clockwork;
+pub mod person;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
 pub use name::AccessName;

@@ -58,6 +58,15 @@ pub enum Refusal {
     /// The pool has not that many free places.
     #[error("not enough free places")]
     NoPlaces,
+    /// A complaint holds labels that were never released.
+    #[error("a complaint holds what was released, and nothing more")]
+    ComplaintBeyondReleased(LabelSet),
+    /// The person has not agreed to this forward: one text, whichever of its rules it breaks.
+    #[error("the person has not agreed to this recipient")]
+    ForwardNotAllowed,
+    /// A duty to notify that the source's own published facts do not name.
+    #[error("the source has published no such duty")]
+    NoDuty,
     /// Past a documented limit.
     #[error("too many")]
     TooMany,
@@ -114,6 +123,9 @@ impl Refusal {
             Self::State(_) | Self::ReferralState => "STATE",
             Self::Lapsed => "LAPSED",
             Self::NoPlaces => "NO_PLACES",
+            Self::ComplaintBeyondReleased(_) => "COMPLAINT_BEYOND_RELEASED",
+            Self::ForwardNotAllowed => "FORWARD_NOT_ALLOWED",
+            Self::NoDuty => "NO_DUTY",
             Self::TooMany => "TOO_MANY",
             Self::Access(_) => "STATE",
             Self::NeedsOutsider => "NEEDS_OUTSIDER",
@@ -144,6 +156,9 @@ impl Refusal {
                 | Self::StatementInvalid
                 | Self::KeyBundleInvalid
                 | Self::NeedsOutsider
+                | Self::NoDuty
+                | Self::ComplaintBeyondReleased(_)
+                | Self::ForwardNotAllowed
         )
     }
 }

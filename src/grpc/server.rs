@@ -19,6 +19,7 @@ use proto::break_glass_service_server::BreakGlassServiceServer;
 use proto::directory_service_server::DirectoryServiceServer;
 use proto::event_service_server::EventServiceServer;
 use proto::offer_service_server::OfferServiceServer;
+use proto::person_service_server::PersonServiceServer;
 use proto::place_service_server::PlaceServiceServer;
 use proto::referral_service_server::ReferralServiceServer;
 use std::sync::Arc;
@@ -186,6 +187,7 @@ fn router(door: Arc<Door>, services: Services) -> Router<Stack<DoorLayer, Identi
         .add_service(limited!(AdministrationServiceServer))
         .add_service(limited!(AlertServiceServer))
         .add_service(limited!(BreakGlassServiceServer))
+        .add_service(limited!(PersonServiceServer))
 }
 
 /// Looks at what makes the router fit to serve, and tells everybody who asks.

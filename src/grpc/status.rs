@@ -328,6 +328,21 @@ impl From<Refusal> for Answer {
             Refusal::NoPlaces => {
                 Self::precondition("NO_PLACES", "there are not that many free places", "pool")
             }
+            Refusal::ComplaintBeyondReleased(labels) => covering(
+                "COMPLAINT_BEYOND_RELEASED",
+                "a complaint holds what was released, and nothing more",
+                labels,
+            ),
+            Refusal::ForwardNotAllowed => Self::precondition(
+                "FORWARD_NOT_ALLOWED",
+                "the person has not agreed to this recipient",
+                "forward",
+            ),
+            Refusal::NoDuty => Self::field(
+                "NO_DUTY",
+                "statement",
+                "must rest on a duty to report to the recipient that the agency's own key bundle names, or on another ground",
+            ),
             Refusal::TooMany => TOO_MANY,
             Refusal::Access(state) => {
                 Self::precondition("STATE", "the access's state does not allow this", "access")

@@ -72,6 +72,7 @@ words! {
     AccessFinding "ACCESS_FINDING_",
     OfferNotice "OFFER_NOTICE_",
     AlertKind "ALERT_KIND_",
+    DisclosureKind "DISCLOSURE_KIND_",
 }
 
 /// The proto number of an optional word; the unspecified zero for none.

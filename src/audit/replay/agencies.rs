@@ -5,7 +5,7 @@ use super::{Act, Problem, SKEW};
 use crate::domain::break_glass::Party;
 use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::AgencyKind;
+use crate::domain::vocabulary::{AgencyKind, ReportsTo};
 use crate::envelope::bundle::KeyBundle;
 use crate::envelope::error::StatementError;
 use crate::envelope::jws::{KeyReference, Unverified};
@@ -111,6 +111,12 @@ impl Agencies {
     pub(super) fn kind(&self, id: &AgencyId) -> Result<AgencyKind, Problem> {
         let agency = self.0.get(id).ok_or(Problem::NotEnrolled)?;
         agency.kind.ok_or(Problem::NotEnrolled)
+    }
+
+    /// The duties to report that an agency's last bundle names.
+    pub(super) fn duties(&self, id: &AgencyId) -> &[ReportsTo] {
+        let bundle = self.0.get(id).and_then(|agency| agency.bundle.as_ref());
+        bundle.map_or(&[][..], |bundle| &bundle.content().facts.reports_to)
     }
 
     /// The agency's last bundle, if it stands.

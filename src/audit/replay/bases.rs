@@ -2,7 +2,7 @@
 
 use super::agencies::Agencies;
 use super::{Act, Problem};
-use crate::domain::basis::Basis;
+use crate::domain::basis::{Basis, is_dutiful};
 use crate::domain::gate::BasisHead;
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle};
 use crate::envelope::basis_statement::BasisStatement;
@@ -50,7 +50,9 @@ impl Bases {
         if !follows {
             return Err(Problem::BasisChain);
         }
-        let bounds = basis.check_bounds(agencies.kind(&basis.recipient)?);
+        let kind = agencies.kind(&basis.recipient)?;
+        let bounds = basis.check_bounds(kind);
+        let dutiful = is_dutiful(basis.kind, agencies.duties(source), kind);
         let chain = Chain {
             source: basis.source.clone(),
             recipient: basis.recipient.clone(),
@@ -59,7 +61,12 @@ impl Bases {
             head: Some(basis.clone()),
         };
         self.0.insert(name, chain);
-        bounds.map_err(|_| Problem::BasisBounds)
+        bounds.map_err(|_| Problem::BasisBounds)?;
+        if dutiful {
+            Ok(())
+        } else {
+            Err(Problem::NoDuty)
+        }
     }
 
     /// A withdrawal can always be recorded: also by a suspended source.

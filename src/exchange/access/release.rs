@@ -6,12 +6,14 @@ use crate::domain::break_glass::{ACCESS_STAGE, REVIEW_WITHIN, WINDOW};
 use crate::domain::gate::GATE_VERSION;
 use crate::domain::id::BasisChainId;
 use crate::domain::time::{Period, Timestamp};
+use crate::domain::vocabulary::DisclosureKind;
 use crate::envelope::statement::{Forward, SealedParcel};
 use crate::exchange::basis::{statement_refusal, text};
 use crate::exchange::clockwork::{self, Due};
 use crate::exchange::event::EventKind;
 use crate::exchange::offer::view::OfferView;
 use crate::exchange::parcel::{label_decision, label_record, labels_of_records};
+use crate::exchange::person::{CaseOf, Told, disclosed, released};
 use crate::exchange::sequencer::Doorbell;
 use crate::exchange::snapshot::{Prepared, Snapshot};
 use crate::exchange::{AccessName, Refusal, Requested, SKEW};
@@ -182,6 +184,24 @@ pub(super) fn prepare_opening(
         until: permit.until(),
     });
     change.entries.push(snapshot.entry_by(caller, decision));
+    let told = view.access.release.as_ref();
+    let told = told.map(|release| release.labels).unwrap_or_default();
+    let case = CaseOf {
+        source: offer.source.clone(),
+        case: offer.case,
+    };
+    let row = Told {
+        kind: DisclosureKind::BreakGlass,
+        by: &offer.source,
+        recipient: &offer.recipient,
+        purpose: Some(offer.purpose),
+        stage: None,
+        labels: told,
+        basis: None,
+        offer: Some(offer.id),
+    };
+    disclosed(&mut change, 0, &case, &row);
+    released(&mut change, &case, told);
     change.writes.push(view.put());
     if first {
         change.doorbells.push(Doorbell {
