@@ -74,6 +74,10 @@ reasons! {
     BasisNotCovering = "BASIS_NOT_COVERING",
     /// The members' protocol does not let this kind of recipient have a label at this stage.
     ProtocolRefused = "PROTOCOL_REFUSED",
+    /// Somebody else, outside the agency that asks to break the glass, must do this.
+    NeedsOutsider = "NEEDS_OUTSIDER",
+    /// The duty to notify is not one that the source's own key bundle names.
+    NoDuty = "NO_DUTY",
     /// The basis goes beyond what its kind may allow.
     BasisBounds = "BASIS_BOUNDS",
     /// The chain was withdrawn.
