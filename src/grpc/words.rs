@@ -68,6 +68,8 @@ words! {
     DeclaredCapacity "DECLARED_CAPACITY_",
     Alarm "ALARM_",
     DisclosureKind "DISCLOSURE_KIND_",
+    OfferNotice "OFFER_NOTICE_",
+    AlertKind "ALERT_KIND_",
 }
 
 /// The proto number of an optional word; the unspecified zero for none.

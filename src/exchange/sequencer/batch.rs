@@ -246,5 +246,6 @@ pub(super) const fn is_versioned(table: Table) -> bool {
             | Table::RequestDay
             | Table::Disclosure
             | Table::Released
+            | Table::AlertOrder
     )
 }

@@ -10,6 +10,7 @@ mod place;
 mod referral;
 
 mod person;
+mod alert;
 
 use super::metrics::Metrics;
 use crate::exchange::Exchange;
