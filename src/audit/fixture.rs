@@ -398,6 +398,7 @@ impl Town {
             urgency: Urgency::Immediate.to_string(),
             decide_by: self.now.plus(Duration::from_secs(1800)).millis(),
             deposits: vec![deposit],
+            forwards: None,
             staff: "s1".into(),
         };
         (offer, self.push(Self::by("ngo"), decision))

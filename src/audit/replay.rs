@@ -10,10 +10,12 @@ mod agencies;
 mod alerts;
 mod bases;
 mod offers;
+mod onward;
 mod parcels;
 
 use super::finding::{Finding, Problem};
-use crate::domain::id::{AgencyId, OfferId, ParcelId};
+use crate::domain::id::{AgencyId, CaseHandle, OfferId, ParcelId};
+use crate::domain::label::LabelSet;
 use crate::domain::time::Timestamp;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::{Actor, Entry, EntryBody, Opening};
@@ -63,6 +65,8 @@ pub struct Replay {
     offers: Offers,
     /// By offer as well: sources choose the ids of parcels.
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
+    /// Labels that were ever opened, by case.
+    released: HashMap<(AgencyId, CaseHandle), LabelSet>,
     counts: Counts,
     alerts: alerts::Alerts,
 }
@@ -207,6 +211,12 @@ impl Replay {
             Decision::DeniedCounted { count } => {
                 self.counts.denials = self.counts.denials.saturating_add(*count);
                 Ok(())
+            }
+            Decision::TransferProposed { offer, chain, .. } => {
+                self.transfer_proposed(act, offer, chain)
+            }
+            Decision::TransferAnswered { offer, answer, .. } => {
+                self.transfer_answered(act, offer, answer)
             }
             Decision::PoolUpdated { .. } | Decision::CapacityDeclared { .. } => {
                 act.agency().map(|_| ())

@@ -174,6 +174,9 @@ pub enum ClientError {
     /// This agency's own gate refused; nothing was sealed or sent.
     #[error("nothing was sealed: {0}")]
     Gate(#[from] Refusal),
+    /// The person has not agreed that this is passed on; nothing was sealed or sent.
+    #[error("nothing was sealed: {0}")]
+    Forward(#[from] crate::domain::forward::NotAgreed),
     /// The parcel could not be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),

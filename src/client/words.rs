@@ -41,6 +41,8 @@ words! {
     outcome_number outcome Outcome "OUTCOME";
     capacity_number capacity DeclaredCapacity "DECLARED_CAPACITY";
     alarm_number alarm Alarm "ALARM";
+    transfer_state_number transfer_state TransferState "TRANSFER_STATE";
+    transfer_answer_number transfer_answer TransferAnswer "TRANSFER_ANSWER";
     disclosure_kind_number disclosure_kind DisclosureKind "DISCLOSURE_KIND";
     notice_number notice OfferNotice "OFFER_NOTICE";
     alert_kind_number alert_kind AlertKind "ALERT_KIND";

@@ -40,6 +40,8 @@ pub enum EventKind {
     Reminder,
     /// There is an alert.
     Alert,
+    /// A transfer of responsibility was proposed or answered.
+    Transfer,
 }
 
 impl EventKind {
@@ -54,6 +56,7 @@ impl EventKind {
             Self::DirectoryChanged => 6,
             Self::Reminder => 7,
             Self::Alert => 8,
+            Self::Transfer => 15,
         }
     }
 
@@ -68,6 +71,7 @@ impl EventKind {
             6 => Self::DirectoryChanged,
             7 => Self::Reminder,
             8 => Self::Alert,
+            15 => Self::Transfer,
             _ => return None,
         })
     }

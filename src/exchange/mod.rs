@@ -31,9 +31,11 @@ mod start;
 mod token;
 pub mod withdrawal;
 
-pub mod person;
 pub mod alert;
 mod clockwork;
+pub mod forward;
+pub mod person;
+pub mod transfer;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
 pub use name::{AlertName, BasisName, OfferName, PoolName, ReferralName};

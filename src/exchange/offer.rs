@@ -12,7 +12,8 @@ use crate::domain::id::{AgencyId, OfferId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Stage, Urgency,
+    Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Stage,
+    TransferState, Urgency,
 };
 use crate::identity::caller::Caller;
 use crate::storage::engine::Table;
@@ -44,6 +45,12 @@ pub struct Offer {
     pub places: u32,
     /// What has been said since the offer was made.
     pub notices: Vec<OfferNotice>,
+    /// Of what another agency passes on: the original source.
+    pub forwarded_from: Option<AgencyId>,
+    /// Who is responsible for the case.
+    pub responsible: AgencyId,
+    /// Where a transfer of responsibility stands.
+    pub transfer: Option<TransferState>,
 }
 
 impl Offer {
@@ -59,6 +66,9 @@ impl Offer {
             reason: records::optional(Table::Offer, &view.record.reason)?,
             outcome: records::optional(Table::Offer, &view.record.outcome)?,
             places: view.places(now),
+            forwarded_from: super::forward::holders(view)?.into_iter().next(),
+            responsible: view.responsible()?.clone(),
+            transfer: view.transfer()?,
             notices: view.notices()?,
         })
     }

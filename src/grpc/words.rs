@@ -68,6 +68,8 @@ words! {
     DeclaredCapacity "DECLARED_CAPACITY_",
     Alarm "ALARM_",
     DisclosureKind "DISCLOSURE_KIND_",
+    TransferState "TRANSFER_STATE_",
+    TransferAnswer "TRANSFER_ANSWER_",
     OfferNotice "OFFER_NOTICE_",
     AlertKind "ALERT_KIND_",
 }

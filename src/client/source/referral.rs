@@ -6,7 +6,9 @@ use crate::client::log::Proven;
 use crate::client::session::request_id;
 use crate::client::words;
 use crate::domain::id::{AgencyId, OfferId, ReferralId};
-use crate::domain::vocabulary::{DeclineReason, OfferState, Outcome, ReferralState, Stage};
+use crate::domain::vocabulary::{
+    DeclineReason, OfferState, Outcome, ReferralState, Stage, TransferState,
+};
 use crate::proto::v1;
 use crate::proto::v1::referral_service_client::ReferralServiceClient;
 
@@ -27,6 +29,10 @@ pub struct SourceOffer {
     pub deposited: Vec<Stage>,
     /// Stages opened.
     pub opened: Vec<Stage>,
+    /// Who is responsible for the case, as far as this offer goes.
+    pub responsible: AgencyId,
+    /// Where a transfer of responsibility stands.
+    pub transfer: Option<TransferState>,
 }
 
 /// The source's view of one referral.
@@ -131,6 +137,8 @@ impl Desk {
                     .filter_map(words::stage)
                     .collect(),
                 opened: offer.opened.into_iter().filter_map(words::stage).collect(),
+                responsible: words::agency_of(&offer.responsible)?,
+                transfer: words::transfer_state(offer.transfer),
             })
         });
         Ok(ReferralView {

@@ -155,6 +155,7 @@ fn bell(event: Event) -> proto::WatchResponse {
         EventKind::DirectoryChanged => proto::EventKind::DirectoryChanged,
         EventKind::Reminder => proto::EventKind::Reminder,
         EventKind::Alert => proto::EventKind::Alert,
+        EventKind::Transfer => proto::EventKind::Transfer,
     };
     proto::WatchResponse {
         resource: event.resource,

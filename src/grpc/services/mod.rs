@@ -9,8 +9,8 @@ mod offer;
 mod place;
 mod referral;
 
-mod person;
 mod alert;
+mod person;
 
 use super::metrics::Metrics;
 use crate::exchange::Exchange;
