@@ -93,7 +93,7 @@ impl Rests {
     }
 }
 
-/// Whether the labels of `child` are labels of `parent`, disclosure by disclosure: nothing is added, nothing relabelled.
+/// Whether `child` holds disclosures of `parent` alone: nothing is added, nothing relabelled.
 fn carries_only(parent: &[LabelledDigest], child: &[LabelledDigest]) -> bool {
     child.iter().all(|item| parent.contains(item))
 }

@@ -87,7 +87,7 @@ pub(super) fn gate_refusal(refusal: gate::Refusal) -> Refusal {
 
 /// Checks one deposit: signature, sealed parts, recipient's key, basis commitment, and the gate. One signature check.
 ///
-/// What passes on another parcel says so by its `parent`, and is deposited for an offer that passes on; nothing else is.
+/// What passes on another parcel names it as its `parent`, for an offer that passes on; nothing else does.
 pub(super) fn admit(
     snapshot: &mut Snapshot<'_>,
     ask: &Ask<'_>,

@@ -498,7 +498,7 @@ fn a_complaint_shows_oversight_what_was_released_and_nothing_more() {
             .iter()
             .map(|field| field.field.label)
             .collect();
-        // What house1 opened, the alias to speak with, and the complaint itself: no gender, no meeting point, no health.
+        // What house1 opened, the alias to speak with, and the complaint itself: no gender, no place, no health.
         assert!(shown.beyond(released).is_empty(), "{shown:?}");
         assert!(
             labels(&["AGE/BAND", "STATEMENT/WHOLE"])
