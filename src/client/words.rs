@@ -46,6 +46,8 @@ words! {
     disclosure_kind_number disclosure_kind DisclosureKind "DISCLOSURE_KIND";
     notice_number notice OfferNotice "OFFER_NOTICE";
     alert_kind_number alert_kind AlertKind "ALERT_KIND";
+    question_number question Question "QUESTION";
+    close_reason_number close_reason CloseReason "CLOSE_REASON";
 }
 
 /// `agencies/{agency}`.

@@ -33,9 +33,11 @@ pub mod withdrawal;
 
 pub mod alert;
 mod clockwork;
+mod escalation;
 pub mod forward;
 pub mod person;
 pub mod transfer;
+mod turn;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
 pub use name::{AlertName, BasisName, OfferName, PoolName, ReferralName};

@@ -185,8 +185,8 @@ fn router(door: Arc<Door>, services: Services) -> Router<Stack<DoorLayer, Identi
         .add_service(limited!(EventServiceServer))
         .add_service(limited!(AuditServiceServer))
         .add_service(limited!(AdministrationServiceServer))
-        .add_service(limited!(PersonServiceServer))
         .add_service(limited!(AlertServiceServer))
+        .add_service(limited!(PersonServiceServer))
 }
 
 /// Looks at what makes the router fit to serve, and tells everybody who asks.

@@ -72,6 +72,8 @@ words! {
     TransferAnswer "TRANSFER_ANSWER_",
     OfferNotice "OFFER_NOTICE_",
     AlertKind "ALERT_KIND_",
+    Question "QUESTION_",
+    CloseReason "CLOSE_REASON_",
 }
 
 /// The proto number of an optional word; the unspecified zero for none.

@@ -214,6 +214,11 @@ const TABLE: &[Rule] = &[
     rule("/safeconduct.v1.AlertService/ListAlerts", [STAFF, NONE, STAFF, NONE]),
     rule("/safeconduct.v1.AlertService/AcknowledgeAlert", [PEOPLE, NONE, PEOPLE, NONE]),
 
+    rule("/safeconduct.v1.ReferralService/CloseReferral", [SOURCE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.ReferralService/MarkEnteredInError", [SOURCE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.ReferralService/AnswerInformation", [SOURCE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.OfferService/RequestInformation", [INTAKE, NONE, INTAKE, NONE]),
+
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Check", [ALL, ALL, ALL, ALL]) },
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Watch", [ALL, ALL, ALL, ALL]) },
 ];

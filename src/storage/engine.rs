@@ -55,14 +55,14 @@ pub enum Table {
     Request = 70,
     /// Remembered requests by day, for sweeping.
     RequestDay = 71,
-    /// What was told of a case, by source, handle and the index of the entry: what the person may ask.
-    Disclosure = 116,
-    /// Labels that anybody ever opened of a case, by source, handle and label.
-    Released = 117,
     /// Alerts, by viewer and id.
     Alert = 80,
     /// Alerts of a viewer in the order raised, by viewer, number.
     AlertOrder = 81,
+    /// What was told of a case, by source, handle and the index of the entry: what the person may ask.
+    Disclosure = 116,
+    /// Labels that anybody ever opened of a case, by source, handle and label.
+    Released = 117,
 }
 
 /// How long a value lives, and therefore how it is kept.
