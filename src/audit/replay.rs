@@ -9,12 +9,13 @@ mod administration;
 mod agencies;
 mod alerts;
 mod bases;
+mod carried;
 mod offers;
 mod onward;
 mod parcels;
 
 use super::finding::{Finding, Problem};
-use crate::domain::id::{AgencyId, CaseHandle, OfferId, ParcelId};
+use crate::domain::id::{AgencyId, CarriedId, CaseHandle, OfferId, ParcelId};
 use crate::domain::label::LabelSet;
 use crate::domain::time::Timestamp;
 use crate::ledger::decision::Decision;
@@ -24,6 +25,7 @@ use std::time::Duration;
 use administration::Administration;
 use agencies::Agencies;
 use bases::Bases;
+use carried::Carried;
 use offers::Offers;
 use parcels::Parcel;
 use std::collections::HashMap;
@@ -67,6 +69,8 @@ pub struct Replay {
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
     /// Labels that were ever opened, by case.
     released: HashMap<(AgencyId, CaseHandle), LabelSet>,
+    /// By source as well: sources choose the ids.
+    carried: HashMap<(AgencyId, CarriedId), Carried>,
     counts: Counts,
     alerts: alerts::Alerts,
 }
@@ -245,6 +249,9 @@ impl Replay {
                 due,
                 ..
             } => self.offers.escalated(act, source, referral, *due),
+            Decision::CarriedRecorded { .. } | Decision::CarriedReleased { .. } => {
+                self.carried(act, decision)
+            }
             Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
         };
         problems.extend(result.err());

@@ -9,6 +9,7 @@ pub mod directory;
 pub mod directory_record;
 pub mod forward;
 pub mod gate;
+pub mod hours;
 pub mod id;
 pub mod label;
 pub mod matching;

@@ -157,7 +157,7 @@ pub fn sentences(told: &DisclosureView, own: &AgencyId) -> String {
             format!("{by} asked {to}, whom you had agreed to, and sent on what it knew from us")
         }
         DisclosureKind::BreakGlass => format!("{to} was told in an emergency"),
-        DisclosureKind::Carried => format!("a sealed letter for {to} was made"),
+        DisclosureKind::Carried => format!("{to} was let open the sealed letter that you carried"),
         DisclosureKind::Message => format!("{to} read a message"),
         DisclosureKind::Attachment => format!("{to} opened a document"),
     };
