@@ -144,6 +144,7 @@ const fn said(kind: EventKind) -> &'static str {
         EventKind::ParcelReady => "parcel-ready",
         EventKind::Alarm => "alarm",
         EventKind::DirectoryChanged => "directory-changed",
+        EventKind::Places => "places",
         EventKind::Heartbeat => "heartbeat",
         EventKind::Unspecified => "unknown",
     }

@@ -4,9 +4,11 @@
 //! ever gets a parcel. What the person refused and whom they excluded is not in any request.
 
 mod basis;
+mod group;
 mod referral;
 
 pub use basis::{AlsoAsked, BasisDraft};
+pub use group::{GroupAsk, Member, SentGroup};
 pub use referral::{ReferralView, SourceOffer};
 
 use super::agency::Desk;

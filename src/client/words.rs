@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::error::ClientError;
-use crate::domain::id::{AgencyId, BasisChainId, OfferId, PoolId, ReferralId};
+use crate::domain::id::{AgencyId, BasisChainId, GroupId, OfferId, PoolId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary as domain;
 use crate::proto::v1;
@@ -41,6 +41,7 @@ words! {
     outcome_number outcome Outcome "OUTCOME";
     capacity_number capacity DeclaredCapacity "DECLARED_CAPACITY";
     alarm_number alarm Alarm "ALARM";
+    sharing_number sharing Sharing "SHARING";
 }
 
 /// `agencies/{agency}`.
@@ -71,6 +72,12 @@ pub fn basis_name(source: &AgencyId, chain: BasisChainId) -> String {
 #[must_use]
 pub fn pool_name(agency: &AgencyId, pool: &PoolId) -> String {
     format!("agencies/{agency}/pools/{pool}")
+}
+
+/// `agencies/{viewer}/groups/{group}`.
+#[must_use]
+pub fn group_name(viewer: &AgencyId, group: GroupId) -> String {
+    format!("agencies/{viewer}/groups/{group}")
 }
 
 /// The id at the end of a name of the shape `agencies/{viewer}/{collection}/{id}`.

@@ -394,3 +394,11 @@ vocabulary! {
         Copy = "COPY",
     }
 }
+
+vocabulary! {
+    /// Who may be in one room of a pool at a time.
+    "sharing of rooms" Sharing {
+        Shared = "SHARED",
+        OnePartyPerRoom = "ONE_PARTY_PER_ROOM",
+    }
+}

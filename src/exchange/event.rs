@@ -36,6 +36,8 @@ pub enum EventKind {
     Alarm,
     /// The directory or the protocol changed.
     DirectoryChanged,
+    /// The agency's own places changed by themselves.
+    Places,
 }
 
 impl EventKind {
@@ -48,6 +50,7 @@ impl EventKind {
             Self::ParcelReady => 4,
             Self::Alarm => 5,
             Self::DirectoryChanged => 6,
+            Self::Places => 9,
         }
     }
 
@@ -60,6 +63,7 @@ impl EventKind {
             4 => Self::ParcelReady,
             5 => Self::Alarm,
             6 => Self::DirectoryChanged,
+            9 => Self::Places,
             _ => return None,
         })
     }

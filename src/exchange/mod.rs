@@ -15,6 +15,7 @@ pub mod clock;
 pub mod denial;
 pub mod directory;
 pub mod event;
+pub mod group;
 pub mod housekeeping;
 pub mod name;
 pub mod offer;
@@ -32,7 +33,7 @@ mod token;
 pub mod withdrawal;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
-pub use name::{BasisName, OfferName, PoolName, ReferralName};
+pub use name::{BasisName, GroupName, OfferName, PoolName, ReferralName};
 pub use receipt::Receipt;
 pub use refusal::Refusal;
 pub use request::{Page, Paged, Requested};

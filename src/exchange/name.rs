@@ -1,7 +1,7 @@
 //! Resource names. They carry the viewer, so that another agency's name is refused before any read.
 
 use super::refusal::Refusal;
-use crate::domain::id::{AgencyId, BadId, BasisChainId, OfferId, PoolId, ReferralId};
+use crate::domain::id::{AgencyId, BadId, BasisChainId, GroupId, OfferId, PoolId, ReferralId};
 use crate::identity::caller::Caller;
 use std::fmt;
 use std::str::FromStr;
@@ -67,6 +67,10 @@ name! {
 name! {
     /// `agencies/{agency}/pools/{pool}`.
     PoolName, "pools", pool: PoolId
+}
+name! {
+    /// `agencies/{viewer}/groups/{group}`: a group as one recipient knows it, or as its source does.
+    GroupName, "groups", group: GroupId
 }
 
 /// Refuses what is not under the caller's own agency.

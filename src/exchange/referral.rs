@@ -1,5 +1,6 @@
 //! The source's side of a referral: what it asks, and what came of it.
 
+pub mod grouping;
 mod making;
 
 use super::offer::moves;
@@ -7,7 +8,9 @@ use super::offer::view::{OfferView, stages};
 use super::parcel::{self, Ask, Deposit};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot, own};
-use super::{Exchange, OfferName, Page, Paged, Receipt, ReferralName, Refusal, Requested};
+use super::{
+    Exchange, GroupName, OfferName, Page, Paged, Receipt, ReferralName, Refusal, Requested,
+};
 use crate::domain::gate::stage_open;
 use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
 use crate::domain::offer::OfferCommand;
@@ -103,6 +106,8 @@ pub struct Referral {
     pub offers: Vec<SourceOffer>,
     /// When it was created.
     pub created: Timestamp,
+    /// The group that it was made with, as the source knows it.
+    pub group: Option<GroupName>,
 }
 
 impl SourceOffer {
@@ -161,6 +166,10 @@ fn referral_of(
     const TABLE: Table = Table::Referral;
     let views = offers_of(snapshot, record, false)?;
     let states: Vec<OfferState> = views.iter().map(|view| view.state).collect();
+    let group = records::optional(TABLE, &record.group)?.map(|group| GroupName {
+        agency: name.agency.clone(),
+        group,
+    });
     Ok(Referral {
         name,
         case: records::word(TABLE, &record.case)?,
@@ -173,6 +182,7 @@ fn referral_of(
             .map(SourceOffer::of)
             .collect::<Result<_, _>>()?,
         created: records::time(TABLE, record.created)?,
+        group,
     })
 }
 

@@ -82,6 +82,9 @@ pub enum Refusal {
     /// Something of our own is broken; the cause is in the log only.
     #[error("internal failure")]
     Internal,
+    /// A member of a group that stays together is not decided on alone.
+    #[error("the group is decided on together")]
+    Group,
 }
 
 impl Refusal {
@@ -113,6 +116,7 @@ impl Refusal {
             Self::Overloaded => "OVERLOADED",
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
+            Self::Group => "GROUP",
         }
     }
 

@@ -4,9 +4,9 @@
 
 use super::names;
 use super::words::Word;
-use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, ProposalId, RequestId};
+use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, ProposalId, RequestId, RoomId};
 use crate::domain::time::Timestamp;
-use crate::exchange::{BasisName, OfferName, Page, PoolName, ReferralName};
+use crate::exchange::{BasisName, GroupName, OfferName, Page, PoolName, ReferralName};
 use std::str::FromStr;
 
 /// Most violations that one reply names; more would only make the reply large.
@@ -244,6 +244,24 @@ impl Fields {
             text,
             "must be a resource name agencies/{agency}/pools/{pool}",
         )
+    }
+
+    /// A resource name of a group.
+    pub fn group(&mut self, path: &str, text: &str) -> Option<GroupName> {
+        self.text(
+            path,
+            text,
+            "must be a resource name agencies/{agency}/groups/{group}",
+        )
+    }
+
+    /// A room of a pool; none when the text is empty.
+    pub fn room(&mut self, path: &str, text: &str) -> Option<Option<RoomId>> {
+        if text.is_empty() {
+            return Some(None);
+        }
+        self.text(path, text, "must be a room id [a-z0-9-]{1,63}")
+            .map(Some)
     }
 
     /// What was parsed, if nothing at all was wrong.

@@ -55,6 +55,8 @@ pub enum Table {
     Request = 70,
     /// Remembered requests by day, for sweeping.
     RequestDay = 71,
+    /// Groups of a recipient's offers, by recipient and group id.
+    Group = 110,
 }
 
 /// How long a value lives, and therefore how it is kept.

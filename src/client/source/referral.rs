@@ -5,7 +5,7 @@ use crate::client::error::ClientError;
 use crate::client::log::Proven;
 use crate::client::session::request_id;
 use crate::client::words;
-use crate::domain::id::{AgencyId, OfferId, ReferralId};
+use crate::domain::id::{AgencyId, GroupId, OfferId, ReferralId};
 use crate::domain::vocabulary::{DeclineReason, OfferState, Outcome, ReferralState, Stage};
 use crate::proto::v1;
 use crate::proto::v1::referral_service_client::ReferralServiceClient;
@@ -38,6 +38,8 @@ pub struct ReferralView {
     pub state: ReferralState,
     /// Offers, in the order made.
     pub offers: Vec<SourceOffer>,
+    /// The group that it was made with, as this agency knows it.
+    pub group: Option<GroupId>,
 }
 
 impl Desk {
@@ -138,6 +140,10 @@ impl Desk {
             state: words::referral_state(referral.state)
                 .ok_or(ClientError::Reply("a referral's state"))?,
             offers: offers.collect::<Result<_, ClientError>>()?,
+            group: match referral.group.as_str() {
+                "" => None,
+                name => Some(words::own_id(name, self.agency().id(), "groups")?),
+            },
         })
     }
 }

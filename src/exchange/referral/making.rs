@@ -2,7 +2,7 @@
 
 use super::{NewOffer, NewReferral, OFFERS_MAX, load, offers_of, state_of};
 use crate::domain::deadline::decide_by;
-use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
+use crate::domain::id::{AgencyId, CaseHandle, GroupId, OfferId, ReferralId};
 use crate::domain::time::{Period, Timestamp};
 use crate::domain::vocabulary::{OfferState, Purpose, Stage, Urgency};
 use crate::exchange::agencies::AgencyView;
@@ -27,6 +27,25 @@ struct Asked<'a> {
     purpose: Purpose,
     urgency: Urgency,
     decide_by: Timestamp,
+    grouped: Option<&'a Grouped>,
+}
+
+/// The group that offers are made in.
+pub(super) struct Grouped {
+    /// Its id at the source.
+    pub(super) source: GroupId,
+    /// Whether it is kept together.
+    pub(super) together: bool,
+    /// Its id at each recipient.
+    pub(super) recipients: Vec<(AgencyId, GroupId)>,
+}
+
+impl Grouped {
+    fn at(&self, recipient: &AgencyId) -> Option<GroupId> {
+        let mut recipients = self.recipients.iter();
+        let found = recipients.find(|(id, _)| id == recipient);
+        found.map(|(_, group)| *group)
+    }
 }
 
 /// What one new offer adds to a change.
@@ -95,6 +114,7 @@ fn make_offer(
         return Err(Refusal::InvalidField("offers.deposits"));
     }
     let id = OfferId::from_random(snapshot.shared.random());
+    let group = asked.grouped.and_then(|grouped| grouped.at(&new.recipient));
     let record = OfferRecord {
         source: asked.source.id.to_string(),
         recipient: new.recipient.to_string(),
@@ -109,6 +129,8 @@ fn make_offer(
             .map(|one| u32::from(key::stage(one.stage)))
             .collect(),
         updated: snapshot.now.millis(),
+        group: group.map(|group| group.to_string()).unwrap_or_default(),
+        together: asked.grouped.is_some_and(|grouped| grouped.together),
         ..OfferRecord::default()
     };
     let decision = Decision::Offered {
@@ -172,7 +194,23 @@ pub(super) fn prepare_create(
             .collect();
         return Ok(Prepared::Again((name, offers?), record.indexes));
     }
-    let asked = check_new(snapshot, &own, new)?;
+    let (mut change, name, offers) = make(snapshot, caller, &own, new, None)?;
+    let shown: Vec<usize> = (0..offers.len()).collect();
+    let mut names = vec![name.to_string()];
+    names.extend(offers.iter().map(ToString::to_string));
+    snapshot.remember(&mut change, &own.id, requested, names, &shown, 0);
+    Ok(Prepared::New(change, (name, offers), shown))
+}
+
+/// One referral with its offers: the offers' entries come first, in their order.
+pub(super) fn make(
+    snapshot: &mut Snapshot<'_>,
+    caller: &Caller,
+    own: &AgencyView,
+    new: &NewReferral,
+    grouped: Option<&Grouped>,
+) -> Result<(Change, ReferralName, Vec<OfferName>), Refusal> {
+    let asked = check_new(snapshot, own, new, grouped)?;
     snapshot.case(&own.id, new.case)?;
     let mut made = Vec::with_capacity(new.offers.len());
     for offer in &new.offers {
@@ -196,12 +234,14 @@ pub(super) fn prepare_create(
         created: snapshot.now.millis(),
         recalled: false,
         withdrawn: false,
+        group: grouped
+            .map(|grouped| grouped.source.to_string())
+            .unwrap_or_default(),
     };
     let outbox = OutboxRecord {
         referral: asked.referral.to_string(),
     };
     let mut change = snapshot.change();
-    let shown: Vec<usize> = (0..made.len()).collect();
     for made in made {
         made.add_to(&mut change);
     }
@@ -213,16 +253,14 @@ pub(super) fn prepare_create(
         agency: own.id.clone(),
         value: prost::Message::encode_to_vec(&outbox),
     });
-    let mut names = vec![name.to_string()];
-    names.extend(offers.iter().map(ToString::to_string));
-    snapshot.remember(&mut change, &own.id, requested, names, &shown, 0);
-    Ok(Prepared::New(change, (name, offers), shown))
+    Ok((change, name, offers))
 }
 
 fn check_new<'a>(
     snapshot: &Snapshot<'_>,
     own: &'a AgencyView,
     new: &NewReferral,
+    grouped: Option<&'a Grouped>,
 ) -> Result<Asked<'a>, Refusal> {
     if new.offers.is_empty() || new.offers.len() > OFFERS_MAX {
         return Err(Refusal::InvalidField("offers"));
@@ -248,6 +286,7 @@ fn check_new<'a>(
         purpose: new.purpose,
         urgency: new.urgency,
         decide_by,
+        grouped,
     })
 }
 
@@ -285,6 +324,7 @@ pub(super) fn prepare_add(
         urgency,
         // The next candidate has the urgency's time again; the first one's may be over.
         decide_by: decide_by(urgency, snapshot.now, None, None),
+        grouped: None,
     };
     snapshot.case(&own.id, asked.case)?;
     let made = make_offer(snapshot, caller, &asked, new)?;

@@ -153,6 +153,7 @@ fn bell(event: Event) -> proto::WatchResponse {
         EventKind::ParcelReady => proto::EventKind::ParcelReady,
         EventKind::Alarm => proto::EventKind::Alarm,
         EventKind::DirectoryChanged => proto::EventKind::DirectoryChanged,
+        EventKind::Places => proto::EventKind::Places,
     };
     proto::WatchResponse {
         resource: event.resource,

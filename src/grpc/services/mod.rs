@@ -5,6 +5,7 @@ mod audit;
 mod basis;
 mod directory;
 mod event;
+mod group;
 mod offer;
 mod place;
 mod referral;

@@ -4,7 +4,7 @@
 //! a prefix of another's.
 
 use crate::domain::id::{
-    AgencyId, BasisChainId, CaseHandle, OfferId, PoolId, ProposalId, ReferralId, RequestId,
+    AgencyId, BasisChainId, CaseHandle, GroupId, OfferId, PoolId, ProposalId, ReferralId, RequestId,
 };
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::Stage;
@@ -133,6 +133,12 @@ pub fn split_chain_parcel(key: &[u8]) -> Option<(OfferId, Stage)> {
 #[must_use]
 pub fn pool(agency: &AgencyId, pool: &PoolId) -> Vec<u8> {
     join(agency, &[pool.as_str().as_bytes()])
+}
+
+/// Of a group of one recipient's offers.
+#[must_use]
+pub fn group(recipient: &AgencyId, group: GroupId) -> Vec<u8> {
+    join(recipient, &[group.as_bytes()])
 }
 
 /// Of a remembered request.

@@ -29,6 +29,9 @@ pub struct ReferralRecord {
     /// Whether a withdrawal closed one of its offers.
     #[prost(bool, tag = "8")]
     pub withdrawn: bool,
+    /// The source's own id of the group that the referral was made with; empty for none.
+    #[prost(string, tag = "20")]
+    pub group: String,
 }
 
 impl Record for ReferralRecord {
