@@ -159,6 +159,8 @@ problems! {
     Places = Violation, "PLACES", "places were held, taken or left that were not there";
     /// A decision on a group, or on one of it, that is not on all who were still to be decided on.
     Group = Violation, "GROUP", "one of a group that stays together was decided on without the others";
+    /// An alert is not known, or was raised or taken before.
+    Alert = Violation, "ALERT", "the alert is not known, or was raised or taken before";
     /// A recipient raised an alarm.
     AlarmRaised(Alarm) = Notice, "ALARM", "the recipient raised the alarm {0}";
 }

@@ -7,6 +7,7 @@
 
 mod administration;
 mod agencies;
+mod alerts;
 mod bases;
 mod groups;
 mod offers;
@@ -69,6 +70,7 @@ pub struct Replay {
     /// By offer as well: sources choose the ids of parcels.
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
     counts: Counts,
+    alerts: alerts::Alerts,
 }
 
 /// One act as replay sees it.
@@ -226,6 +228,12 @@ impl Replay {
                 Ok(())
             }
             Decision::CapacityDeclared { .. } => act.agency().map(|_| ()),
+            Decision::AlertRaised {
+                alert,
+                viewer,
+                kind,
+            } => self.alerts.raised(act, alert, viewer, kind),
+            Decision::AlertAcknowledged { alert, .. } => self.alerts.acknowledged(act, alert),
             Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
         };
         problems.extend(result.err());

@@ -145,6 +145,8 @@ const fn said(kind: EventKind) -> &'static str {
         EventKind::Alarm => "alarm",
         EventKind::DirectoryChanged => "directory-changed",
         EventKind::Places => "places",
+        EventKind::Reminder => "reminder",
+        EventKind::Alert => "alert",
         EventKind::Heartbeat => "heartbeat",
         EventKind::Unspecified => "unknown",
     }

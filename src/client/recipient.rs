@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::domain::id::{AgencyId, GroupId, OfferId, PoolId, RoomId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    Alarm, DeclineReason, Decliner, OfferState, Outcome, Purpose, Stage, Urgency,
+    Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Stage, Urgency,
 };
 use crate::envelope::jws::{KeyReference, Unverified, digest_from_b64u};
 use crate::envelope::keys::{SigningKey, sha256};
@@ -58,6 +58,8 @@ pub struct OfferView {
     pub pool: Option<PoolId>,
     /// The room that they are in.
     pub room: Option<RoomId>,
+    /// What has been said since the offer was made.
+    pub notices: Vec<OfferNotice>,
 }
 
 impl Desk {
@@ -140,6 +142,9 @@ impl Desk {
                 "" => None,
                 room => Some(room.parse().map_err(|_| ClientError::Reply("a room"))?),
             },
+            notices: (offer.notices.into_iter())
+                .filter_map(words::notice)
+                .collect(),
         })
     }
 

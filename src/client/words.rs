@@ -3,7 +3,9 @@
 use std::str::FromStr;
 
 use super::error::ClientError;
-use crate::domain::id::{AgencyId, BasisChainId, GroupId, OfferId, PoolId, ReferralId};
+use crate::domain::id::{
+    AgencyId, AlertId, BasisChainId, GroupId, OfferId, PoolId, ReferralId,
+};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary as domain;
 use crate::proto::v1;
@@ -42,6 +44,9 @@ words! {
     capacity_number capacity DeclaredCapacity "DECLARED_CAPACITY";
     alarm_number alarm Alarm "ALARM";
     sharing_number sharing Sharing "SHARING";
+    notice_number notice OfferNotice "OFFER_NOTICE";
+    alert_kind_number alert_kind AlertKind "ALERT_KIND";
+    disclosure_kind_number disclosure_kind DisclosureKind "DISCLOSURE_KIND";
 }
 
 /// `agencies/{agency}`.
@@ -78,6 +83,12 @@ pub fn pool_name(agency: &AgencyId, pool: &PoolId) -> String {
 #[must_use]
 pub fn group_name(viewer: &AgencyId, group: GroupId) -> String {
     format!("agencies/{viewer}/groups/{group}")
+}
+
+/// `agencies/{viewer}/alerts/{alert}`.
+#[must_use]
+pub fn alert_name(viewer: &AgencyId, alert: AlertId) -> String {
+    format!("agencies/{viewer}/alerts/{alert}")
 }
 
 /// The id at the end of a name of the shape `agencies/{viewer}/{collection}/{id}`.

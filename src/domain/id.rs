@@ -153,6 +153,10 @@ random_id! {
     /// A group as one viewer knows it: another at each recipient, and another at the source.
     "group id" GroupId
 }
+random_id! {
+    /// An alert, of one viewer.
+    "alert id" AlertId
+}
 
 /// The caller's id of one request: a UUID (AIP-155), in its own agency's world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

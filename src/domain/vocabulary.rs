@@ -274,6 +274,24 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// In which way something of a case was told: what a person who asks is shown (R22).
+    "kind of disclosure" DisclosureKind {
+        /// A parcel was opened by its recipient.
+        Opened = "OPENED",
+        /// A recipient asked another agency that the person had agreed to, and sealed to it what it had been told.
+        PassedOn = "PASSED_ON",
+        /// Released under break-glass.
+        BreakGlass = "BREAK_GLASS",
+        /// Carried, sealed, to an agency that is not a member.
+        Carried = "CARRIED",
+        /// A message was opened.
+        Message = "MESSAGE",
+        /// An attachment was opened.
+        Attachment = "ATTACHMENT",
+    }
+}
+
+vocabulary! {
     /// How a label was asked for: with the bundle of a recipient kind, or by itself.
     "way of asking" Asked {
         Bundle = "BUNDLE",
@@ -400,5 +418,76 @@ vocabulary! {
     "sharing of rooms" Sharing {
         Shared = "SHARED",
         OnePartyPerRoom = "ONE_PARTY_PER_ROOM",
+    }
+}
+
+vocabulary! {
+    /// What a guardian is to the child.
+    "relation of a guardian" GuardianRelation {
+        Parent = "PARENT",
+        Relative = "RELATIVE",
+        /// By a court or an authority.
+        Appointed = "APPOINTED",
+        /// An institution that the child is entrusted to.
+        Institution = "INSTITUTION",
+        Other = "OTHER",
+    }
+}
+
+vocabulary! {
+    /// Whether a child's own view was heard; what the view is stays with the source.
+    "record of a child's view" ChildView {
+        Expressed = "EXPRESSED",
+        NotYet = "NOT_YET",
+        /// Too young, or not in a state to.
+        NotAble = "NOT_ABLE",
+        /// The person is an adult.
+        NotApplicable = "NOT_APPLICABLE",
+    }
+}
+
+vocabulary! {
+    /// Whether a child agrees to what a guardian consented to.
+    "child's assent" Assent {
+        Given = "GIVEN",
+        Withheld = "WITHHELD",
+        NotAble = "NOT_ABLE",
+        /// Nobody consented for the person.
+        NotApplicable = "NOT_APPLICABLE",
+    }
+}
+
+vocabulary! {
+    /// What a recipient is told about an offer after it was made; never a reason.
+    "notice" OfferNotice {
+        /// The source shares nothing more.
+        ClosedBySource = "CLOSED_BY_SOURCE",
+        /// Please erase what was opened, and say what was done.
+        PleaseErase = "PLEASE_ERASE",
+        /// The person leaves the service.
+        PersonLeaves = "PERSON_LEAVES",
+        /// Nothing new comes until the source has spoken with the person.
+        Paused = "PAUSED",
+        /// A parcel that was opened has been corrected.
+        Corrected = "CORRECTED",
+    }
+}
+
+vocabulary! {
+    /// Why a human must look.
+    "alert kind" AlertKind {
+        Unplaced = "UNPLACED",
+        NotAcknowledged = "NOT_ACKNOWLEDGED",
+        AlertingDecline = "ALERTING_DECLINE",
+        ChildMissing = "CHILD_MISSING",
+        ParcelAlarm = "PARCEL_ALARM",
+        TurnedAway = "TURNED_AWAY",
+        AskAgainAlone = "ASK_AGAIN_ALONE",
+        ByCard = "BY_CARD",
+        ResumeRequested = "RESUME_REQUESTED",
+        BreakGlass = "BREAK_GLASS",
+        ReviewDue = "REVIEW_DUE",
+        ErasureUnanswered = "ERASURE_UNANSWERED",
+        ChildView = "CHILD_VIEW",
     }
 }

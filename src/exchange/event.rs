@@ -38,6 +38,10 @@ pub enum EventKind {
     DirectoryChanged,
     /// The agency's own places changed by themselves.
     Places,
+    /// A clock of an offer is running out.
+    Reminder,
+    /// There is an alert.
+    Alert,
 }
 
 impl EventKind {
@@ -51,6 +55,8 @@ impl EventKind {
             Self::Alarm => 5,
             Self::DirectoryChanged => 6,
             Self::Places => 9,
+            Self::Reminder => 7,
+            Self::Alert => 8,
         }
     }
 
@@ -64,6 +70,8 @@ impl EventKind {
             5 => Self::Alarm,
             6 => Self::DirectoryChanged,
             9 => Self::Places,
+            7 => Self::Reminder,
+            8 => Self::Alert,
             _ => return None,
         })
     }

@@ -1,7 +1,9 @@
 //! Resource names. They carry the viewer, so that another agency's name is refused before any read.
 
 use super::refusal::Refusal;
-use crate::domain::id::{AgencyId, BadId, BasisChainId, GroupId, OfferId, PoolId, ReferralId};
+use crate::domain::id::{
+    AgencyId, AlertId, BadId, BasisChainId, GroupId, OfferId, PoolId, ReferralId,
+};
 use crate::identity::caller::Caller;
 use std::fmt;
 use std::str::FromStr;
@@ -71,6 +73,10 @@ name! {
 name! {
     /// `agencies/{viewer}/groups/{group}`: a group as one recipient knows it, or as its source does.
     GroupName, "groups", group: GroupId
+}
+name! {
+    /// `agencies/{viewer}/alerts/{alert}`.
+    AlertName, "alerts", alert: AlertId
 }
 
 /// Refuses what is not under the caller's own agency.

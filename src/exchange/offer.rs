@@ -1,5 +1,6 @@
 //! The recipient's side of an offer: looking, and saying what happens.
 
+pub(super) mod alarms;
 pub(super) mod moves;
 pub(super) mod places;
 pub(super) mod view;
@@ -13,7 +14,7 @@ use crate::domain::id::{AgencyId, OfferId, RoomId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    Alarm, DeclineReason, Decliner, OfferState, Outcome, Purpose, Stage, Urgency,
+    Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Stage, Urgency,
 };
 use crate::identity::caller::Caller;
 use crate::storage::engine::Table;
@@ -51,6 +52,8 @@ pub struct Offer {
     pub pool: Option<PoolName>,
     /// The room that they are in.
     pub room: Option<RoomId>,
+    /// What has been said since the offer was made.
+    pub notices: Vec<OfferNotice>,
 }
 
 impl Offer {
@@ -80,6 +83,7 @@ impl Offer {
             together: view.record.together,
             pool,
             room,
+            notices: view.notices()?,
         })
     }
 }

@@ -6,7 +6,7 @@ use super::names;
 use super::words::Word;
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, ProposalId, RequestId, RoomId};
 use crate::domain::time::Timestamp;
-use crate::exchange::{BasisName, GroupName, OfferName, Page, PoolName, ReferralName};
+use crate::exchange::{AlertName, BasisName, GroupName, OfferName, Page, PoolName, ReferralName};
 use std::str::FromStr;
 
 /// Most violations that one reply names; more would only make the reply large.
@@ -262,6 +262,15 @@ impl Fields {
         }
         self.text(path, text, "must be a room id [a-z0-9-]{1,63}")
             .map(Some)
+    }
+
+    /// A resource name of an alert.
+    pub fn alert(&mut self, path: &str, text: &str) -> Option<AlertName> {
+        self.text(
+            path,
+            text,
+            "must be a resource name agencies/{agency}/alerts/{alert}",
+        )
     }
 
     /// What was parsed, if nothing at all was wrong.

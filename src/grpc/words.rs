@@ -68,6 +68,9 @@ words! {
     DeclaredCapacity "DECLARED_CAPACITY_",
     Alarm "ALARM_",
     Sharing "SHARING_",
+    OfferNotice "OFFER_NOTICE_",
+    AlertKind "ALERT_KIND_",
+    DisclosureKind "DISCLOSURE_KIND_",
 }
 
 /// The proto number of an optional word; the unspecified zero for none.

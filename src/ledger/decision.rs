@@ -318,6 +318,22 @@ pub enum Decision {
         /// Staff pseudonym.
         staff: String,
     },
+    /// An agency was told that a human must look.
+    AlertRaised {
+        /// Alert id.
+        alert: String,
+        /// Agency that is told.
+        viewer: String,
+        /// Kind name.
+        kind: String,
+    },
+    /// Somebody of the viewer took an alert.
+    AlertAcknowledged {
+        /// Alert id.
+        alert: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
 }
 
 impl Decision {
@@ -348,6 +364,8 @@ impl Decision {
         "hold_ended",
         "grouped",
         "group_moved",
+        "alert_raised",
+        "alert_acknowledged",
     ];
 
     /// The event name that the entry carries in the clear.
@@ -379,6 +397,8 @@ impl Decision {
             Self::HoldEnded { .. } => "hold_ended",
             Self::Grouped { .. } => "grouped",
             Self::GroupMoved { .. } => "group_moved",
+            Self::AlertRaised { .. } => "alert_raised",
+            Self::AlertAcknowledged { .. } => "alert_acknowledged",
         }
     }
 }

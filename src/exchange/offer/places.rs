@@ -2,16 +2,20 @@
 
 use super::moves::while_undecided;
 use super::view::OfferView;
+use crate::domain::id::OfferId;
 use crate::domain::offer::PlacesEffect;
 use crate::domain::place::Claim;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::OfferState;
 use crate::exchange::Refusal;
+use crate::exchange::clockwork::{Due, schedule};
+use crate::exchange::event::EventKind;
 use crate::exchange::place::{PoolState, Wanted, pool_of, release_hold};
-use crate::exchange::sequencer::{Change, EntryDraft};
+use crate::exchange::sequencer::{Change, Doorbell, EntryDraft};
 use crate::exchange::snapshot::Snapshot;
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
+use crate::ledger::entry::Actor;
 use crate::storage::engine::{Table, Write};
 use crate::storage::records;
 
@@ -41,6 +45,7 @@ pub(in crate::exchange) fn hold(
     offer.record.room = room.map(|room| room.to_string()).unwrap_or_default();
     offer.record.places = wanted.places;
     offer.record.hold_until = until.millis();
+    writes.push(schedule(until, Due::HoldEnds(offer.id)));
     let mut change = snapshot.change();
     while_undecided(&mut change, &offer);
     writes.push(offer.put(snapshot.now, false));
@@ -68,6 +73,36 @@ fn claim<'a>(offer: &OfferView, wanted: &'a Wanted) -> Result<Claim<'a>, Refusal
 
 fn named(room: &str) -> Option<String> {
     (!room.is_empty()).then(|| room.to_owned())
+}
+
+/// Writes down that a hold ran out, and rings its house. Whoever looked in between saw the places free already.
+pub(in crate::exchange) fn hold_ended(
+    snapshot: &mut Snapshot<'_>,
+    at: Timestamp,
+    id: OfferId,
+) -> Result<Option<Change>, Refusal> {
+    let offer = OfferView::load(snapshot, id)?;
+    let mut offer = offer.ok_or_else(|| records::corrupt(Table::Deadline))?;
+    // Taken, released, or held anew until later: nothing is left to do. One past its own time lapses by another clock.
+    if offer.record.hold_until != at.millis() || !offer.state.is_undecided() {
+        return Ok(None);
+    }
+    let pool = pool_of(&offer)?.ok_or_else(|| records::corrupt(Table::Offer))?;
+    let mut writes = Vec::new();
+    release_hold(snapshot, &mut writes, &mut offer)?;
+    writes.push(offer.put(snapshot.now, false));
+    let mut change = snapshot.change();
+    change.writes = writes;
+    let decision = Decision::HoldEnded {
+        offer: id.to_string(),
+    };
+    change.entries.push(snapshot.entry(Actor::Router, decision));
+    change.doorbells.push(Doorbell {
+        agency: pool.agency.clone(),
+        resource: pool.to_string(),
+        kind: EventKind::Places,
+    });
+    Ok(Some(change))
 }
 
 /// Moves the places as the offer moved.

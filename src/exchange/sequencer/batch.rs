@@ -244,5 +244,8 @@ pub(super) const fn is_versioned(table: Table) -> bool {
             | Table::CaseBasis
             | Table::Deadline
             | Table::RequestDay
+            | Table::AlertOrder
+            | Table::Disclosure
+            | Table::Released
     )
 }

@@ -154,6 +154,8 @@ fn bell(event: Event) -> proto::WatchResponse {
         EventKind::Alarm => proto::EventKind::Alarm,
         EventKind::DirectoryChanged => proto::EventKind::DirectoryChanged,
         EventKind::Places => proto::EventKind::Places,
+        EventKind::Reminder => proto::EventKind::Reminder,
+        EventKind::Alert => proto::EventKind::Alert,
     };
     proto::WatchResponse {
         resource: event.resource,

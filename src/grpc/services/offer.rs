@@ -298,5 +298,6 @@ fn view(offer: Offer) -> proto::Offer {
         keep_together: offer.together,
         pool: offer.pool.map(|it| it.to_string()).unwrap_or_default(),
         room: offer.room.map(|it| it.to_string()).unwrap_or_default(),
+        notices: offer.notices.into_iter().map(Word::number).collect(),
     }
 }

@@ -65,6 +65,9 @@ pub struct OfferRecord {
     /// Room that the places are in; empty for none.
     #[prost(string, tag = "32")]
     pub room: String,
+    /// Notices to the recipient, by name.
+    #[prost(string, repeated, tag = "35")]
+    pub notices: Vec<String>,
 }
 
 impl Record for OfferRecord {
@@ -83,7 +86,7 @@ impl Record for InboxRecord {
     const TABLE: Table = Table::Inbox;
 }
 
-/// Says when an offer lapses; the key says it all.
+/// Says that something is due; the key says it all.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct DeadlineRecord {}
 
