@@ -15,6 +15,7 @@ pub mod key_file;
 pub mod log;
 mod origin;
 pub mod protocol;
+pub mod race;
 pub mod router;
 pub mod text;
 
@@ -43,6 +44,8 @@ enum Command {
     Bench(bench::BenchCommand),
     #[command(hide = true)]
     Crash(crash::CrashCommand),
+    #[command(hide = true)]
+    Race(race::RaceCommand),
 }
 
 /// Parses the command line and runs it.
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
         Command::Audit(command) => command.start(),
         Command::Bench(command) => in_runtime(command.run()),
         Command::Crash(command) => command.run(),
+        Command::Race(command) => in_runtime(command.run()),
     }
 }
 

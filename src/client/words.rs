@@ -3,9 +3,7 @@
 use std::str::FromStr;
 
 use super::error::ClientError;
-use crate::domain::id::{
-    AgencyId, AlertId, BasisChainId, GroupId, OfferId, PoolId, ReferralId,
-};
+use crate::domain::id::{AgencyId, AlertId, BasisChainId, GroupId, OfferId, PoolId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary as domain;
 use crate::proto::v1;

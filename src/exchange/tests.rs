@@ -2,6 +2,7 @@
 
 mod alerts;
 mod faults;
+mod groups;
 mod lifecycle;
 mod race;
 mod town;

@@ -138,3 +138,6 @@ impl Groups {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

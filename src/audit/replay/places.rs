@@ -259,3 +259,6 @@ impl Places {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

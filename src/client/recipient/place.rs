@@ -1,5 +1,7 @@
 //! An agency's own places, and what it declares of them.
 
+use std::collections::BTreeMap;
+
 use crate::client::agency::Desk;
 use crate::client::error::ClientError;
 use crate::client::log::Proven;
@@ -7,6 +9,7 @@ use crate::client::session::request_id;
 use crate::client::words;
 use crate::domain::id::{PoolId, RoomId};
 use crate::domain::place::RoomSize;
+use crate::domain::rooming::{Guest, Occupancy, suitable_rooms};
 use crate::domain::vocabulary::{DeclaredCapacity, Sharing};
 use crate::ledger::decision::Decision;
 use crate::proto::v1;
@@ -126,6 +129,28 @@ impl Desk {
                 .collect(),
         };
         self.send_pool(pool, request).await
+    }
+
+    /// The rooms of a pool that suit a party, the best first: what the house knows of who is in them stays here.
+    ///
+    /// `guests` says who is in which room, or is expected there; rooms that it does not name are empty.
+    #[must_use]
+    pub fn suitable_rooms(
+        &self,
+        pool: &PoolView,
+        guests: &BTreeMap<RoomId, Vec<Guest>>,
+        party: &[Guest],
+        places: u32,
+    ) -> Vec<RoomId> {
+        let rooms = pool.rooms.iter().map(|room| {
+            let used = room.size.closed + room.preparing + room.in_use;
+            Occupancy {
+                room: room.size.room.clone(),
+                free: room.size.places.saturating_sub(used),
+                guests: guests.get(&room.size.room).cloned().unwrap_or_default(),
+            }
+        });
+        suitable_rooms(&rooms.collect::<Vec<_>>(), party, places)
     }
 
     /// Places that were being prepared are ready; in a pool with rooms, those of one room.

@@ -89,8 +89,6 @@ pub(super) fn prepare(
     Ok(Prepared::New(change, end, vec![0]))
 }
 
-
-
 /// A decision that comes after the time to decide is no decision.
 pub(super) fn while_undecided(change: &mut Change, offer: &OfferView) {
     if offer.state.can_lapse() {
