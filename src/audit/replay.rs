@@ -9,13 +9,14 @@ mod administration;
 mod agencies;
 mod alerts;
 mod bases;
+mod carried;
 mod groups;
 mod offers;
 mod parcels;
 mod places;
 
 use super::finding::{Finding, Problem};
-use crate::domain::id::{AgencyId, OfferId, ParcelId};
+use crate::domain::id::{AgencyId, CarriedId, OfferId, ParcelId};
 use crate::domain::time::Timestamp;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::{Actor, Entry, EntryBody, Opening};
@@ -24,6 +25,7 @@ use std::time::Duration;
 use administration::Administration;
 use agencies::Agencies;
 use bases::Bases;
+use carried::Carried;
 use groups::{Grouped, Groups};
 use offers::Offers;
 use parcels::Parcel;
@@ -69,6 +71,8 @@ pub struct Replay {
     places: Places,
     /// By offer as well: sources choose the ids of parcels.
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
+    /// By source as well: sources choose the ids.
+    carried: HashMap<(AgencyId, CarriedId), Carried>,
     counts: Counts,
     alerts: alerts::Alerts,
 }
@@ -194,12 +198,13 @@ impl Replay {
                 reason,
                 decliner,
                 outcome,
-                ..
+                staff,
             } => {
                 let words = offers::Words {
                     reason: reason.as_deref(),
                     decliner: decliner.as_deref(),
                     outcome: outcome.as_deref(),
+                    staff,
                 };
                 let stays = (self.groups).stays(act, offer, to, words.decliner, &self.offers);
                 problems.extend(stays.err());
@@ -234,6 +239,33 @@ impl Replay {
                 kind,
             } => self.alerts.raised(act, alert, viewer, kind),
             Decision::AlertAcknowledged { alert, .. } => self.alerts.acknowledged(act, alert),
+            Decision::OfferTurn {
+                offer,
+                decide_by,
+                due,
+            } => self.offers.turn(act, offer, *decide_by, *due),
+            Decision::OfferReminded { offer, due } => self.offers.reminded(act, offer, *due),
+            Decision::OffersClosed { offers } => {
+                let closed = self.offers.closed_together(act, offers);
+                closed.and_then(|()| {
+                    offers
+                        .iter()
+                        .try_for_each(|offer| self.places.closed(offer))
+                })
+            }
+            Decision::DeclineProposed { offer, staff, .. } => {
+                self.offers.proposed(act, offer, staff)
+            }
+            Decision::ReferralClosed { referral, .. } => self.offers.ended(act, referral),
+            Decision::Escalated {
+                source,
+                referral,
+                due,
+                ..
+            } => self.offers.escalated(act, source, referral, *due),
+            Decision::CarriedRecorded { .. } | Decision::CarriedReleased { .. } => {
+                self.carried(act, decision)
+            }
             Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
         };
         problems.extend(result.err());

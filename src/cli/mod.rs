@@ -5,9 +5,11 @@ pub mod agency;
 pub mod audit;
 pub mod bench;
 pub mod ca;
+pub mod carried;
 pub mod check;
 pub mod crash;
 pub mod demo;
+pub mod directory;
 pub mod exit;
 pub(crate) mod facts;
 pub(crate) mod home;
@@ -42,6 +44,8 @@ enum Command {
     Protocol(protocol::ProtocolCommand),
     Audit(audit::AuditCommand),
     Bench(bench::BenchCommand),
+    Directory(directory::DirectoryCommand),
+    Carried(carried::CarriedCommand),
     #[command(hide = true)]
     Crash(crash::CrashCommand),
     #[command(hide = true)]
@@ -61,6 +65,8 @@ pub fn main() -> ExitCode {
         Command::Protocol(command) => command.run(),
         Command::Audit(command) => command.start(),
         Command::Bench(command) => in_runtime(command.run()),
+        Command::Directory(command) => command.run(),
+        Command::Carried(command) => command.run(),
         Command::Crash(command) => command.run(),
         Command::Race(command) => in_runtime(command.run()),
     }

@@ -306,6 +306,8 @@ fn prepare(
             let (change, shown) = decide(snapshot, caller, name, undecided, command, &takes)?;
             (change, shown, snapshot.now)
         }
+        // Two persons confirm what no word says, for each by themselves.
+        Act::Decline(DeclineReason::Other, _) => return Err(Refusal::InvalidField("reason")),
         Act::Decline(reason, decliner) => {
             let takes = vec![None; undecided.len()];
             let command = OfferCommand::Decline {

@@ -6,7 +6,9 @@ use super::names;
 use super::words::Word;
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, ProposalId, RequestId, RoomId};
 use crate::domain::time::Timestamp;
-use crate::exchange::{AlertName, BasisName, GroupName, OfferName, Page, PoolName, ReferralName};
+use crate::exchange::{
+    AlertName, BasisName, CarriedName, GroupName, OfferName, Page, PoolName, ReferralName,
+};
 use std::str::FromStr;
 
 /// Most violations that one reply names; more would only make the reply large.
@@ -270,6 +272,15 @@ impl Fields {
             path,
             text,
             "must be a resource name agencies/{agency}/alerts/{alert}",
+        )
+    }
+
+    /// A resource name of a carried referral.
+    pub fn carried(&mut self, path: &str, text: &str) -> Option<CarriedName> {
+        self.text(
+            path,
+            text,
+            "must be a resource name agencies/{agency}/carried/{carried}",
         )
     }
 

@@ -70,6 +70,8 @@ words! {
     Sharing "SHARING_",
     OfferNotice "OFFER_NOTICE_",
     AlertKind "ALERT_KIND_",
+    Question "QUESTION_",
+    CloseReason "CLOSE_REASON_",
     DisclosureKind "DISCLOSURE_KIND_",
 }
 

@@ -113,13 +113,19 @@ impl Cast {
         self.source.record_basis(draft).await.map_err(broken)
     }
 
-    pub(super) fn ask(&self, case: CaseHandle) -> Ask {
+    /// Several at once are asked only in a hurry; one alone has long, so that a long campaign does not end because its
+    /// offers lapse.
+    fn ask(&self, case: CaseHandle, several: bool) -> Ask {
+        let (urgency, minutes) = if several {
+            (Urgency::Immediate, 25)
+        } else {
+            (Urgency::Normal, 60 * 60)
+        };
         Ask {
             case,
             purpose: Purpose::SafeAccommodation,
-            // Two weeks: a long campaign must not end because its offers lapse.
-            urgency: Urgency::Normal,
-            decide_by: self.source.now().plus(Duration::from_secs(60 * 3600)),
+            urgency,
+            decide_by: self.source.now().plus(Duration::from_secs(minutes * 60)),
         }
     }
 
@@ -130,7 +136,7 @@ impl Cast {
         bases: &[Basis],
     ) -> Result<(ReferralId, Vec<OfferId>), CrashError> {
         let candidates: Vec<Candidate<'_>> = bases.iter().map(candidate).collect();
-        let ask = self.ask(case);
+        let ask = self.ask(case, bases.len() > 1);
         let sent = self.source.create_referral(&ask, &candidates).await;
         let sent = sent.map_err(broken)?;
         Ok((

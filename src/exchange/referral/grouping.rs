@@ -75,9 +75,7 @@ fn check(new: &NewGroup) -> Result<Vec<AgencyId>, Refusal> {
     }
     let recipients = |member: &NewMember| {
         let recipients = member.offers.iter().map(|offer| offer.recipient.clone());
-        let mut recipients: Vec<AgencyId> = recipients.collect();
-        recipients.sort();
-        recipients
+        recipients.collect::<Vec<AgencyId>>()
     };
     let all = new.members.first().map(recipients).unwrap_or_default();
     for (at, member) in new.members.iter().enumerate() {
@@ -145,6 +143,8 @@ fn prepare(
             urgency: new.urgency,
             decide_by: new.decide_by,
             offers: member.offers.clone(),
+            place_by: None,
+            parallel: None,
         };
         let (made, name, offers) = make(snapshot, caller, &own, &referral, Some(&grouped))?;
         change.absorb(made);
