@@ -467,6 +467,14 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// Who may be in one room of a pool at a time.
+    "sharing of rooms" Sharing {
+        Shared = "SHARED",
+        OnePartyPerRoom = "ONE_PARTY_PER_ROOM",
+    }
+}
+
+vocabulary! {
     /// What a guardian is to the child.
     "relation of a guardian" GuardianRelation {
         Parent = "PARENT",
