@@ -34,7 +34,9 @@ pub mod withdrawal;
 pub mod alert;
 pub mod carried;
 mod clockwork;
+mod escalation;
 pub mod person;
+mod turn;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
 pub use name::{AlertName, BasisName, CarriedName, OfferName, PoolName, ReferralName};
