@@ -587,7 +587,8 @@ vocabulary! {
     "rule of summer time" SummerTime {
         /// They do not.
         None = "NONE",
-        /// One hour ahead from the last Sunday of March to the last Sunday of October, 01:00 UTC (directive 2000/84/EC).
+        /// One hour ahead from the last Sunday of March to the last Sunday of October, 01:00 UTC
+        /// (directive 2000/84/EC).
         Europe = "EU",
     }
 }
