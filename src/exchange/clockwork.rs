@@ -31,7 +31,7 @@ pub(super) enum Due {
     /// 40: a break-glass request, its approval or its window is over.
     AccessEnds(AccessId),
     /// 41: a review of a break-glass access must have come.
-    ReviewDue(AccessId),
+    Review(AccessId),
 }
 
 impl Due {
@@ -39,7 +39,7 @@ impl Due {
         match self {
             Self::Lapse(offer) => (1, key::offer(*offer)),
             Self::AccessEnds(access) => (40, key::access(*access)),
-            Self::ReviewDue(access) => (41, key::access(*access)),
+            Self::Review(access) => (41, key::access(*access)),
         }
     }
 
@@ -47,7 +47,7 @@ impl Due {
         Some(match number {
             1 => Self::Lapse(key::split_offer(id)?),
             40 => Self::AccessEnds(AccessId::from_random(id.try_into().ok()?)),
-            41 => Self::ReviewDue(AccessId::from_random(id.try_into().ok()?)),
+            41 => Self::Review(AccessId::from_random(id.try_into().ok()?)),
             _ => return None,
         })
     }
@@ -80,7 +80,7 @@ fn dispatch(
     match due {
         Due::Lapse(offer) => lapse(snapshot, at, offer),
         Due::AccessEnds(access) => super::access::ends::ends(snapshot, access),
-        Due::ReviewDue(access) => super::access::ends::unreviewed(snapshot, access),
+        Due::Review(access) => super::access::ends::unreviewed(snapshot, access),
     }
 }
 
