@@ -10,11 +10,12 @@ mod administration;
 mod agencies;
 mod alerts;
 mod bases;
+mod carried;
 mod offers;
 mod parcels;
 
 use super::finding::{Finding, Problem};
-use crate::domain::id::{AccessId, AgencyId, OfferId, ParcelId};
+use crate::domain::id::{AccessId, AgencyId, CarriedId, OfferId, ParcelId};
 use crate::domain::time::Timestamp;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::{Actor, Entry, EntryBody, Opening};
@@ -23,6 +24,7 @@ use std::time::Duration;
 use administration::Administration;
 use agencies::Agencies;
 use bases::Bases;
+use carried::Carried;
 use offers::Offers;
 use parcels::Parcel;
 use std::collections::HashMap;
@@ -64,6 +66,8 @@ pub struct Replay {
     offers: Offers,
     /// By offer as well: sources choose the ids of parcels.
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
+    /// By source as well: sources choose the ids.
+    carried: HashMap<(AgencyId, CarriedId), Carried>,
     counts: Counts,
     alerts: alerts::Alerts,
     /// Break-glass, by access id.
@@ -191,12 +195,13 @@ impl Replay {
                 reason,
                 decliner,
                 outcome,
-                ..
+                staff,
             } => {
                 let words = offers::Words {
                     reason: reason.as_deref(),
                     decliner: decliner.as_deref(),
                     outcome: outcome.as_deref(),
+                    staff,
                 };
                 self.offers.moved(act, offer, to, words)
             }
@@ -220,6 +225,26 @@ impl Replay {
                 kind,
             } => self.alerts.raised(act, alert, viewer, kind),
             Decision::AlertAcknowledged { alert, .. } => self.alerts.acknowledged(act, alert),
+            Decision::OfferTurn {
+                offer,
+                decide_by,
+                due,
+            } => self.offers.turn(act, offer, *decide_by, *due),
+            Decision::OfferReminded { offer, due } => self.offers.reminded(act, offer, *due),
+            Decision::OffersClosed { offers } => self.offers.closed_together(act, offers),
+            Decision::DeclineProposed { offer, staff, .. } => {
+                self.offers.proposed(act, offer, staff)
+            }
+            Decision::ReferralClosed { referral, .. } => self.offers.ended(act, referral),
+            Decision::Escalated {
+                source,
+                referral,
+                due,
+                ..
+            } => self.offers.escalated(act, source, referral, *due),
+            Decision::CarriedRecorded { .. } | Decision::CarriedReleased { .. } => {
+                self.carried(act, decision)
+            }
             Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
             Decision::AccessRequested { .. }
             | Decision::AccessApproved { .. }

@@ -5,6 +5,7 @@ use super::{BasisName, Exchange, Page, Paged, Receipt, Refusal, Requested, SKEW}
 use crate::domain::basis::{Basis, is_dutiful};
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle};
 use crate::domain::time::Timestamp;
+use crate::domain::vocabulary::AgencyKind;
 use crate::envelope::basis_statement::BasisStatement;
 use crate::envelope::error::StatementError;
 use crate::envelope::jws::JwsError;
@@ -172,17 +173,20 @@ fn prepare_record(
         return Err(Refusal::InvalidField("statement"));
     }
     let basis = statement.basis;
-    let recipient = snapshot.agency(&basis.recipient)?;
-    let recipient = recipient
-        .filter(|recipient| super::directory::is_visible(caller.kind(), recipient))
-        .ok_or(Refusal::RecipientUnavailable)?;
-    basis
-        .check_bounds(recipient.kind)
-        .map_err(|_| Refusal::BasisBounds)?;
+    let kind = if basis.recipient.is_outside() {
+        AgencyKind::NonMember
+    } else {
+        let recipient = snapshot.agency(&basis.recipient)?;
+        let recipient = recipient
+            .filter(|recipient| super::directory::is_visible(caller.kind(), recipient))
+            .ok_or(Refusal::RecipientUnavailable)?;
+        recipient.kind
+    };
+    basis.check_bounds(kind).map_err(|_| Refusal::BasisBounds)?;
 
     let facts = own.bundle.as_ref().map(|bundle| &bundle.content().facts);
     let duties = facts.map_or(&[][..], |facts| &facts.reports_to);
-    if !is_dutiful(basis.kind, duties, recipient.kind) {
+    if !is_dutiful(basis.kind, duties, kind) {
         return Err(Refusal::NoDuty);
     }
 

@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use crate::domain::id::{
-    AccessId, AgencyId, AlertId, BadId, BasisChainId, OfferId, PoolId, ReferralId,
+    AccessId, AgencyId, AlertId, BadId, BasisChainId, CarriedId, OfferId, PoolId, ReferralId,
 };
 use crate::identity::caller::Caller;
 use std::fmt;
@@ -77,6 +77,11 @@ name! {
 name! {
     /// `agencies/{viewer}/alerts/{alert}`.
     AlertName, "alerts", alert: AlertId
+}
+
+name! {
+    /// `agencies/{source}/carried/{carried}`.
+    CarriedName, "carried", carried: CarriedId
 }
 
 /// Refuses what is not under the caller's own agency.

@@ -2,6 +2,7 @@
 
 mod access;
 mod alerts;
+mod clocks;
 mod faults;
 mod lifecycle;
 mod race;

@@ -72,6 +72,8 @@ words! {
     AccessFinding "ACCESS_FINDING_",
     OfferNotice "OFFER_NOTICE_",
     AlertKind "ALERT_KIND_",
+    Question "QUESTION_",
+    CloseReason "CLOSE_REASON_",
     DisclosureKind "DISCLOSURE_KIND_",
 }
 

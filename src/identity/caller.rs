@@ -122,10 +122,10 @@ impl Caller {
         }
     }
 
-    /// The same caller, but another member of staff.
+    /// The same, as another member of staff.
     #[cfg(test)]
-    pub(crate) fn named(mut self, staff: &str) -> Self {
-        self.staff = staff.parse().expect("a test's pseudonym");
+    pub(crate) fn as_staff(mut self, staff: &str) -> Self {
+        self.staff = staff.parse().expect("a pseudonym");
         self
     }
 

@@ -100,6 +100,10 @@ impl Administration {
         }
         self.spend(statement)?;
         match act.body {
+            // Such an id says of itself that nobody is enrolled under it.
+            ActBody::Enrol { agency, .. } if agency.is_outside() => {
+                return Err(Problem::ActNotForThis);
+            }
             ActBody::Enrol {
                 agency,
                 kind,

@@ -47,13 +47,13 @@ struct File {
     pair: Vec<PairRow>,
     #[serde(default)]
     break_glass: Vec<BreakGlassRow>,
-    duty: Option<Duty>,
+    duty: Option<DutyRow>,
 }
 
-/// The national duty officer, if there is one.
+/// Who is rung when nobody acts on a referral without a place.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Duty {
+struct DutyRow {
     line: Spanned<String>,
 }
 
@@ -180,15 +180,13 @@ impl Reader<'_> {
             let denied = recipients.entry(self.agency(&row.recipient)?).or_default();
             *denied = denied.union(self.labels(&row.labels)?.raised());
         }
+        let duty = file.duty.as_ref();
+        let duty_line = duty.map(|duty| self.agency(&duty.line)).transpose()?;
         Ok(Protocol {
             version,
+            duty_line,
             table: Table::enumerate(&allows, &nevers),
             access: AccessColumn::enumerate(&access, &nevers),
-            duty_line: file
-                .duty
-                .as_ref()
-                .map(|duty| self.agency(&duty.line))
-                .transpose()?,
             allows,
             nevers,
             pairs,

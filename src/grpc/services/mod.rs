@@ -11,6 +11,7 @@ mod place;
 mod referral;
 
 mod alert;
+mod carried;
 mod person;
 
 use super::metrics::Metrics;
