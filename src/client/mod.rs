@@ -18,6 +18,7 @@ pub mod error;
 mod fixture;
 pub mod keys;
 pub mod log;
+pub mod notice;
 pub mod parcel;
 pub mod publishing;
 pub mod random;

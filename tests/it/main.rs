@@ -28,4 +28,5 @@ mod minimisation;
 mod referral_lifecycle;
 mod router_process;
 mod simulation;
+mod turns;
 mod unlinkability;

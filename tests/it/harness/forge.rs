@@ -174,5 +174,7 @@ pub fn referral(
                 deposits: deposits.clone(),
             })
             .collect(),
+        place_by: None,
+        parallel_offers: 0,
     }
 }
