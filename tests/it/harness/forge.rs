@@ -174,7 +174,6 @@ pub fn referral(
                 deposits: deposits.clone(),
             })
             .collect(),
-        place_by: None,
-        parallel_offers: 0,
+        ..Default::default()
     }
 }
