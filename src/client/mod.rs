@@ -20,6 +20,7 @@ pub mod error;
 mod fixture;
 pub mod keys;
 pub mod log;
+pub mod notice;
 pub mod parcel;
 pub mod person;
 pub mod publishing;
