@@ -5,6 +5,7 @@
 //! not signed by someone whom the log has enrolled. What it cannot see: whether a certificate was revoked
 //! (lists are in the log by digest only), and what was never recorded.
 
+mod accesses;
 mod administration;
 mod agencies;
 mod alerts;
@@ -15,7 +16,7 @@ mod onward;
 mod parcels;
 
 use super::finding::{Finding, Problem};
-use crate::domain::id::{AgencyId, CarriedId, CaseHandle, OfferId, ParcelId};
+use crate::domain::id::{AccessId, AgencyId, CarriedId, CaseHandle, OfferId, ParcelId};
 use crate::domain::label::LabelSet;
 use crate::domain::time::Timestamp;
 use crate::ledger::decision::Decision;
@@ -73,6 +74,8 @@ pub struct Replay {
     carried: HashMap<(AgencyId, CarriedId), Carried>,
     counts: Counts,
     alerts: alerts::Alerts,
+    /// Break-glass, by access id.
+    glass: HashMap<AccessId, accesses::Glass>,
 }
 
 /// One act as replay sees it.
@@ -253,6 +256,13 @@ impl Replay {
                 self.carried(act, decision)
             }
             Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
+            Decision::AccessRequested { .. }
+            | Decision::AccessApproved { .. }
+            | Decision::AccessRefused { .. }
+            | Decision::AccessReleased { .. }
+            | Decision::AccessOpened { .. }
+            | Decision::AccessEnded { .. }
+            | Decision::AccessReviewed { .. } => self.accesses(act, decision),
         };
         problems.extend(result.err());
     }

@@ -164,6 +164,7 @@ const fn said(kind: EventKind) -> &'static str {
         EventKind::DirectoryChanged => "directory-changed",
         EventKind::Reminder => "reminder",
         EventKind::Alert => "alert",
+        EventKind::Access => "access",
         EventKind::Transfer => "transfer",
         EventKind::Heartbeat => "heartbeat",
         EventKind::Unspecified => "unknown",

@@ -9,7 +9,7 @@ mod referral;
 mod forward;
 mod transfer;
 
-pub use basis::{AlsoAsked, BasisDraft};
+pub use basis::{AlsoAsked, BasisDraft, BasisView};
 pub use forward::{Onward, Passed};
 pub use referral::{ReferralView, SourceOffer};
 

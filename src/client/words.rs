@@ -41,6 +41,9 @@ words! {
     outcome_number outcome Outcome "OUTCOME";
     capacity_number capacity DeclaredCapacity "DECLARED_CAPACITY";
     alarm_number alarm Alarm "ALARM";
+    access_reason_number access_reason AccessReason "ACCESS_REASON";
+    access_state_number access_state AccessState "ACCESS_STATE";
+    access_finding_number access_finding AccessFinding "ACCESS_FINDING";
     transfer_state_number transfer_state TransferState "TRANSFER_STATE";
     transfer_answer_number transfer_answer TransferAnswer "TRANSFER_ANSWER";
     disclosure_kind_number disclosure_kind DisclosureKind "DISCLOSURE_KIND";
