@@ -5,18 +5,23 @@
 //! not signed by someone whom the log has enrolled. What it cannot see: whether a certificate was revoked
 //! (lists are in the log by digest only), and what was never recorded.
 
+mod accesses;
 mod administration;
 mod agencies;
 mod alerts;
 mod bases;
 mod carried;
 mod contents;
+mod groups;
 mod offers;
+mod onward;
 mod parcels;
+mod places;
 mod slips;
 
 use super::finding::{Finding, Problem};
-use crate::domain::id::{AgencyId, CarriedId, OfferId, ParcelId};
+use crate::domain::id::{AccessId, AgencyId, CarriedId, CaseHandle, OfferId, ParcelId};
+use crate::domain::label::LabelSet;
 use crate::domain::time::Timestamp;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::{Actor, Entry, EntryBody, Erased, Opening};
@@ -27,8 +32,10 @@ use agencies::Agencies;
 use bases::Bases;
 use carried::Carried;
 use contents::{Content, Contents};
+use groups::{Grouped, Groups};
 use offers::Offers;
 use parcels::Parcel;
+use places::{Places, Said};
 use std::collections::HashMap;
 
 /// How far an agency's clock may be ahead of the router's.
@@ -68,14 +75,20 @@ pub struct Replay {
     agencies: Agencies,
     bases: Bases,
     offers: Offers,
+    groups: Groups,
+    places: Places,
     /// By offer as well: sources choose the ids of parcels.
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
     contents: Contents,
     slips: slips::Slips,
+    /// Labels that were ever opened, by case.
+    released: HashMap<(AgencyId, CaseHandle), LabelSet>,
     /// By source as well: sources choose the ids.
     carried: HashMap<(AgencyId, CarriedId), Carried>,
     counts: Counts,
     alerts: alerts::Alerts,
+    /// Break-glass, by access id.
+    glass: HashMap<AccessId, accesses::Glass>,
 }
 
 /// One act as replay sees it.
@@ -213,7 +226,10 @@ impl Replay {
                     outcome: outcome.as_deref(),
                     staff,
                 };
-                self.offers.moved(act, offer, to, words)
+                let stays = (self.groups).stays(act, offer, to, words.decliner, &self.offers);
+                problems.extend(stays.err());
+                let moved = self.offers.moved(act, offer, to, words);
+                moved.and_then(|()| self.places.moved(act, offer, to))
             }
             Decision::RecipientAsked { chain, erase, .. } => self.bases.ask(act, chain, *erase),
             Decision::ErasureAnswered { offer, answer, .. } => {
@@ -227,8 +243,18 @@ impl Replay {
             Decision::ResumeAnswered { resume, answer, .. } => {
                 self.resume_answered(act, resume, answer)
             }
-            Decision::OfferClosed { offer } => self.offers.closed(act, offer),
-            Decision::PlacesHeld { offer, .. } => self.offers.held(act, offer),
+            Decision::OfferClosed { offer } => {
+                let closed = self.offers.closed(act, offer);
+                closed.and_then(|()| self.places.closed(offer))
+            }
+            Decision::PlacesHeld { .. }
+            | Decision::PoolUpdated { .. }
+            | Decision::PlacesTaken { .. }
+            | Decision::CheckedOut { .. }
+            | Decision::PlacesPrepared { .. }
+            | Decision::HoldEnded { .. }
+            | Decision::Grouped { .. }
+            | Decision::GroupMoved { .. } => self.lodging(act, decision),
             Decision::AlarmRaised { offer, alarm, .. } => self.offers.alarm(act, offer, alarm),
             Decision::Denied { .. } => {
                 self.counts.denials += 1;
@@ -238,9 +264,13 @@ impl Replay {
                 self.counts.denials = self.counts.denials.saturating_add(*count);
                 Ok(())
             }
-            Decision::PoolUpdated { .. } | Decision::CapacityDeclared { .. } => {
-                act.agency().map(|_| ())
+            Decision::TransferProposed { offer, chain, .. } => {
+                self.transfer_proposed(act, offer, chain)
             }
+            Decision::TransferAnswered { offer, answer, .. } => {
+                self.transfer_answered(act, offer, answer)
+            }
+            Decision::CapacityDeclared { .. } => act.agency().map(|_| ()),
             Decision::AlertRaised {
                 alert,
                 viewer,
@@ -253,7 +283,14 @@ impl Replay {
                 due,
             } => self.offers.turn(act, offer, *decide_by, *due),
             Decision::OfferReminded { offer, due } => self.offers.reminded(act, offer, *due),
-            Decision::OffersClosed { offers } => self.offers.closed_together(act, offers),
+            Decision::OffersClosed { offers } => {
+                let closed = self.offers.closed_together(act, offers);
+                closed.and_then(|()| {
+                    offers
+                        .iter()
+                        .try_for_each(|offer| self.places.closed(offer))
+                })
+            }
             Decision::DeclineProposed { offer, staff, .. } => {
                 self.offers.proposed(act, offer, staff)
             }
@@ -268,8 +305,97 @@ impl Replay {
                 self.carried(act, decision)
             }
             Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
+            Decision::AccessRequested { .. }
+            | Decision::AccessApproved { .. }
+            | Decision::AccessRefused { .. }
+            | Decision::AccessReleased { .. }
+            | Decision::AccessOpened { .. }
+            | Decision::AccessEnded { .. }
+            | Decision::AccessReviewed { .. } => self.accesses(act, decision),
         };
         problems.extend(result.err());
+    }
+}
+
+impl Replay {
+    /// Places and groups.
+    fn lodging(&mut self, act: Act<'_>, decision: &Decision) -> Result<(), Problem> {
+        fn said<'a>(offer: &'a str, pool: &'a str, room: Option<&'a str>, places: u32) -> Said<'a> {
+            Said {
+                offer,
+                pool,
+                room,
+                places,
+            }
+        }
+        match decision {
+            Decision::PlacesHeld {
+                offer,
+                pool,
+                room,
+                places,
+                until,
+                ..
+            } => {
+                self.offers.held(act, offer)?;
+                let party = self.party(offer)?;
+                let said = said(offer, pool, room.as_deref(), *places);
+                self.places.held(act, &said, *until, party)
+            }
+            Decision::PoolUpdated {
+                pool,
+                total,
+                closed,
+                sharing,
+                rooms,
+                ..
+            } => (self.places).updated(act, pool, (*total, *closed), sharing.as_deref(), rooms),
+            Decision::PlacesTaken {
+                offer,
+                pool,
+                room,
+                places,
+                ..
+            } => {
+                let party = self.party(offer)?;
+                let said = said(offer, pool, room.as_deref(), *places);
+                self.places.taken(act, &said, party, &self.offers)
+            }
+            Decision::CheckedOut {
+                offer,
+                pool,
+                places,
+                ..
+            } => (self.places).left(act, &said(offer, pool, None, *places), &self.offers),
+            Decision::PlacesPrepared {
+                pool, room, places, ..
+            } => self.places.prepared(act, pool, room.as_deref(), *places),
+            Decision::HoldEnded { offer } => self.places.ended(act, offer),
+            Decision::Grouped {
+                group,
+                recipient,
+                offers,
+                together,
+                ..
+            } => {
+                let said = Grouped {
+                    group,
+                    recipient,
+                    offers,
+                    together: *together,
+                };
+                self.groups.grouped(act, &said, &self.offers)
+            }
+            Decision::GroupMoved { group, offers, .. } => {
+                self.groups.moved(act, group, offers, &self.offers)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn party(&self, offer: &str) -> Result<crate::domain::place::Party, Problem> {
+        let offer = offer.parse().map_err(|_| Problem::Decision)?;
+        Ok(self.groups.party(offer))
     }
 }
 

@@ -6,8 +6,10 @@ use super::home::{CallerArgs, mended, told};
 use super::in_runtime;
 use super::text::{minute, wrapped};
 use crate::client::keys::{AgencyKeys, KeyRotation};
+use crate::client::notice::Notices;
 use crate::client::watch::Doorbell;
 use crate::domain::directory::AgencyFacts;
+use crate::domain::id::CaseHandle;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::StaffRole;
 use crate::envelope::keys::AgencySigner;
@@ -18,6 +20,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 mod directory;
+mod disclosures;
 mod status;
 
 /// Join as an agency, and see what it sees.
@@ -51,6 +54,23 @@ enum Action {
     Watch {
         #[command(flatten)]
         caller: CallerArgs,
+        /// Run a program at each ring, once a minute at most, so that a phone can ring
+        ///
+        /// Without arguments and without a shell. It finds how many rings there were in SAFECONDUCT_NOTICE, as in
+        /// "1 new item", and nothing else: look at the desk for what they were.
+        #[arg(long, value_name = "PROGRAM")]
+        notify_command: Option<PathBuf>,
+    },
+    /// Print who was told what of one case, when and by which right: a sheet for the person who asks
+    Disclosures {
+        #[command(flatten)]
+        caller: CallerArgs,
+        /// The agency's random handle of the case
+        #[arg(long, value_name = "HANDLE")]
+        case: CaseHandle,
+        /// How to print it
+        #[arg(long, value_name = "FORMAT", value_enum, default_value_t = disclosures::Output::Text)]
+        output: disclosures::Output,
     },
     /// Look at this agency's keys, certificates and connection
     Status {
@@ -67,7 +87,15 @@ impl AgencyCommand {
             ended(match self.action {
                 Action::Join { caller, facts, .. } => join(&caller, facts).await,
                 Action::Directory { caller } => show_directory(&caller).await,
-                Action::Watch { caller } => watch(&caller).await,
+                Action::Disclosures {
+                    caller,
+                    case,
+                    output,
+                } => disclosures::show(&caller, case, output).await,
+                Action::Watch {
+                    caller,
+                    notify_command,
+                } => watch(&caller, notify_command).await,
                 Action::Status { caller } => status::show(&caller).await,
             })
         })
@@ -117,14 +145,19 @@ async fn show_directory(caller: &CallerArgs) -> Result<(), Failure> {
     directory::print(&mut out, &mirrored, desk.now()).map_err(Failure::refused)
 }
 
-async fn watch(caller: &CallerArgs) -> Result<(), Failure> {
+async fn watch(caller: &CallerArgs, command: Option<PathBuf>) -> Result<(), Failure> {
     // A process: it hears that something changed and opens nothing.
     let mut doorbells = caller.desk(StaffRole::Process)?.watch(String::new());
+    let mut notices = command.map(Notices::new);
     loop {
         let ring = tokio::select! {
             ring = doorbells.next() => ring.map_err(told)?,
+            () = due(notices.as_mut()) => continue,
             _ = tokio::signal::ctrl_c() => return Ok(()),
         };
+        if let Some(notices) = &mut notices {
+            notices.rung(&ring);
+        }
         let line = match ring {
             Doorbell::Missed => "listening; look at what came before".to_owned(),
             Doorbell::Ring { kind, resource } => format!("{} {resource}", said(kind)),
@@ -137,6 +170,19 @@ async fn watch(caller: &CallerArgs) -> Result<(), Failure> {
     }
 }
 
+/// Waits for the next notice to be due and gives it; for ever when none is asked for.
+async fn due(notices: Option<&mut Notices>) {
+    match notices {
+        Some(notices) => {
+            if let Err(error) = notices.give_next().await {
+                // The line goes on: a phone that does not ring is no reason not to print.
+                eprintln!("safeconduct: no notice was given: {error}");
+            }
+        }
+        None => std::future::pending().await,
+    }
+}
+
 const fn said(kind: EventKind) -> &'static str {
     match kind {
         EventKind::OfferReceived => "offer-received",
@@ -144,11 +190,14 @@ const fn said(kind: EventKind) -> &'static str {
         EventKind::ParcelReady => "parcel-ready",
         EventKind::Alarm => "alarm",
         EventKind::DirectoryChanged => "directory-changed",
+        EventKind::Places => "places",
         EventKind::Reminder => "reminder",
         EventKind::Alert => "alert",
         EventKind::ResumeRequested => "resume-requested",
         EventKind::Erasure => "erasure",
         EventKind::Notice => "notice",
+        EventKind::Access => "access",
+        EventKind::Transfer => "transfer",
         EventKind::Heartbeat => "heartbeat",
         EventKind::Unspecified => "unknown",
     }

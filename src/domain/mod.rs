@@ -3,12 +3,14 @@
 //! Decides; imports nothing of ours. Must not know how anything is stored, sent or encoded.
 
 pub mod basis;
+pub mod break_glass;
 pub mod code;
 pub mod complaint;
 pub mod deadline;
 pub mod directory;
 pub mod directory_record;
 pub mod erasure;
+pub mod forward;
 pub mod gate;
 pub mod hours;
 pub mod id;
@@ -19,7 +21,9 @@ pub mod place;
 pub mod protocol;
 pub mod random;
 pub mod referral;
+pub mod rooming;
 pub mod schedule;
 pub mod time;
 pub mod transcript;
+pub mod transfer;
 pub mod vocabulary;

@@ -8,6 +8,7 @@
 use super::clockwork::{Due, schedule};
 use super::erasure::ANSWER_WITHIN;
 use super::event::EventKind;
+use super::forward::rests_on;
 use super::offer::{moves, view::OfferView};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot};
@@ -114,7 +115,9 @@ fn prepare_step(snapshot: &mut Snapshot<'_>, name: &BasisName) -> Result<Prepare
     for &stage in &stages {
         // A parcel that was replaced by one under another chain is not this chain's.
         let parcel = snapshot.get::<ParcelRecord>(key::parcel(id, stage))?;
-        if let Some(parcel) = parcel.filter(|parcel| parcel.chain == name.chain.to_string()) {
+        let rests =
+            |parcel: &ParcelRecord| rests_on(parcel, &offer.source, &name.agency, name.chain);
+        if let Some(parcel) = parcel.filter(rests) {
             concerned.push((stage, parcel.entry));
         }
     }

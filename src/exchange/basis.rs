@@ -3,7 +3,7 @@
 use super::aftermath::{Follows, follow};
 use super::snapshot::{Prepared, Snapshot, own, remembered};
 use super::{BasisName, Exchange, Page, Paged, Receipt, Refusal, Requested, SKEW};
-use crate::domain::basis::Basis;
+use crate::domain::basis::{Basis, is_dutiful};
 use crate::domain::gate;
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle};
 use crate::domain::time::Timestamp;
@@ -211,6 +211,12 @@ fn prepare_record(
         recipient.kind
     };
     basis.check_bounds(kind).map_err(|_| Refusal::BasisBounds)?;
+
+    let facts = own.bundle.as_ref().map(|bundle| &bundle.content().facts);
+    let duties = facts.map_or(&[][..], |facts| &facts.reports_to);
+    if !is_dutiful(basis.kind, duties, kind) {
+        return Err(Refusal::NoDuty);
+    }
 
     let chain_key = key::basis(source, basis.chain);
     let before = snapshot.get::<BasisRecord>(chain_key.clone())?;

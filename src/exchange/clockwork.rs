@@ -4,10 +4,13 @@
 //! done strictly in the order of its time, one change after another, so that a router that was down catches up as it
 //! would have run. A clock that has nothing left to do when it rings is only forgotten.
 
+use super::offer::places;
 use super::sequencer::Change;
 use super::snapshot::{Prepared, Snapshot};
 use super::{Exchange, Refusal, asking, erasure, escalation, slip};
-use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ReferralId, ResumeId};
+use crate::domain::id::{
+    AccessId, AgencyId, BasisChainId, CaseHandle, OfferId, ReferralId, ResumeId,
+};
 use crate::domain::time::Timestamp;
 use crate::storage::engine::{Table, Write};
 use crate::storage::records::offer::DeadlineRecord;
@@ -18,45 +21,54 @@ use crate::storage::records::{self, Record, key};
 pub(super) enum Due {
     /// 1: an offer's time to decide is over.
     Lapse(OfferId),
+    /// 30: a hold of places is over.
+    HoldEnds(OfferId),
     /// 2: a recipient must have acknowledged.
     Acknowledge(OfferId),
     /// 3: a recipient's time to decide is running out.
     Remind(OfferId),
     /// 4: the source must have acted on a referral without a place.
     Supervisor(AgencyId, ReferralId),
-    /// 30: the time to answer whether something was erased is over.
+    /// 50: the time to answer whether something was erased is over.
     ErasureAnswer(OfferId),
-    /// 31: the time to ask a person again, alone, is over.
+    /// 51: the time to ask a person again, alone, is over.
     AskAgain(AgencyId, BasisChainId),
-    /// 32: an emergency is over.
+    /// 52: an emergency is over.
     BasisReview(AgencyId, BasisChainId),
-    /// 33: a right code was entered.
+    /// 53: a right code was entered.
     ByCard(AgencyId, CaseHandle),
-    /// 34: a wrong code was entered.
+    /// 54: a wrong code was entered.
     NobodysCard([u8; 16]),
-    /// 35: another agency asks to go on with a case.
+    /// 55: another agency asks to go on with a case.
     ResumeAsked(AgencyId, ResumeId),
-    /// 36: a code, by its key, has served.
+    /// 56: a code, by its key, has served.
     CodeEnds(Vec<u8>),
-    /// 37: a request to go on, by its key, is over.
+    /// 57: a request to go on, by its key, is over.
     ResumeEnds(Vec<u8>),
+    /// 40: a break-glass request, its approval or its window is over.
+    AccessEnds(AccessId),
+    /// 41: a review of a break-glass access must have come.
+    Review(AccessId),
 }
 
 impl Due {
     fn number_and_id(&self) -> (u8, Vec<u8>) {
         match self {
             Self::Lapse(offer) => (1, key::offer(*offer)),
+            Self::HoldEnds(offer) => (30, key::offer(*offer)),
             Self::Acknowledge(offer) => (2, key::offer(*offer)),
             Self::Remind(offer) => (3, key::offer(*offer)),
             Self::Supervisor(source, referral) => (4, key::referral(source, *referral)),
-            Self::ErasureAnswer(offer) => (30, key::offer(*offer)),
-            Self::AskAgain(source, chain) => (31, key::basis(source, *chain)),
-            Self::BasisReview(source, chain) => (32, key::basis(source, *chain)),
-            Self::ByCard(source, case) => (33, key::case(source, *case)),
-            Self::NobodysCard(random) => (34, random.to_vec()),
-            Self::ResumeAsked(source, resume) => (35, key::resume(source, *resume)),
-            Self::CodeEnds(row) => (36, row.clone()),
-            Self::ResumeEnds(row) => (37, row.clone()),
+            Self::ErasureAnswer(offer) => (50, key::offer(*offer)),
+            Self::AskAgain(source, chain) => (51, key::basis(source, *chain)),
+            Self::BasisReview(source, chain) => (52, key::basis(source, *chain)),
+            Self::ByCard(source, case) => (53, key::case(source, *case)),
+            Self::NobodysCard(random) => (54, random.to_vec()),
+            Self::ResumeAsked(source, resume) => (55, key::resume(source, *resume)),
+            Self::CodeEnds(row) => (56, row.clone()),
+            Self::ResumeEnds(row) => (57, row.clone()),
+            Self::AccessEnds(access) => (40, key::access(*access)),
+            Self::Review(access) => (41, key::access(*access)),
         }
     }
 
@@ -67,26 +79,29 @@ impl Due {
         };
         Some(match number {
             1 => Self::Lapse(key::split_offer(id)?),
+            30 => Self::HoldEnds(key::split_offer(id)?),
             2 => Self::Acknowledge(key::split_offer(id)?),
             3 => Self::Remind(key::split_offer(id)?),
             4 => {
                 let (source, referral) = key::split_referral(id)?;
                 Self::Supervisor(source, referral)
             }
-            30 => Self::ErasureAnswer(key::split_offer(id)?),
-            31 => chain().map(|(source, chain)| Self::AskAgain(source, chain))?,
-            32 => chain().map(|(source, chain)| Self::BasisReview(source, chain))?,
-            33 => {
+            50 => Self::ErasureAnswer(key::split_offer(id)?),
+            51 => chain().map(|(source, chain)| Self::AskAgain(source, chain))?,
+            52 => chain().map(|(source, chain)| Self::BasisReview(source, chain))?,
+            53 => {
                 let (source, case) = key::split_of_agency(id)?;
                 Self::ByCard(source, CaseHandle::from_random(case))
             }
-            34 => Self::NobodysCard(id.try_into().ok()?),
-            35 => {
+            54 => Self::NobodysCard(id.try_into().ok()?),
+            55 => {
                 let (source, resume) = key::split_of_agency(id)?;
                 Self::ResumeAsked(source, ResumeId::from_random(resume))
             }
-            36 => Self::CodeEnds(id.to_vec()),
-            37 => Self::ResumeEnds(id.to_vec()),
+            56 => Self::CodeEnds(id.to_vec()),
+            57 => Self::ResumeEnds(id.to_vec()),
+            40 => Self::AccessEnds(AccessId::from_random(id.try_into().ok()?)),
+            41 => Self::Review(AccessId::from_random(id.try_into().ok()?)),
             _ => return None,
         })
     }
@@ -131,6 +146,9 @@ fn dispatch(
         Due::ResumeAsked(source, resume) => slip::resume_asked(snapshot, &source, resume),
         Due::CodeEnds(row) => slip::code_ends(snapshot, at, row),
         Due::ResumeEnds(row) => Ok(Some(slip::resume_ends(snapshot, row))),
+        Due::AccessEnds(access) => super::access::ends::ends(snapshot, access),
+        Due::Review(access) => super::access::ends::unreviewed(snapshot, access),
+        Due::HoldEnds(offer) => places::hold_ended(snapshot, at, offer),
     }
 }
 

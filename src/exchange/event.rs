@@ -36,6 +36,10 @@ pub enum EventKind {
     Alarm,
     /// The directory or the protocol changed.
     DirectoryChanged,
+    /// A break-glass request changed.
+    Access,
+    /// The agency's own places changed by themselves.
+    Places,
     /// A clock of an offer is running out.
     Reminder,
     /// There is an alert.
@@ -46,6 +50,8 @@ pub enum EventKind {
     Erasure,
     /// Something was said about an offer.
     Notice,
+    /// A transfer of responsibility was proposed or answered.
+    Transfer,
 }
 
 impl EventKind {
@@ -61,8 +67,11 @@ impl EventKind {
             Self::ResumeRequested => 10,
             Self::Erasure => 11,
             Self::Notice => 12,
+            Self::Access => 16,
+            Self::Places => 9,
             Self::Reminder => 7,
             Self::Alert => 8,
+            Self::Transfer => 15,
         }
     }
 
@@ -78,8 +87,11 @@ impl EventKind {
             10 => Self::ResumeRequested,
             11 => Self::Erasure,
             12 => Self::Notice,
+            16 => Self::Access,
+            9 => Self::Places,
             7 => Self::Reminder,
             8 => Self::Alert,
+            15 => Self::Transfer,
             _ => return None,
         })
     }

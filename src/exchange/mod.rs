@@ -7,6 +7,7 @@
 //!
 //! Must not know how a request arrived, which status code a refusal becomes, or how anything is sealed or opened.
 
+pub mod access;
 pub mod administration;
 mod aftermath;
 pub mod agencies;
@@ -18,6 +19,7 @@ pub mod denial;
 pub mod directory;
 mod erasure;
 pub mod event;
+pub mod group;
 pub mod housekeeping;
 pub mod name;
 pub mod offer;
@@ -39,11 +41,16 @@ pub mod alert;
 pub mod carried;
 mod clockwork;
 mod escalation;
+pub mod forward;
 pub mod person;
+pub mod transfer;
 mod turn;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
-pub use name::{AlertName, BasisName, CarriedName, OfferName, PoolName, ReferralName, ResumeName};
+pub use name::{
+    AccessName, AlertName, BasisName, CarriedName, GroupName, OfferName, PoolName, ReferralName,
+    ResumeName,
+};
 pub use receipt::Receipt;
 pub use refusal::Refusal;
 pub use request::{Page, Paged, Requested};

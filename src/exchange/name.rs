@@ -2,7 +2,8 @@
 
 use super::refusal::Refusal;
 use crate::domain::id::{
-    AgencyId, AlertId, BadId, BasisChainId, CarriedId, OfferId, PoolId, ReferralId, ResumeId,
+    AccessId, AgencyId, AlertId, BadId, BasisChainId, CarriedId, GroupId, OfferId, PoolId,
+    ReferralId, ResumeId,
 };
 use crate::identity::caller::Caller;
 use std::fmt;
@@ -59,6 +60,10 @@ name! {
     OfferName, "offers", offer: OfferId
 }
 name! {
+    /// `agencies/{viewer}/accesses/{access}`.
+    AccessName, "accesses", access: AccessId
+}
+name! {
     /// `agencies/{source}/referrals/{referral}`.
     ReferralName, "referrals", referral: ReferralId
 }
@@ -69,6 +74,10 @@ name! {
 name! {
     /// `agencies/{agency}/pools/{pool}`.
     PoolName, "pools", pool: PoolId
+}
+name! {
+    /// `agencies/{viewer}/groups/{group}`: a group as one recipient knows it, or as its source does.
+    GroupName, "groups", group: GroupId
 }
 name! {
     /// `agencies/{viewer}/alerts/{alert}`.

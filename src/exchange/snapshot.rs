@@ -12,9 +12,11 @@ use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::Actor;
 use crate::storage::engine::{Stored, Table};
+use crate::storage::records::place::PoolRecord;
 use crate::storage::records::request::{RequestDayRecord, RequestRecord};
 use crate::storage::records::{self, Record, key};
 use std::collections::BTreeSet;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A day, the bucket of remembered requests.
@@ -29,6 +31,8 @@ pub(super) struct Snapshot<'a> {
     reads: Vec<Read>,
     /// Entries whose content the change erases.
     pub(super) erased: BTreeSet<u64>,
+    /// Pools as the change being prepared leaves them: a group's members move in the same pool one after another.
+    pub(super) pools: HashMap<Vec<u8>, PoolRecord>,
 }
 
 /// The outcome of a preparation.
@@ -50,6 +54,7 @@ impl<'a> Snapshot<'a> {
             since,
             reads: Vec::new(),
             erased: BTreeSet::new(),
+            pools: HashMap::new(),
         })
     }
 

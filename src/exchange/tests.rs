@@ -1,8 +1,10 @@
 //! The exchange over a memory engine, with real keys, certificates and signatures.
 
+mod access;
 mod alerts;
 mod clocks;
 mod faults;
+mod groups;
 mod lifecycle;
 mod race;
 mod town;

@@ -4,10 +4,11 @@
 
 use super::names;
 use super::words::Word;
-use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, ProposalId, RequestId};
+use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, ProposalId, RequestId, RoomId};
 use crate::domain::time::Timestamp;
 use crate::exchange::{
-    AlertName, BasisName, CarriedName, OfferName, Page, PoolName, ReferralName, ResumeName,
+    AccessName, AlertName, BasisName, CarriedName, GroupName, OfferName, Page, PoolName,
+    ReferralName, ResumeName,
 };
 use std::str::FromStr;
 
@@ -248,6 +249,24 @@ impl Fields {
         )
     }
 
+    /// A resource name of a group.
+    pub fn group(&mut self, path: &str, text: &str) -> Option<GroupName> {
+        self.text(
+            path,
+            text,
+            "must be a resource name agencies/{agency}/groups/{group}",
+        )
+    }
+
+    /// A room of a pool; none when the text is empty.
+    pub fn room(&mut self, path: &str, text: &str) -> Option<Option<RoomId>> {
+        if text.is_empty() {
+            return Some(None);
+        }
+        self.text(path, text, "must be a room id [a-z0-9-]{1,63}")
+            .map(Some)
+    }
+
     /// A resource name of an alert.
     pub fn alert(&mut self, path: &str, text: &str) -> Option<AlertName> {
         self.text(
@@ -272,6 +291,15 @@ impl Fields {
             path,
             text,
             "must be a resource name agencies/{agency}/carried/{carried}",
+        )
+    }
+
+    /// A resource name of a break-glass request.
+    pub fn access(&mut self, path: &str, text: &str) -> Option<AccessName> {
+        self.text(
+            path,
+            text,
+            "must be a resource name agencies/{agency}/accesses/{access}",
         )
     }
 

@@ -50,6 +50,18 @@ pub struct CaseOf {
     pub case: String,
 }
 
+/// One room of a pool, as its agency set it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoomSet {
+    /// Room id.
+    pub room: String,
+    /// Its places.
+    pub places: u32,
+    /// Of these, closed.
+    pub closed: u32,
+}
+
 /// The private part of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case", deny_unknown_fields)]
@@ -116,6 +128,9 @@ pub enum Decision {
         decide_by: i64,
         /// Parcels.
         deposits: Vec<Deposited>,
+        /// The received offer whose parcels these pass on.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        forwards: Option<String>,
         /// Staff pseudonym.
         staff: String,
     },
@@ -174,8 +189,13 @@ pub enum Decision {
         offer: String,
         /// Pool id.
         pool: String,
+        /// Room id, in a pool with rooms.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        room: Option<String>,
         /// Places.
         places: u32,
+        /// When the hold ends, milliseconds since the epoch.
+        until: i64,
         /// Staff pseudonym.
         staff: String,
     },
@@ -187,6 +207,12 @@ pub enum Decision {
         total: u32,
         /// Closed places.
         closed: u32,
+        /// Who may be in one room at a time, in a pool with rooms.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        sharing: Option<String>,
+        /// The rooms.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        rooms: Vec<RoomSet>,
         /// Staff pseudonym.
         staff: String,
     },
@@ -205,6 +231,101 @@ pub enum Decision {
         stage: String,
         /// Alarm name.
         alarm: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// Break-glass was asked for: the alarm, before anything else.
+    AccessRequested {
+        /// Access id.
+        access: String,
+        /// Offer id.
+        offer: String,
+        /// Reason name.
+        reason: String,
+        /// Labels asked for, as `CATEGORY/FORM`.
+        labels: Vec<String>,
+        /// When an answer must have come by, milliseconds since the epoch.
+        until: i64,
+        /// Protocol version that allowed it.
+        protocol: u64,
+        /// Gate version that decided.
+        gate: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// Somebody outside the asking agency approved.
+    AccessApproved {
+        /// Access id.
+        access: String,
+        /// When a release must have come by, milliseconds since the epoch.
+        until: i64,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// Somebody outside the asking agency refused.
+    AccessRefused {
+        /// Access id.
+        access: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// The source's duty desk released a parcel.
+    AccessReleased {
+        /// Access id.
+        access: String,
+        /// The parcel; its chain is the access id.
+        deposit: Deposited,
+        /// When it can no longer be opened, milliseconds since the epoch.
+        until: i64,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// What was released was disclosed to the asking agency.
+    AccessOpened {
+        /// Access id.
+        access: String,
+        /// Parcel id.
+        parcel: String,
+        /// SHA-256 of the statement, base64url without padding.
+        statement_hash: String,
+        /// Protocol version that allowed it.
+        protocol: u64,
+        /// Gate version that decided.
+        gate: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// An access ended by itself: its window is over, or nobody answered or released in time.
+    AccessEnded {
+        /// Access id.
+        access: String,
+        /// State name after it.
+        to: String,
+    },
+    /// A review found whether an access was right.
+    AccessReviewed {
+        /// Access id.
+        access: String,
+        /// Finding name.
+        finding: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// The source asked the recipient to become responsible.
+    TransferProposed {
+        /// Offer id.
+        offer: String,
+        /// Basis chain that says so.
+        chain: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// The recipient answered.
+    TransferAnswered {
+        /// Offer id.
+        offer: String,
+        /// Answer name.
+        answer: String,
         /// Staff pseudonym.
         staff: String,
     },
@@ -318,6 +439,72 @@ pub enum Decision {
         /// SHA-256 of each list (DER), base64url without padding.
         lists: Vec<String>,
     },
+    /// Places were taken until arrival, with the acceptance that stands before it.
+    PlacesTaken {
+        /// Offer id.
+        offer: String,
+        /// Pool id.
+        pool: String,
+        /// Room id, in a pool with rooms.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        room: Option<String>,
+        /// Places.
+        places: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// The person moved out: the places are prepared for the next, the service may go on.
+    CheckedOut {
+        /// Offer id.
+        offer: String,
+        /// Pool id.
+        pool: String,
+        /// Places.
+        places: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// Places that were being prepared are free.
+    PlacesPrepared {
+        /// Pool id.
+        pool: String,
+        /// Room id, in a pool with rooms.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        room: Option<String>,
+        /// Places.
+        places: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// A hold ran out.
+    HoldEnded {
+        /// Offer id.
+        offer: String,
+    },
+    /// Offers of several cases were made to one recipient as a group, in the same act.
+    Grouped {
+        /// The recipient's id of the group.
+        group: String,
+        /// Recipient's agency id.
+        recipient: String,
+        /// Offer ids, one per member.
+        offers: Vec<String>,
+        /// Whether those still to be decided on are decided on together.
+        together: bool,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// The recipient decided on all of a group that were still to be decided on; their moves follow.
+    GroupMoved {
+        /// The recipient's id of the group.
+        group: String,
+        /// State name after the act.
+        to: String,
+        /// Offer ids of those it was about.
+        offers: Vec<String>,
+        /// Staff pseudonym.
+        staff: String,
+    },
     /// An agency was told that a human must look.
     AlertRaised {
         /// Alert id.
@@ -406,7 +593,16 @@ impl Decision {
         "pool_updated",
         "capacity_declared",
         "alarm_raised",
+        "access_requested",
+        "access_approved",
+        "access_refused",
+        "access_released",
+        "access_opened",
+        "access_ended",
+        "access_reviewed",
         "audit_read",
+        "transfer_proposed",
+        "transfer_answered",
         "denied",
         "denied_counted",
         "revocations_loaded",
@@ -416,6 +612,12 @@ impl Decision {
         "code_entered",
         "resume_requested",
         "resume_answered",
+        "places_taken",
+        "checked_out",
+        "places_prepared",
+        "hold_ended",
+        "grouped",
+        "group_moved",
         "carried_recorded",
         "carried_released",
         "alert_raised",
@@ -447,7 +649,16 @@ impl Decision {
             Self::PoolUpdated { .. } => "pool_updated",
             Self::CapacityDeclared { .. } => "capacity_declared",
             Self::AlarmRaised { .. } => "alarm_raised",
+            Self::AccessRequested { .. } => "access_requested",
+            Self::AccessApproved { .. } => "access_approved",
+            Self::AccessRefused { .. } => "access_refused",
+            Self::AccessReleased { .. } => "access_released",
+            Self::AccessOpened { .. } => "access_opened",
+            Self::AccessEnded { .. } => "access_ended",
+            Self::AccessReviewed { .. } => "access_reviewed",
             Self::AuditRead { .. } => "audit_read",
+            Self::TransferProposed { .. } => "transfer_proposed",
+            Self::TransferAnswered { .. } => "transfer_answered",
             Self::Denied { .. } => "denied",
             Self::DeniedCounted { .. } => "denied_counted",
             Self::RevocationsLoaded { .. } => "revocations_loaded",
@@ -457,6 +668,12 @@ impl Decision {
             Self::CodeEntered { .. } => "code_entered",
             Self::ResumeRequested { .. } => "resume_requested",
             Self::ResumeAnswered { .. } => "resume_answered",
+            Self::PlacesTaken { .. } => "places_taken",
+            Self::CheckedOut { .. } => "checked_out",
+            Self::PlacesPrepared { .. } => "places_prepared",
+            Self::HoldEnded { .. } => "hold_ended",
+            Self::Grouped { .. } => "grouped",
+            Self::GroupMoved { .. } => "group_moved",
             Self::CarriedRecorded { .. } => "carried_recorded",
             Self::CarriedReleased { .. } => "carried_released",
             Self::AlertRaised { .. } => "alert_raised",

@@ -2,7 +2,7 @@
 
 use super::agencies::Agencies;
 use super::{Act, Problem};
-use crate::domain::basis::Basis;
+use crate::domain::basis::{Basis, is_dutiful};
 use crate::domain::gate::BasisHead;
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle};
 use crate::domain::vocabulary::AgencyKind;
@@ -65,6 +65,7 @@ impl Bases {
             agencies.kind(&basis.recipient)?
         };
         let bounds = basis.check_bounds(kind);
+        let dutiful = is_dutiful(basis.kind, agencies.duties(source), kind);
         let chain = Chain {
             source: basis.source.clone(),
             recipient: basis.recipient.clone(),
@@ -75,7 +76,12 @@ impl Bases {
             erase: self.chains.get(&name).is_some_and(|chain| chain.erase),
         };
         self.chains.insert(name, chain);
-        bounds.map_err(|_| Problem::BasisBounds)
+        bounds.map_err(|_| Problem::BasisBounds)?;
+        if dutiful {
+            Ok(())
+        } else {
+            Err(Problem::NoDuty)
+        }
     }
 
     /// A withdrawal can always be recorded: also by a suspended source.
@@ -128,6 +134,20 @@ impl Bases {
     /// The person stopped a case with their card.
     pub(super) fn pause(&mut self, source: &AgencyId, case: CaseHandle) {
         *self.pauses.entry((source.clone(), case)).or_default() += 1;
+    }
+
+    /// Whether the person took back what `recipient` had in a case, and did not agree again since.
+    pub(super) fn taken_back(
+        &self,
+        source: &AgencyId,
+        case: CaseHandle,
+        recipient: &AgencyId,
+    ) -> bool {
+        let of_both = |chain: &&Chain| {
+            chain.source == *source && chain.case == case && chain.recipient == *recipient
+        };
+        let chains: Vec<_> = self.chains.values().filter(of_both).collect();
+        !chains.is_empty() && chains.iter().all(|chain| chain.head.is_none())
     }
 
     /// The case of a chain.

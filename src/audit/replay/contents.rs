@@ -3,11 +3,14 @@
 use super::{Act, Problem, Replay};
 use crate::domain::basis::BASIS_MAX as CODE_LIFE;
 use crate::domain::gate::BasisHead;
-use crate::domain::id::{AgencyId, CaseHandle, OfferId, ParcelId};
+use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ParcelId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::Stage;
 use crate::ledger::entry::Actor;
 use std::collections::{HashMap, HashSet};
+
+/// Parcels that one may rest on, one below the other: as many as the protocol lets pass on, and some.
+const HOPS_MAX: usize = 8;
 
 /// One thing that an entry carried besides its decision.
 #[derive(Debug)]
@@ -56,6 +59,28 @@ impl Replay {
         Ok(())
     }
 
+    /// The chains that a parcel rests on: its own, and those of what it passes on.
+    pub(super) fn rests_on(
+        &self,
+        offer: OfferId,
+        parcel: ParcelId,
+    ) -> Vec<(AgencyId, BasisChainId)> {
+        let mut chains = Vec::new();
+        let mut at = Some((offer, parcel));
+        while let Some((offer, parcel)) = at {
+            let (Ok(of), Some(parcel)) = (
+                self.offers.offer(&offer),
+                self.parcels.get(&(offer, parcel)),
+            ) else {
+                break;
+            };
+            chains.push((of.source.clone(), parcel.chain));
+            // Deposits refuse cycles; a log that holds one is not followed for ever.
+            at = parcel.parent.filter(|_| chains.len() <= HOPS_MAX);
+        }
+        chains
+    }
+
     /// Whether content has no lawful use any more: its offer is over, its chain was withdrawn, or another parcel
     /// stands in its place.
     fn is_over(&self, act: Act<'_>, index: u64, content: &Content) -> bool {
@@ -67,11 +92,12 @@ impl Replay {
                 let Ok(offer) = self.offers.offer(id) else {
                     return false;
                 };
-                let chain = self.parcels.get(&(*id, *parcel)).map(|parcel| parcel.chain);
-                let head = chain.map(|chain| self.bases.head(&offer.source, chain));
+                let withdrawn = |(source, chain): &(AgencyId, BasisChainId)| {
+                    matches!(self.bases.head(source, *chain), Ok(BasisHead::Withdrawn))
+                };
                 offer.state_at(act.at).is_terminal()
                     || offer.parcels.get(stage) != Some(parcel)
-                    || matches!(head, Some(Ok(BasisHead::Withdrawn)))
+                    || self.rests_on(*id, *parcel).iter().any(withdrawn)
             }
         }
     }

@@ -112,8 +112,9 @@ impl Replay {
         act.by(&offer.recipient)?;
         let mut parcels = offer.parcels.values();
         let asked = parcels.any(|parcel| {
-            let parcel = self.parcels.get(&(id, *parcel));
-            parcel.is_some_and(|parcel| self.bases.asked_to_erase(&offer.source, parcel.chain))
+            let chains = self.rests_on(id, *parcel);
+            let mut chains = chains.iter();
+            chains.any(|(source, chain)| self.bases.asked_to_erase(source, *chain))
         });
         let before = self.slips.erasures.get(&id).copied();
         if !asked || !may_answer(answer, offer.state_at(act.at), before) {

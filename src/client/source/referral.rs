@@ -5,10 +5,11 @@ use crate::client::error::ClientError;
 use crate::client::log::Proven;
 use crate::client::session::request_id;
 use crate::client::words;
-use crate::domain::id::{AgencyId, OfferId, ReferralId};
+use crate::domain::id::{AgencyId, GroupId, OfferId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
     CloseReason, DeclineReason, ErasureAnswer, OfferState, Outcome, Question, ReferralState, Stage,
+    TransferState,
 };
 use crate::ledger::decision::Decision;
 use crate::proto::v1;
@@ -35,6 +36,10 @@ pub struct SourceOffer {
     pub erasure_asked: bool,
     /// What it answered.
     pub erasure: Option<ErasureAnswer>,
+    /// Who is responsible for the case, as far as this offer goes.
+    pub responsible: AgencyId,
+    /// Where a transfer of responsibility stands.
+    pub transfer: Option<TransferState>,
     /// When its time to decide is over; none while it is next in line.
     pub decide_by: Option<Timestamp>,
     /// What the recipient last asked for.
@@ -50,6 +55,8 @@ pub struct ReferralView {
     pub state: ReferralState,
     /// Offers, in the order made.
     pub offers: Vec<SourceOffer>,
+    /// The group that it was made with, as this agency knows it.
+    pub group: Option<GroupId>,
 }
 
 impl Desk {
@@ -217,6 +224,8 @@ impl Desk {
                 opened: offer.opened.into_iter().filter_map(words::stage).collect(),
                 erasure_asked: offer.erasure_asked,
                 erasure: words::erasure(offer.erasure),
+                responsible: words::agency_of(&offer.responsible)?,
+                transfer: words::transfer_state(offer.transfer),
                 decide_by: offer.decide_by.as_ref().and_then(words::from_proto_time),
                 questions: offer
                     .questions
@@ -230,6 +239,10 @@ impl Desk {
             state: words::referral_state(referral.state)
                 .ok_or(ClientError::Reply("a referral's state"))?,
             offers: offers.collect::<Result<_, ClientError>>()?,
+            group: match referral.group.as_str() {
+                "" => None,
+                name => Some(words::own_id(name, self.agency().id(), "groups")?),
+            },
         })
     }
 }

@@ -156,8 +156,11 @@ fn bell(event: Event) -> proto::WatchResponse {
         EventKind::ResumeRequested => proto::EventKind::ResumeRequested,
         EventKind::Erasure => proto::EventKind::Erasure,
         EventKind::Notice => proto::EventKind::Notice,
+        EventKind::Access => proto::EventKind::Access,
+        EventKind::Places => proto::EventKind::Places,
         EventKind::Reminder => proto::EventKind::Reminder,
         EventKind::Alert => proto::EventKind::Alert,
+        EventKind::Transfer => proto::EventKind::Transfer,
     };
     proto::WatchResponse {
         resource: event.resource,

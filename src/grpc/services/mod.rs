@@ -3,8 +3,10 @@
 mod administration;
 mod audit;
 mod basis;
+mod break_glass;
 mod directory;
 mod event;
+mod group;
 mod offer;
 mod place;
 mod referral;

@@ -4,8 +4,8 @@
 //! a prefix of another's.
 
 use crate::domain::id::{
-    AgencyId, AlertId, BasisChainId, CarriedId, CaseHandle, OfferId, PoolId, ProposalId,
-    ReferralId, RequestId, ResumeId,
+    AccessId, AgencyId, AlertId, BasisChainId, CarriedId, CaseHandle, GroupId, OfferId, PoolId,
+    ProposalId, ReferralId, RequestId, ResumeId,
 };
 use crate::domain::label::Label;
 use crate::domain::time::Timestamp;
@@ -212,6 +212,18 @@ pub fn split_chain_parcel(key: &[u8]) -> Option<(OfferId, Stage)> {
 #[must_use]
 pub fn pool(agency: &AgencyId, pool: &PoolId) -> Vec<u8> {
     join(agency, &[pool.as_str().as_bytes()])
+}
+
+/// Of a break-glass request, and of what was released under it.
+#[must_use]
+pub fn access(access: AccessId) -> Vec<u8> {
+    access.as_bytes().to_vec()
+}
+
+/// Of a group of one recipient's offers.
+#[must_use]
+pub fn group(recipient: &AgencyId, group: GroupId) -> Vec<u8> {
+    join(recipient, &[group.as_bytes()])
 }
 
 /// Of a remembered request.

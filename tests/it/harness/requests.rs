@@ -36,7 +36,35 @@ impl About {
     pub fn offers(&self) -> Vec<Call> {
         let name = || self.name("offers", &self.offer);
         let pool = || self.name("pools", &self.pool);
+        // Nobody has a group of this id: what is asked of it is refused as for any other name that is not there.
+        let group = || self.name("groups", &self.offer);
         vec![
+            call(
+                "OfferService/AnswerTransfer",
+                &v1::AnswerTransferRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    answer: 1,
+                },
+            ),
+            call(
+                "ReferralService/CreateForward",
+                &v1::CreateForwardRequest {
+                    offer: name(),
+                    request_id: request_id(),
+                    case_handle: self.case.clone(),
+                    purpose: 1,
+                    urgency: 1,
+                    decide_by: Some(prost_types::Timestamp {
+                        seconds: 1_900_000_000,
+                        nanos: 0,
+                    }),
+                    forward: Some(v1::NewOffer {
+                        recipient: format!("agencies/{}", self.recipient),
+                        deposits: vec![self.deposit.clone()],
+                    }),
+                },
+            ),
             call(
                 "OfferService/GetOffer",
                 &v1::GetOfferRequest { name: name() },
@@ -62,6 +90,7 @@ impl About {
                     request_id: request_id(),
                     pool: pool(),
                     places: 1,
+                    room: String::new(),
                 },
             ),
             call(
@@ -71,6 +100,7 @@ impl About {
                     request_id: request_id(),
                     pool: pool(),
                     places: 1,
+                    room: String::new(),
                 },
             ),
             call(
@@ -129,6 +159,112 @@ impl About {
                     alarm: 2,
                 },
             ),
+            call(
+                "OfferService/CheckOut",
+                &v1::CheckOutRequest {
+                    name: name(),
+                    request_id: request_id(),
+                },
+            ),
+            call(
+                "OfferService/HoldGroup",
+                &v1::HoldGroupRequest {
+                    name: group(),
+                    request_id: request_id(),
+                    pool: pool(),
+                    room: String::new(),
+                    members: vec![v1::MemberPlaces {
+                        offer: name(),
+                        places: 1,
+                        room: String::new(),
+                    }],
+                },
+            ),
+            call(
+                "OfferService/AcceptGroup",
+                &v1::AcceptGroupRequest {
+                    name: group(),
+                    request_id: request_id(),
+                    pool: pool(),
+                    room: String::new(),
+                    members: Vec::new(),
+                },
+            ),
+            call(
+                "OfferService/DeclineGroup",
+                &v1::DeclineGroupRequest {
+                    name: group(),
+                    request_id: request_id(),
+                    reason: 1,
+                    decliner: 1,
+                },
+            ),
+        ]
+    }
+
+    /// What breaks the glass, and what names a request to.
+    pub fn accesses(&self) -> Vec<Call> {
+        let name = || self.name("accesses", &self.offer);
+        vec![
+            call(
+                "BreakGlassService/RequestAccess",
+                &v1::RequestAccessRequest {
+                    offer: self.name("offers", &self.offer),
+                    request_id: request_id(),
+                    reason: 1,
+                    labels: vec![v1::AccessLabel {
+                        category: 1,
+                        form: 1,
+                    }],
+                },
+            ),
+            call(
+                "BreakGlassService/ApproveAccess",
+                &v1::ApproveAccessRequest {
+                    name: name(),
+                    request_id: request_id(),
+                },
+            ),
+            call(
+                "BreakGlassService/RefuseAccess",
+                &v1::RefuseAccessRequest {
+                    name: name(),
+                    request_id: request_id(),
+                },
+            ),
+            call(
+                "BreakGlassService/ReleaseAccess",
+                &v1::ReleaseAccessRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    parcel: self.deposit.parcel.clone(),
+                    salt: vec![7; 32],
+                },
+            ),
+            call(
+                "BreakGlassService/OpenAccess",
+                &v1::OpenAccessRequest { name: name() },
+            ),
+            call(
+                "BreakGlassService/ReviewAccess",
+                &v1::ReviewAccessRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    finding: 1,
+                },
+            ),
+            call(
+                "BreakGlassService/GetAccess",
+                &v1::GetAccessRequest { name: name() },
+            ),
+            call(
+                "BreakGlassService/ListAccesses",
+                &v1::ListAccessesRequest {
+                    parent: self.parent(),
+                    page_size: 3,
+                    page_token: String::new(),
+                },
+            ),
         ]
     }
 
@@ -141,6 +277,14 @@ impl About {
         };
         let referral = || self.name("referrals", &self.referral);
         vec![
+            call(
+                "ReferralService/ProposeTransfer",
+                &v1::ProposeTransferRequest {
+                    offer: self.name("offers", &self.offer),
+                    request_id: request_id(),
+                    basis: self.name("bases", &self.basis),
+                },
+            ),
             call(
                 "ReferralService/GetReferral",
                 &v1::GetReferralRequest { name: referral() },
@@ -304,6 +448,22 @@ impl About {
                     request_id: request_id(),
                     total: 6,
                     closed: 1,
+                    sharing: 2,
+                    rooms: vec![v1::Room {
+                        room: "r1".into(),
+                        places: 6,
+                        closed: 1,
+                        ..v1::Room::default()
+                    }],
+                },
+            ),
+            call(
+                "PlaceService/FinishPreparing",
+                &v1::FinishPreparingRequest {
+                    name: self.name("pools", &self.pool),
+                    request_id: request_id(),
+                    places: 1,
+                    room: "r1".into(),
                 },
             ),
             call(
@@ -335,6 +495,26 @@ impl About {
                         nanos: 0,
                     }),
                     parallel_offers: 2,
+                },
+            ),
+            call(
+                "ReferralService/CreateGroupReferral",
+                &v1::CreateGroupReferralRequest {
+                    parent: parent(),
+                    request_id: request_id(),
+                    purpose: 1,
+                    urgency: 1,
+                    decide_by: None,
+                    keep_together: true,
+                    members: [&self.case, &self.offer]
+                        .map(|case| v1::NewMember {
+                            case_handle: case.clone(),
+                            offers: vec![v1::NewOffer {
+                                recipient: format!("agencies/{}", self.recipient),
+                                deposits: vec![self.deposit.clone()],
+                            }],
+                        })
+                        .to_vec(),
                 },
             ),
             call(
@@ -485,6 +665,7 @@ impl About {
             self.offices(),
             self.alerts(),
             self.carried(),
+            self.accesses(),
         ];
         parts.concat()
     }
