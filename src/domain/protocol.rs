@@ -206,7 +206,7 @@ impl Protocol {
         self.version
     }
 
-    /// The agency whose duty officer is rung when nobody acts on a referral without a place.
+    /// The agency whose duty officer is the national one, if the protocol names one.
     #[must_use]
     pub const fn duty_line(&self) -> Option<&AgencyId> {
         self.duty_line.as_ref()

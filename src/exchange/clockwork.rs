@@ -6,7 +6,7 @@
 
 use super::sequencer::Change;
 use super::snapshot::{Prepared, Snapshot};
-use super::{Exchange, Refusal, access, escalation};
+use super::{Exchange, Refusal, escalation};
 use crate::domain::id::{AccessId, AgencyId, OfferId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::storage::engine::{Table, Write};
@@ -18,41 +18,41 @@ use crate::storage::records::{self, Record, key};
 pub(super) enum Due {
     /// 1: an offer's time to decide is over.
     Lapse(OfferId),
-    /// 40: a break-glass request, its approval or its window is over.
-    AccessEnds(AccessId),
-    /// 41: a review of a break-glass access must have come.
-    Review(AccessId),
     /// 2: a recipient must have acknowledged.
     Acknowledge(OfferId),
     /// 3: a recipient's time to decide is running out.
     Remind(OfferId),
     /// 4: the source must have acted on a referral without a place.
     Supervisor(AgencyId, ReferralId),
+    /// 40: a break-glass request, its approval or its window is over.
+    AccessEnds(AccessId),
+    /// 41: a review of a break-glass access must have come.
+    Review(AccessId),
 }
 
 impl Due {
     fn number_and_id(&self) -> (u8, Vec<u8>) {
         match self {
             Self::Lapse(offer) => (1, key::offer(*offer)),
-            Self::AccessEnds(access) => (40, key::access(*access)),
-            Self::Review(access) => (41, key::access(*access)),
             Self::Acknowledge(offer) => (2, key::offer(*offer)),
             Self::Remind(offer) => (3, key::offer(*offer)),
             Self::Supervisor(source, referral) => (4, key::referral(source, *referral)),
+            Self::AccessEnds(access) => (40, key::access(*access)),
+            Self::Review(access) => (41, key::access(*access)),
         }
     }
 
     fn parse(number: u8, id: &[u8]) -> Option<Self> {
         Some(match number {
             1 => Self::Lapse(key::split_offer(id)?),
-            40 => Self::AccessEnds(AccessId::from_random(id.try_into().ok()?)),
-            41 => Self::Review(AccessId::from_random(id.try_into().ok()?)),
             2 => Self::Acknowledge(key::split_offer(id)?),
             3 => Self::Remind(key::split_offer(id)?),
             4 => {
                 let (source, referral) = key::split_referral(id)?;
                 Self::Supervisor(source, referral)
             }
+            40 => Self::AccessEnds(AccessId::from_random(id.try_into().ok()?)),
+            41 => Self::Review(AccessId::from_random(id.try_into().ok()?)),
             _ => return None,
         })
     }
@@ -89,8 +89,8 @@ fn dispatch(
         Due::Supervisor(source, referral) => {
             escalation::supervisor(snapshot, at, &source, referral)
         }
-        Due::AccessEnds(id) => access::ends::ends(snapshot, id),
-        Due::Review(id) => access::ends::unreviewed(snapshot, id),
+        Due::AccessEnds(access) => super::access::ends::ends(snapshot, access),
+        Due::Review(access) => super::access::ends::unreviewed(snapshot, access),
     }
 }
 

@@ -36,12 +36,14 @@ pub mod alert;
 pub mod carried;
 mod clockwork;
 mod escalation;
+pub mod forward;
 pub mod person;
+pub mod transfer;
 mod turn;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
-pub use name::AccessName;
-pub use name::{AlertName, BasisName, CarriedName, OfferName, PoolName, ReferralName};
+
+pub use name::{AccessName, AlertName, BasisName, CarriedName, OfferName, PoolName, ReferralName};
 pub use receipt::Receipt;
 pub use refusal::Refusal;
 pub use request::{Page, Paged, Requested};

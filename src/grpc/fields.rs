@@ -257,21 +257,21 @@ impl Fields {
         )
     }
 
-    /// A resource name of a break-glass request.
-    pub fn access(&mut self, path: &str, text: &str) -> Option<AccessName> {
-        self.text(
-            path,
-            text,
-            "must be a resource name agencies/{agency}/accesses/{access}",
-        )
-    }
-
     /// A resource name of a carried referral.
     pub fn carried(&mut self, path: &str, text: &str) -> Option<CarriedName> {
         self.text(
             path,
             text,
             "must be a resource name agencies/{agency}/carried/{carried}",
+        )
+    }
+
+    /// A resource name of a break-glass request.
+    pub fn access(&mut self, path: &str, text: &str) -> Option<AccessName> {
+        self.text(
+            path,
+            text,
+            "must be a resource name agencies/{agency}/accesses/{access}",
         )
     }
 

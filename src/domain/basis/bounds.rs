@@ -65,6 +65,27 @@ pub const fn ceiling(kind: BasisKind, recipient: AgencyKind, purpose: Purpose) -
     }
 }
 
+const fn non_member(purpose: Purpose) -> LabelSet {
+    match purpose {
+        Purpose::MedicalCare
+        | Purpose::MentalHealthPsychosocial
+        | Purpose::SexualReproductiveHealth
+        | Purpose::MedicoLegalDocumentation
+        | Purpose::LegalAssistance
+        | Purpose::LegalDefence
+        | Purpose::OnwardReferral => LabelSet::of_categories(&[
+            Category::Health,
+            Category::CareNeeds,
+            Category::Language,
+            Category::MeetingPoint,
+        ])
+        .union(label(Category::Age, Form::Band).and_below())
+        .union(label(Category::Identity, Form::Alias).and_below())
+        .union(label(Category::Contact, Form::ViaSource).and_below()),
+        _ => LabelSet::EMPTY,
+    }
+}
+
 /// What a duty to notify may say: that something happened to somebody, never to whom, nor what they were made to do.
 const fn legal_duty(recipient: AgencyKind, purpose: Purpose) -> LabelSet {
     let serves = matches!(
@@ -107,27 +128,6 @@ pub const fn names(duty: ReportsTo, recipient: AgencyKind) -> bool {
 #[must_use]
 pub fn is_dutiful(kind: BasisKind, duties: &[ReportsTo], recipient: AgencyKind) -> bool {
     kind != BasisKind::LegalDuty || duties.iter().any(|&duty| names(duty, recipient))
-}
-
-const fn non_member(purpose: Purpose) -> LabelSet {
-    match purpose {
-        Purpose::MedicalCare
-        | Purpose::MentalHealthPsychosocial
-        | Purpose::SexualReproductiveHealth
-        | Purpose::MedicoLegalDocumentation
-        | Purpose::LegalAssistance
-        | Purpose::LegalDefence
-        | Purpose::OnwardReferral => LabelSet::of_categories(&[
-            Category::Health,
-            Category::CareNeeds,
-            Category::Language,
-            Category::MeetingPoint,
-        ])
-        .union(label(Category::Age, Form::Band).and_below())
-        .union(label(Category::Identity, Form::Alias).and_below())
-        .union(label(Category::Contact, Form::ViaSource).and_below()),
-        _ => LabelSet::EMPTY,
-    }
 }
 
 const fn child_safeguarding(recipient: AgencyKind, purpose: Purpose) -> LabelSet {
