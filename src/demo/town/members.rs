@@ -29,7 +29,7 @@ impl MemberSpec {
         }
     }
 
-    fn offering(mut self, purposes: &[Purpose]) -> Self {
+    pub(in crate::demo) fn offering(mut self, purposes: &[Purpose]) -> Self {
         self.facts.purposes = purposes.to_vec();
         self.facts.hours = "day and night".into();
         self.facts.languages = parse(&["en", "sr"]);
@@ -37,7 +37,7 @@ impl MemberSpec {
         self
     }
 
-    fn interpreting(mut self, interpreters: &[(&str, PlacementGender)]) -> Self {
+    pub(in crate::demo) fn interpreting(mut self, interpreters: &[(&str, PlacementGender)]) -> Self {
         self.facts.interpreters = interpreters
             .iter()
             .filter_map(|(language, gender)| {
@@ -50,7 +50,7 @@ impl MemberSpec {
         self
     }
 
-    fn in_settings(mut self, settings: &[&str]) -> Self {
+    pub(in crate::demo) fn in_settings(mut self, settings: &[&str]) -> Self {
         self.facts.settings = parse(settings);
         self
     }
