@@ -446,3 +446,22 @@ vocabulary! {
         Corrected = "CORRECTED",
     }
 }
+
+vocabulary! {
+    /// Why a human must look.
+    "alert kind" AlertKind {
+        Unplaced = "UNPLACED",
+        NotAcknowledged = "NOT_ACKNOWLEDGED",
+        AlertingDecline = "ALERTING_DECLINE",
+        ChildMissing = "CHILD_MISSING",
+        ParcelAlarm = "PARCEL_ALARM",
+        TurnedAway = "TURNED_AWAY",
+        AskAgainAlone = "ASK_AGAIN_ALONE",
+        ByCard = "BY_CARD",
+        ResumeRequested = "RESUME_REQUESTED",
+        BreakGlass = "BREAK_GLASS",
+        ReviewDue = "REVIEW_DUE",
+        ErasureUnanswered = "ERASURE_UNANSWERED",
+        ChildView = "CHILD_VIEW",
+    }
+}

@@ -20,7 +20,7 @@ use crate::client::session::{Clock, system_clock};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::StaffRole;
 use crate::exchange::clock::{Clock as _, MockClock};
-use crate::exchange::housekeeping::LAPSE_EVERY;
+use crate::exchange::housekeeping::DUE_EVERY;
 
 pub use router::SimulatedRouter;
 
@@ -125,7 +125,7 @@ impl Town<SimulatedRouter> {
     /// [`TownError`] when the router could not keep house.
     pub async fn pass(&mut self, by: Duration) -> Result<(), TownError> {
         let until = self.now().plus(by);
-        let step = if by > LONG { LONG_STEP } else { LAPSE_EVERY };
+        let step = if by > LONG { LONG_STEP } else { DUE_EVERY };
         let mut mirrored = self.now();
         while self.now() < until {
             let left = millis_between(self.now(), until);

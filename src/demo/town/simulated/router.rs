@@ -192,7 +192,7 @@ impl SimulatedRouter {
             exchange.tick().await.map_err(failed)?;
         }
         exchange.resume().await.map_err(failed)?;
-        exchange.lapse_due().await.map_err(failed)?;
+        exchange.run_due().await.map_err(failed)?;
         if self.swept.plus(SWEEP_EVERY) <= now {
             self.swept = now;
             exchange.sweep().await.map_err(failed)?;
