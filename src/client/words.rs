@@ -43,6 +43,7 @@ words! {
     alarm_number alarm Alarm "ALARM";
     notice_number notice OfferNotice "OFFER_NOTICE";
     alert_kind_number alert_kind AlertKind "ALERT_KIND";
+    disclosure_kind_number disclosure_kind DisclosureKind "DISCLOSURE_KIND";
 }
 
 /// `agencies/{agency}`.

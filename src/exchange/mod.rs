@@ -33,6 +33,7 @@ pub mod withdrawal;
 
 pub mod alert;
 mod clockwork;
+pub mod person;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
 pub use name::{AlertName, BasisName, OfferName, PoolName, ReferralName};

@@ -18,6 +18,7 @@ use proto::basis_service_server::BasisServiceServer;
 use proto::directory_service_server::DirectoryServiceServer;
 use proto::event_service_server::EventServiceServer;
 use proto::offer_service_server::OfferServiceServer;
+use proto::person_service_server::PersonServiceServer;
 use proto::place_service_server::PlaceServiceServer;
 use proto::referral_service_server::ReferralServiceServer;
 use std::sync::Arc;
@@ -184,6 +185,7 @@ fn router(door: Arc<Door>, services: Services) -> Router<Stack<DoorLayer, Identi
         .add_service(limited!(AuditServiceServer))
         .add_service(limited!(AdministrationServiceServer))
         .add_service(limited!(AlertServiceServer))
+        .add_service(limited!(PersonServiceServer))
 }
 
 /// Looks at what makes the router fit to serve, and tells everybody who asks.

@@ -69,6 +69,7 @@ words! {
     Alarm "ALARM_",
     OfferNotice "OFFER_NOTICE_",
     AlertKind "ALERT_KIND_",
+    DisclosureKind "DISCLOSURE_KIND_",
 }
 
 /// The proto number of an optional word; the unspecified zero for none.

@@ -59,6 +59,10 @@ pub enum Table {
     Alert = 80,
     /// Alerts of a viewer in the order raised, by viewer, number.
     AlertOrder = 81,
+    /// What was told of a case, by source, handle and the index of the entry: what the person may ask.
+    Disclosure = 116,
+    /// Labels that anybody ever opened of a case, by source, handle and label.
+    Released = 117,
 }
 
 /// How long a value lives, and therefore how it is kept.

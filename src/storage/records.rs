@@ -14,6 +14,8 @@ pub mod place;
 pub mod referral;
 pub mod request;
 
+pub mod disclosure;
+
 use crate::domain::time::Timestamp;
 use crate::storage::engine::{Life, StorageError, Stored, Table, Write};
 use std::str::FromStr;

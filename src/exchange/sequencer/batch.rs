@@ -245,5 +245,7 @@ pub(super) const fn is_versioned(table: Table) -> bool {
             | Table::Deadline
             | Table::RequestDay
             | Table::AlertOrder
+            | Table::Disclosure
+            | Table::Released
     )
 }

@@ -6,6 +6,7 @@
 use crate::domain::id::{
     AgencyId, AlertId, BasisChainId, CaseHandle, OfferId, PoolId, ProposalId, ReferralId, RequestId,
 };
+use crate::domain::label::Label;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::Stage;
 
@@ -58,6 +59,25 @@ pub fn case(source: &AgencyId, handle: CaseHandle) -> Vec<u8> {
 #[must_use]
 pub fn case_basis(source: &AgencyId, handle: CaseHandle, chain: BasisChainId) -> Vec<u8> {
     join(source, &[handle.as_bytes(), chain.as_bytes()])
+}
+
+/// Of one disclosure of a case.
+#[must_use]
+pub fn disclosure(source: &AgencyId, handle: CaseHandle, index: u64) -> Vec<u8> {
+    join(source, &[handle.as_bytes(), &index.to_be_bytes()])
+}
+
+/// Of one label that was opened of a case.
+#[must_use]
+pub fn released(source: &AgencyId, handle: CaseHandle, label: Label) -> Vec<u8> {
+    join(source, &[handle.as_bytes(), label.to_string().as_bytes()])
+}
+
+/// The label at the end of its key.
+#[must_use]
+pub fn released_label(source: &AgencyId, handle: CaseHandle, key: &[u8]) -> Option<Label> {
+    let label = key.strip_prefix(case(source, handle).as_slice())?;
+    std::str::from_utf8(label).ok()?.parse().ok()
 }
 
 /// Of a referral.

@@ -199,6 +199,15 @@ impl About {
                 },
             ),
             call(
+                "PersonService/ListDisclosures",
+                &v1::ListDisclosuresRequest {
+                    parent: parent(),
+                    case_handle: self.case.clone(),
+                    page_size: 3,
+                    page_token: String::new(),
+                },
+            ),
+            call(
                 "PlaceService/ListPools",
                 &v1::ListPoolsRequest { parent: parent() },
             ),
