@@ -80,7 +80,10 @@ mod tests {
         assert_eq!(all, draw_all(7, 500, 4));
         assert_ne!(all, draw_all(8, 500, 4));
         assert!(all.is_sorted_by_key(|arrival| arrival.at));
-        assert!(all.iter().all(|arrival| arrival.at < Duration::from_secs(3600)));
+        assert!(
+            all.iter()
+                .all(|arrival| arrival.at < Duration::from_secs(3600))
+        );
         assert!((0..4).all(|source| all.iter().any(|arrival| arrival.source == source)));
     }
 }

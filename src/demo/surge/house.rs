@@ -184,7 +184,9 @@ mod tests {
         let plans: Vec<Plan> = (0..1_000).map(|arrival| plan(1, arrival, 3)).collect();
         let silent = plans.iter().filter(|plan| plan.silent).count();
         assert!((20..120).contains(&silent), "{silent}");
-        let quick = plans.iter().filter(|plan| plan.after <= Duration::from_secs(480));
+        let quick = plans
+            .iter()
+            .filter(|plan| plan.after <= Duration::from_secs(480));
         assert!(quick.count() > 750);
     }
 }

@@ -155,6 +155,9 @@ impl Picture {
         lines.extend(self.time_lines());
         lines.push(String::new());
         lines.extend(self.outcome_lines());
+        for line in &mut lines {
+            line.truncate(line.trim_end().len());
+        }
         lines
     }
 
@@ -206,20 +209,21 @@ impl Picture {
             if *row == Row::default() {
                 continue;
             }
-            let from = u32::try_from(at).unwrap_or(u32::MAX).saturating_mul(ROW_MINUTES);
+            let from = u32::try_from(at)
+                .unwrap_or(u32::MAX)
+                .saturating_mul(ROW_MINUTES);
             let span = if at + 1 == ROWS_MAX {
                 format!("{from:>3}–")
             } else {
                 format!("{from:>3}–{}", from + ROW_MINUTES)
             };
-            let line = format!(
+            lines.push(format!(
                 "{span:<9} {} {} {} {}",
                 counted(row.asked, asked, 16),
                 counted(row.placed, placed, 8),
                 counted(row.unplaced, unplaced, 12),
                 counted(row.duty_line, duty, 11),
-            );
-            lines.push(line.trim_end().to_owned());
+            ));
         }
         lines
     }
@@ -233,10 +237,7 @@ impl Picture {
         ];
         let mut lines: Vec<String> = outcomes
             .iter()
-            .map(|&(word, count)| {
-                let line = format!("{word:<28} {count:>5}  {}", bar(count, self.count, 43));
-                line.trim_end().to_owned()
-            })
+            .map(|&(word, count)| format!("{word:<28} {count:>5}  {}", bar(count, self.count, 43)))
             .collect();
         let mut reasons = String::from("Reasons:");
         for (reason, count) in &self.reasons {
@@ -258,7 +259,11 @@ impl Picture {
             "Alerts: {} to supervisors, {} to the national duty line.",
             self.supervisor_alerts, self.duty_line_alerts
         ));
-        let found = if self.audit_clean { "clean" } else { "NOT CLEAN" };
+        let found = if self.audit_clean {
+            "clean"
+        } else {
+            "NOT CLEAN"
+        };
         lines.push(format!(
             "{} entries, audit replay {found}; {} simulated minutes in {}.{} s.",
             self.entries,
@@ -304,9 +309,14 @@ mod tests {
                 accepted: 12,
                 ..House::default()
             }],
-            reasons: ["NO_CAPACITY", "LAPSED", "CANNOT_KEEP_GROUP_TOGETHER", "OUT_OF_AREA"]
-                .map(|reason| (reason.to_owned(), 12_345))
-                .into(),
+            reasons: [
+                "NO_CAPACITY",
+                "LAPSED",
+                "CANNOT_KEEP_GROUP_TOGETHER",
+                "OUT_OF_AREA",
+            ]
+            .map(|reason| (reason.to_owned(), 12_345))
+            .into(),
             ..Picture::default()
         };
         for minute in 0..400 {

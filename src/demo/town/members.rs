@@ -37,7 +37,10 @@ impl MemberSpec {
         self
     }
 
-    pub(in crate::demo) fn interpreting(mut self, interpreters: &[(&str, PlacementGender)]) -> Self {
+    pub(in crate::demo) fn interpreting(
+        mut self,
+        interpreters: &[(&str, PlacementGender)],
+    ) -> Self {
         self.facts.interpreters = interpreters
             .iter()
             .filter_map(|(language, gender)| {

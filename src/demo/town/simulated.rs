@@ -116,20 +116,21 @@ impl Town<SimulatedRouter> {
         &self.router
     }
 
-    /// Lets time pass, step by step: whatever falls due meanwhile happens in its order.
+    /// Lets time pass, step by step: whatever falls due meanwhile happens in its order. Gives how much that was.
     ///
     /// While the router is stopped only the clock moves.
     ///
     /// # Errors
     ///
     /// [`TownError`] when the router could not keep house.
-    pub async fn pass(&mut self, by: Duration) -> Result<(), TownError> {
+    pub async fn pass(&mut self, by: Duration) -> Result<usize, TownError> {
         let until = self.now().plus(by);
         let step = if by > LONG { LONG_STEP } else { DUE_EVERY };
         let mut mirrored = self.now();
+        let mut done = 0;
         while self.now() < until {
             let left = millis_between(self.now(), until);
-            self.router.step(step.min(left)).await?;
+            done += self.router.step(step.min(left)).await?;
             if self.router.is_running() && self.router.lists_half_aged() {
                 self.authority.publish_lists()?;
                 self.router.reload().await?;
@@ -142,7 +143,7 @@ impl Town<SimulatedRouter> {
                 }
             }
         }
-        Ok(())
+        Ok(done)
     }
 
     /// Lets time pass until `at`; nothing if that is past.
@@ -150,7 +151,7 @@ impl Town<SimulatedRouter> {
     /// # Errors
     ///
     /// As [`Town::pass`].
-    pub async fn pass_until(&mut self, at: Timestamp) -> Result<(), TownError> {
+    pub async fn pass_until(&mut self, at: Timestamp) -> Result<usize, TownError> {
         let by = millis_between(self.now(), at);
         self.pass(by).await
     }
@@ -160,7 +161,7 @@ impl Town<SimulatedRouter> {
     /// # Errors
     ///
     /// As [`Town::pass`].
-    pub async fn settle_due(&mut self) -> Result<(), TownError> {
+    pub async fn settle_due(&mut self) -> Result<usize, TownError> {
         self.router.step(Duration::ZERO).await
     }
 
