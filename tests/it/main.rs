@@ -27,5 +27,7 @@ mod idempotency;
 mod minimisation;
 mod referral_lifecycle;
 mod router_process;
+mod scenario_a;
+mod scenario_b;
 mod simulation;
 mod unlinkability;

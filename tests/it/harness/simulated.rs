@@ -16,6 +16,9 @@ use safeconduct::domain::vocabulary::StaffRole;
 use safeconduct::ledger::note::NoteVerifier;
 use tempfile::TempDir;
 
+use super::eyes::{Eyes, Heard};
+use super::record::needles;
+use super::search::{files, search};
 use super::{World, members};
 
 /// A simulated town of one's own, gone with the test.
@@ -81,5 +84,32 @@ impl Simulated {
             assert!(found.is_empty(), "{level:?}: {found:#?}");
             assert!(outcome.saved.is_some(), "{level:?}: not intact");
         }
+    }
+}
+
+impl Simulated {
+    /// Ends a scenario: the log replays, nobody else saw anything, and nothing readable is in the router's folder.
+    pub async fn ends(&self, eyes: &Eyes, heard: &Heard, canaries: &[&str]) {
+        eyes.assert_saw_nothing(&self.world, heard).await;
+        self.assert_audits().await;
+        self.assert_unreadable(canaries);
+    }
+
+    /// None of these texts is in any file of the router.
+    pub fn assert_unreadable(&self, canaries: &[&str]) {
+        let sought: Vec<Vec<u8>> = canaries
+            .iter()
+            .flat_map(|canary| needles(canary.as_bytes()))
+            .collect();
+        let places: Vec<(String, Vec<u8>)> = files(self.town.router().folder())
+            .into_iter()
+            .map(|file| (file.display().to_string(), std::fs::read(file).unwrap()))
+            .collect();
+        assert_eq!(search(&places, &sought), None);
+        let control = [b"agency:alpha".to_vec()];
+        assert!(
+            search(&places, &control).is_some(),
+            "the search finds nothing at all"
+        );
     }
 }
