@@ -188,12 +188,13 @@ impl Replay {
                 reason,
                 decliner,
                 outcome,
-                ..
+                staff,
             } => {
                 let words = offers::Words {
                     reason: reason.as_deref(),
                     decliner: decliner.as_deref(),
                     outcome: outcome.as_deref(),
+                    staff,
                 };
                 self.offers.moved(act, offer, to, words)
             }
@@ -217,6 +218,23 @@ impl Replay {
                 kind,
             } => self.alerts.raised(act, alert, viewer, kind),
             Decision::AlertAcknowledged { alert, .. } => self.alerts.acknowledged(act, alert),
+            Decision::OfferTurn {
+                offer,
+                decide_by,
+                due,
+            } => self.offers.turn(act, offer, *decide_by, *due),
+            Decision::OfferReminded { offer, due } => self.offers.reminded(act, offer, *due),
+            Decision::OffersClosed { offers } => self.offers.closed_together(act, offers),
+            Decision::DeclineProposed { offer, staff, .. } => {
+                self.offers.proposed(act, offer, staff)
+            }
+            Decision::ReferralClosed { referral, .. } => self.offers.ended(act, referral),
+            Decision::Escalated {
+                source,
+                referral,
+                due,
+                ..
+            } => self.offers.escalated(act, source, referral, *due),
             Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
         };
         problems.extend(result.err());

@@ -90,6 +90,8 @@ reasons! {
     Lapsed = "LAPSED",
     /// Not enough free places.
     NoPlaces = "NO_PLACES",
+    /// Another member of staff must confirm this.
+    NeedsSecondPerson = "NEEDS_SECOND_PERSON",
     /// A complaint holds labels that were never released.
     ComplaintBeyondReleased = "COMPLAINT_BEYOND_RELEASED",
     /// The person has not agreed to this forward.

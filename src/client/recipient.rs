@@ -9,7 +9,8 @@ use std::time::Duration;
 use crate::domain::id::{AgencyId, OfferId, PoolId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Stage, Urgency,
+    Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Question, Stage,
+    Urgency,
 };
 use crate::envelope::jws::{KeyReference, Unverified, digest_from_b64u};
 use crate::envelope::keys::{SigningKey, sha256};
@@ -310,11 +311,12 @@ impl Desk {
             .await
     }
 
-    /// Declines with a true, coded reason.
+    /// Declines with a true, coded reason. With OTHER the first member of staff only proposes it, and the entry that is
+    /// proven says so; the offer stays as it is until a second one declines.
     ///
     /// # Errors
     ///
-    /// As any call.
+    /// As any call; `NEEDS_SECOND_PERSON` when the same person declines with OTHER again.
     pub async fn decline(
         &self,
         offer: OfferId,
@@ -334,7 +336,42 @@ impl Desk {
                     .await
             })
             .await?;
+        if reply.awaiting_confirmation && reason == DeclineReason::Other {
+            let proven = self.prove(reply.receipt.as_ref(), known).await?;
+            return Ok(proven.expect(|decision| {
+                matches!(decision, Decision::DeclineProposed { offer: named, .. }
+                    if *named == offer.to_string())
+            })?);
+        }
         self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Declined)
+            .await
+    }
+
+    /// Asks what must be known before deciding; the clock goes on.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn request_information(
+        &self,
+        offer: OfferId,
+        questions: &[Question],
+    ) -> Result<Proven, ClientError> {
+        let questions = questions.iter().copied();
+        let request = v1::RequestInformationRequest {
+            name: words::offer_name(self.agency().id(), offer),
+            request_id: request_id(),
+            questions: questions.map(words::question_number).collect(),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                OfferServiceClient::new(channel)
+                    .request_information(request)
+                    .await
+            })
+            .await?;
+        let state = OfferState::InformationRequested;
+        self.prove_moved(reply.receipt.as_ref(), known, offer, state)
             .await
     }
 

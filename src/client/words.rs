@@ -43,6 +43,8 @@ words! {
     alarm_number alarm Alarm "ALARM";
     notice_number notice OfferNotice "OFFER_NOTICE";
     alert_kind_number alert_kind AlertKind "ALERT_KIND";
+    question_number question Question "QUESTION";
+    close_reason_number close_reason CloseReason "CLOSE_REASON";
     disclosure_kind_number disclosure_kind DisclosureKind "DISCLOSURE_KIND";
 }
 

@@ -16,6 +16,7 @@ pub mod place;
 pub mod protocol;
 pub mod random;
 pub mod referral;
+pub mod schedule;
 pub mod time;
 pub mod transcript;
 pub mod vocabulary;

@@ -180,6 +180,8 @@ vocabulary! {
         Lapsed = "LAPSED",
         /// Closed upstream, without a reason.
         Closed = "CLOSED",
+        /// Next in line, and not asked yet: the recipient sees nothing of it.
+        Queued = "QUEUED",
     }
 }
 
@@ -481,5 +483,29 @@ vocabulary! {
         ReviewDue = "REVIEW_DUE",
         ErasureUnanswered = "ERASURE_UNANSWERED",
         ChildView = "CHILD_VIEW",
+    }
+}
+
+vocabulary! {
+    /// What a recipient must know before it can decide.
+    "question" Question {
+        NeedsAge = "NEEDS_AGE",
+        NeedsLanguage = "NEEDS_LANGUAGE",
+        NeedsHealthFunctional = "NEEDS_HEALTH_FUNCTIONAL",
+        NeedsGroup = "NEEDS_GROUP",
+        NeedsArrivalTime = "NEEDS_ARRIVAL_TIME",
+        OtherByMessage = "OTHER_BY_MESSAGE",
+    }
+}
+
+vocabulary! {
+    /// Why a source ends its own referral.
+    "reason to close" CloseReason {
+        HelpedOtherwise = "HELPED_OTHERWISE",
+        PersonLeft = "PERSON_LEFT",
+        PersonDeclined = "PERSON_DECLINED",
+        CouldNotContact = "COULD_NOT_CONTACT",
+        /// There is no time left in which anybody could help.
+        TimeRanOut = "TIME_RAN_OUT",
     }
 }

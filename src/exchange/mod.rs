@@ -33,7 +33,9 @@ pub mod withdrawal;
 
 pub mod alert;
 mod clockwork;
+mod escalation;
 pub mod person;
+mod turn;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
 pub use name::{AlertName, BasisName, OfferName, PoolName, ReferralName};

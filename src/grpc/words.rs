@@ -69,6 +69,8 @@ words! {
     Alarm "ALARM_",
     OfferNotice "OFFER_NOTICE_",
     AlertKind "ALERT_KIND_",
+    Question "QUESTION_",
+    CloseReason "CLOSE_REASON_",
     DisclosureKind "DISCLOSURE_KIND_",
 }
 

@@ -102,7 +102,7 @@ pub enum Decision {
         purpose: String,
         /// Urgency name.
         urgency: String,
-        /// Milliseconds since the epoch.
+        /// Milliseconds since the epoch; zero for a candidate next in line, who is not asked yet.
         decide_by: i64,
         /// Parcels.
         deposits: Vec<Deposited>,
@@ -238,6 +238,58 @@ pub enum Decision {
         /// Kind name.
         kind: String,
     },
+    /// A candidate next in line was asked.
+    OfferTurn {
+        /// Offer id.
+        offer: String,
+        /// Time to decide by, milliseconds since the epoch.
+        decide_by: i64,
+        /// When its turn came, milliseconds since the epoch; earlier than the entry when the router was down.
+        due: i64,
+    },
+    /// A candidate was reminded of a clock of its offer.
+    OfferReminded {
+        /// Offer id.
+        offer: String,
+        /// When that was due, milliseconds since the epoch.
+        due: i64,
+    },
+    /// Offers that nobody but their source knew of, and those on waiting lists, were closed with an acceptance, or for
+    /// lack of time.
+    OffersClosed {
+        /// Offer ids.
+        offers: Vec<String>,
+    },
+    /// One member of staff proposed to decline with OTHER; a second must confirm.
+    DeclineProposed {
+        /// Offer id.
+        offer: String,
+        /// Who declined.
+        decliner: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// A source ended its referral.
+    ReferralClosed {
+        /// Referral id.
+        referral: String,
+        /// Reason name, or `ENTERED_IN_ERROR`.
+        reason: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// A referral without a place went past its source: nobody there acted in time.
+    Escalated {
+        /// Source's agency id.
+        source: String,
+        /// Referral id.
+        referral: String,
+        /// The duty line that was rung; none when the protocol names none.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        line: Option<String>,
+        /// When that was due, milliseconds since the epoch.
+        due: i64,
+    },
     /// Somebody of the viewer took an alert.
     AlertAcknowledged {
         /// Alert id.
@@ -271,6 +323,12 @@ impl Decision {
         "revocations_loaded",
         "alert_raised",
         "alert_acknowledged",
+        "offer_turn",
+        "offer_reminded",
+        "offers_closed",
+        "decline_proposed",
+        "referral_closed",
+        "escalated",
     ];
 
     /// The event name that the entry carries in the clear.
@@ -298,6 +356,12 @@ impl Decision {
             Self::RevocationsLoaded { .. } => "revocations_loaded",
             Self::AlertRaised { .. } => "alert_raised",
             Self::AlertAcknowledged { .. } => "alert_acknowledged",
+            Self::OfferTurn { .. } => "offer_turn",
+            Self::OfferReminded { .. } => "offer_reminded",
+            Self::OffersClosed { .. } => "offers_closed",
+            Self::DeclineProposed { .. } => "decline_proposed",
+            Self::ReferralClosed { .. } => "referral_closed",
+            Self::Escalated { .. } => "escalated",
         }
     }
 }

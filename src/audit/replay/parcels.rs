@@ -91,6 +91,7 @@ impl Replay {
             case,
             recipient,
             purpose,
+            urgency,
             decide_by,
             ..
         } = decision
@@ -106,7 +107,13 @@ impl Replay {
             case: word(case)?,
             purpose: word(purpose)?,
             decide_by: Timestamp::from_millis(*decide_by).ok_or(Problem::Decision)?,
-            state: OfferState::Offered,
+            state: match decide_by {
+                // Next in line: its turn says when it must decide.
+                0 => OfferState::Queued,
+                _ => OfferState::Offered,
+            },
+            urgency: word(urgency)?,
+            proposed_by: None,
             parcels: BTreeMap::new(),
         };
         self.agencies.member(&made.recipient)?;

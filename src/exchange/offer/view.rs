@@ -4,7 +4,7 @@ use crate::domain::gate::stage_open;
 use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
 use crate::domain::offer::{NotAllowed, OfferCommand};
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::{OfferNotice, OfferState, Purpose, Stage, Urgency};
+use crate::domain::vocabulary::{OfferNotice, OfferState, Purpose, Question, Stage, Urgency};
 use crate::exchange::snapshot::Snapshot;
 use crate::exchange::{OfferName, Refusal};
 use crate::storage::engine::{Table, Write};
@@ -74,7 +74,8 @@ impl OfferView {
     ) -> Result<Self, Refusal> {
         let offer = Self::load(snapshot, name.offer)?;
         offer
-            .filter(|offer| offer.recipient == name.agency)
+            // One whose turn has not come, or never came, is not there.
+            .filter(|offer| offer.recipient == name.agency && offer.record.asked != 0)
             .ok_or(Refusal::NotFound)
     }
 
@@ -148,6 +149,13 @@ impl OfferView {
         }
         said.push(notice.name().to_owned());
         true
+    }
+
+    /// What the recipient last asked for.
+    pub(in crate::exchange) fn questions(&self) -> Result<Vec<Question>, Refusal> {
+        let questions = self.record.questions.iter();
+        let questions = questions.map(|question| records::word(TABLE, question));
+        Ok(questions.collect::<Result<_, _>>()?)
     }
 
     /// The write that keeps the offer; `moved` when its state changed.

@@ -59,6 +59,18 @@ pub struct OfferRecord {
     /// Notices to the recipient, by name.
     #[prost(string, repeated, tag = "35")]
     pub notices: Vec<String>,
+    /// When the recipient was asked, milliseconds since the epoch; zero while, or when, it never was.
+    #[prost(int64, tag = "20")]
+    pub asked: i64,
+    /// Whether a waiting list has used its turn: the next may be asked.
+    #[prost(bool, tag = "21")]
+    pub turn_over: bool,
+    /// Who of the recipient's staff proposed to decline with OTHER; empty for nobody.
+    #[prost(string, tag = "22")]
+    pub proposed_by: String,
+    /// What the recipient last asked for, by name.
+    #[prost(string, repeated, tag = "23")]
+    pub questions: Vec<String>,
 }
 
 impl Record for OfferRecord {

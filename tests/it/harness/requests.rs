@@ -83,6 +83,14 @@ impl About {
                 },
             ),
             call(
+                "OfferService/RequestInformation",
+                &v1::RequestInformationRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    questions: vec![1, 5],
+                },
+            ),
+            call(
                 "OfferService/WaitlistOffer",
                 &v1::WaitlistOfferRequest {
                     name: name(),
@@ -149,6 +157,28 @@ impl About {
                 "ReferralService/RecallReferral",
                 &v1::RecallReferralRequest {
                     name: referral(),
+                    request_id: request_id(),
+                },
+            ),
+            call(
+                "ReferralService/CloseReferral",
+                &v1::CloseReferralRequest {
+                    name: referral(),
+                    request_id: request_id(),
+                    reason: 1,
+                },
+            ),
+            call(
+                "ReferralService/MarkEnteredInError",
+                &v1::MarkEnteredInErrorRequest {
+                    name: referral(),
+                    request_id: request_id(),
+                },
+            ),
+            call(
+                "ReferralService/AnswerInformation",
+                &v1::AnswerInformationRequest {
+                    offer: self.name("offers", &self.offer),
                     request_id: request_id(),
                 },
             ),
@@ -244,6 +274,11 @@ impl About {
                         recipient: format!("agencies/{}", self.recipient),
                         deposits: vec![self.deposit.clone()],
                     }],
+                    place_by: Some(prost_types::Timestamp {
+                        seconds: 1_900_000_000,
+                        nanos: 0,
+                    }),
+                    parallel_offers: 2,
                 },
             ),
             call(
