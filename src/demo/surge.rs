@@ -66,6 +66,7 @@ impl Surge {
         let simulation = Simulation {
             folder: self.folder.clone(),
             members: members(),
+            duty_line: DUTY,
             begins: next(21, 0),
             policy: POLICY,
         };

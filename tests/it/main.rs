@@ -29,5 +29,7 @@ mod referral_lifecycle;
 mod router_process;
 mod scenario_a;
 mod scenario_b;
+mod scenario_d;
+mod scenario_f;
 mod simulation;
 mod unlinkability;

@@ -131,10 +131,7 @@ fn she_has_a_bed_within_the_half_hour_and_no_authority_learns_of_it() {
             &triage,
             &[
                 ("age.band", "\"ADULT\""),
-                (
-                    "care.needs",
-                    "[\"PREGNANT\",\"MEDICATION_TONIGHT\"]",
-                ),
+                ("care.needs", "[\"PREGNANT\",\"MEDICATION_TONIGHT\"]"),
                 ("care.trimester", "3"),
                 (
                     "family.counts",
@@ -144,10 +141,7 @@ fn she_has_a_bed_within_the_half_hour_and_no_authority_learns_of_it() {
                 ("language.languages", "[\"ar\"]"),
                 ("placement.area", "\"BELGRADE\""),
                 ("placement.keep_together", "true"),
-                (
-                    "placement.placement_gender",
-                    "\"WOMAN\"",
-                ),
+                ("placement.placement_gender", "\"WOMAN\""),
                 ("placement.settings", "[\"ROOM\",\"WOMEN_ONLY\"]"),
                 ("placement.tonight", "true"),
                 ("threat.level", "\"POSSIBLE_NEARBY\""),

@@ -276,8 +276,9 @@ impl Evening {
             };
             let (desk, pool) = (house.desk.clone(), pool()?);
             let plan: Plan = plan(self.seed, due.arrival, due.house);
+            let full = house.given >= house.places;
             answering.spawn(async move {
-                let answered = answer(&desk, &pool, due.offer, plan).await?;
+                let answered = answer(&desk, &pool, due.offer, plan, full).await?;
                 Ok((due, answered))
             });
         }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::client::agency::Desk;
 use crate::client::error::{ClientError, Reason};
+use crate::client::recipient::OfferView;
 use crate::demo::profile::Seeded;
 use crate::demo::town::members::MemberSpec;
 use crate::domain::id::{OfferId, PoolId};
@@ -114,7 +115,7 @@ pub enum Answered {
     Over,
 }
 
-/// Looks at an ask, reads what it may read, and answers.
+/// Looks at an ask, reads what it may read, and answers. A house that knows it is `full` reads nothing of anybody.
 ///
 /// # Errors
 ///
@@ -124,6 +125,7 @@ pub async fn answer(
     pool: &PoolId,
     offer: OfferId,
     plan: Plan,
+    full: bool,
 ) -> Result<Answered, ClientError> {
     let view = desk.offer(offer).await?;
     let open = matches!(
@@ -133,7 +135,12 @@ pub async fn answer(
     if !open {
         return Ok(Answered::Over);
     }
-    match decide(desk, pool, offer, plan, &view).await {
+    let decided = if full {
+        refuse(desk, plan, &view).await
+    } else {
+        decide(desk, pool, plan, &view).await
+    };
+    match decided {
         Err(ClientError::Refused(refused)) if is_over(refused.reason) => Ok(Answered::Over),
         other => other,
     }
@@ -142,24 +149,28 @@ pub async fn answer(
 async fn decide(
     desk: &Desk,
     pool: &PoolId,
-    offer: OfferId,
     plan: Plan,
-    view: &crate::client::recipient::OfferView,
+    view: &OfferView,
 ) -> Result<Answered, ClientError> {
     desk.open(view, Stage::Triage).await?;
-    match desk.accept(offer, Some((pool, 1))).await {
-        Ok(_) => return Ok(Answered::Accepted),
-        Err(ClientError::Refused(refused)) if refused.reason == Reason::NoPlaces => {}
-        Err(error) => return Err(error),
+    match desk.accept(view.id, Some((pool, 1))).await {
+        Ok(_) => Ok(Answered::Accepted),
+        Err(ClientError::Refused(refused)) if refused.reason == Reason::NoPlaces => {
+            refuse(desk, plan, view).await
+        }
+        Err(error) => Err(error),
     }
+}
+
+async fn refuse(desk: &Desk, plan: Plan, view: &OfferView) -> Result<Answered, ClientError> {
     if plan.waitlists {
         if view.state == OfferState::Offered {
-            desk.acknowledge(offer).await?;
+            desk.acknowledge(view.id).await?;
         }
-        desk.waitlist(offer).await?;
+        desk.waitlist(view.id).await?;
         return Ok(Answered::Waitlisted);
     }
-    desk.decline(offer, DeclineReason::NoCapacity, Decliner::Agency)
+    desk.decline(view.id, DeclineReason::NoCapacity, Decliner::Agency)
         .await?;
     Ok(Answered::Declined)
 }

@@ -12,7 +12,7 @@ pub const COLUMNS: usize = 80;
 pub const ROW_MINUTES: u32 = 5;
 
 /// Rows of the timeline; what happens later is in the last one.
-const ROWS_MAX: usize = 30;
+const ROWS_MAX: usize = 72;
 
 /// One house.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

@@ -20,8 +20,8 @@ use crate::proto::v1::PlacementPreference;
 /// The NGOs to which people come.
 pub const SOURCES: [&str; 4] = ["ngo-north", "ngo-east", "ngo-south", "ngo-west"];
 
-/// Most houses put to one person: each is named in a consent of its own.
-const CANDIDATES_MAX: usize = 3;
+/// Most houses put to one person, three of them at once: each is named in a consent of its own.
+const CANDIDATES_MAX: usize = 4;
 
 /// Ages of those who come: a caseworker has not asked for more.
 const AGES: (u8, u8) = (18, 59);

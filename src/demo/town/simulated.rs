@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::authority::TownAuthority;
 use super::files::{administrator, make_folder, pin};
 use super::members::MemberSpec;
-use super::{ORIGIN, Town, TownError};
+use super::{ORIGIN, PROTOCOL, Town, TownError};
 use crate::client::retry::RetryPolicy;
 use crate::client::session::{Clock, system_clock};
 use crate::domain::time::Timestamp;
@@ -42,6 +42,8 @@ pub struct Simulation {
     pub folder: PathBuf,
     /// The agencies, besides the operator.
     pub members: Vec<MemberSpec>,
+    /// The agency whose duty officer is rung when nobody else acts; one of the members.
+    pub duty_line: &'static str,
     /// When it begins.
     pub begins: Timestamp,
     /// How patient the agencies are, in real time.
@@ -62,6 +64,13 @@ pub fn next(hour: u8, minute: u8) -> Timestamp {
         today + DAY_SECONDS
     };
     Timestamp::from_seconds(at).unwrap_or(Timestamp::MAX)
+}
+
+/// The shipped protocol, in which the members have agreed on a duty line.
+fn with_duty_line(agency: &str) -> String {
+    const GROUPS: &str = "[groups.recipients]";
+    let duty = format!("[duty]\nline = \"{agency}\"\n\n{GROUPS}");
+    PROTOCOL.replacen(GROUPS, &duty, 1)
 }
 
 /// The simulated clock, as agencies are handed it.
@@ -99,7 +108,8 @@ impl Town<SimulatedRouter> {
             administrators,
             agencies: BTreeMap::new(),
         };
-        town.settle(&simulation.members).await?;
+        let protocol = with_duty_line(simulation.duty_line);
+        town.settle(&simulation.members, &protocol).await?;
         town.mirror().await?;
         Ok(town)
     }

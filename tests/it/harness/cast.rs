@@ -6,7 +6,7 @@ use safeconduct::domain::vocabulary::{
     AgencyKind, PlacementGender, Purpose, ReportsTo, Requirement,
 };
 
-use super::simulated::{Simulated, simulated_of};
+use super::simulated::{DUTY, Simulated, simulated_of};
 
 /// Every agency of the scenarios, besides the operator.
 pub fn cast() -> Vec<MemberSpec> {
@@ -70,6 +70,7 @@ pub fn cast() -> Vec<MemberSpec> {
         MemberSpec::new("dpo-alpha", AgencyDpo).unit_of("alpha"),
         MemberSpec::new("dpo-moi", AgencyDpo).unit_of("moi"),
         MemberSpec::new("ombud", Ombudsperson),
+        MemberSpec::new(DUTY, Ngo),
     ]
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use safeconduct::client::agency::Desk;
-use safeconduct::client::source::{Ask, Candidate, SentReferral};
+use safeconduct::client::source::{Ask, Candidate, PreparedReferral, SentReferral};
 use safeconduct::demo::people;
 use safeconduct::domain::basis::Basis;
 use safeconduct::domain::id::{CaseHandle, OfferId};
@@ -90,13 +90,24 @@ impl Person {
         people::cut(&self.record, alias, labels(names)).unwrap()
     }
 
-    /// Asks candidates, a triage parcel for each.
+    /// Asks candidates, best first, a triage parcel for each.
     pub async fn asks(
         &self,
         purpose: Purpose,
         urgency: Urgency,
         told: &[Told<'_>],
     ) -> SentReferral {
+        let prepared = self.prepares(purpose, urgency, told);
+        self.source.send_referral(&prepared).await.unwrap()
+    }
+
+    /// The same, sealed and not yet sent.
+    pub fn prepares(
+        &self,
+        purpose: Purpose,
+        urgency: Urgency,
+        told: &[Told<'_>],
+    ) -> PreparedReferral {
         let candidates: Vec<Candidate<'_>> = told
             .iter()
             .map(|one| Candidate {
@@ -110,10 +121,7 @@ impl Person {
             urgency,
             decide_by: self.source.now().plus(30 * DAY),
         };
-        self.source
-            .create_referral(&ask, &candidates)
-            .await
-            .unwrap()
+        self.source.prepare_referral(&ask, &candidates).unwrap()
     }
 
     /// Deposits what is told once it was accepted.
