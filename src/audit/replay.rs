@@ -9,11 +9,12 @@ mod administration;
 mod agencies;
 mod alerts;
 mod bases;
+mod carried;
 mod offers;
 mod parcels;
 
 use super::finding::{Finding, Problem};
-use crate::domain::id::{AgencyId, OfferId, ParcelId};
+use crate::domain::id::{AgencyId, CarriedId, OfferId, ParcelId};
 use crate::domain::time::Timestamp;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::{Actor, Entry, EntryBody, Opening};
@@ -22,6 +23,7 @@ use std::time::Duration;
 use administration::Administration;
 use agencies::Agencies;
 use bases::Bases;
+use carried::Carried;
 use offers::Offers;
 use parcels::Parcel;
 use std::collections::HashMap;
@@ -63,6 +65,8 @@ pub struct Replay {
     offers: Offers,
     /// By offer as well: sources choose the ids of parcels.
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
+    /// By source as well: sources choose the ids.
+    carried: HashMap<(AgencyId, CarriedId), Carried>,
     counts: Counts,
     alerts: alerts::Alerts,
 }
@@ -235,6 +239,9 @@ impl Replay {
                 due,
                 ..
             } => self.offers.escalated(act, source, referral, *due),
+            Decision::CarriedRecorded { .. } | Decision::CarriedReleased { .. } => {
+                self.carried(act, decision)
+            }
             Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
         };
         problems.extend(result.err());

@@ -18,9 +18,11 @@ use crate::envelope::open::{Expected, OpenedParcel, open};
 use crate::envelope::statement::SealedParcel;
 use crate::ledger::decision::Decision;
 use crate::proto::v1;
+use crate::proto::v1::directory_service_client::DirectoryServiceClient;
 use crate::proto::v1::offer_service_client::OfferServiceClient;
 
 use super::agency::Desk;
+use super::directory::{DirectoryError, verify_correspondent};
 use super::error::ClientError;
 use super::log::Proven;
 use super::parcel::from_proto;
@@ -198,15 +200,45 @@ impl Desk {
             // What does not even parse is for the checks to judge.
             Err(_) => return Ok(self.agency().directory()?.signing_key(source)?),
         };
-        let known = self.agency().directory()?.signing_key(source)?;
+        let known = match self.agency().directory()?.signing_key(source) {
+            Err(DirectoryError::Unknown) => self.correspondent_key(source).await?,
+            known => known?,
+        };
         if named == KeyReference::Fingerprint(known.fingerprint) {
             return Ok(known);
         }
-        let renewed = self.mirror().await?.signing_key(source)?;
+        let renewed = match self.mirror().await?.signing_key(source) {
+            Err(DirectoryError::Unknown) => {
+                return Err(ClientError::EarlierCertificate(source.clone()));
+            }
+            renewed => renewed?,
+        };
         if named == KeyReference::Fingerprint(renewed.fingerprint) {
             return Ok(renewed);
         }
         Err(ClientError::EarlierCertificate(source.clone()))
+    }
+
+    /// The key of a source that this agency's kind may not see in the directory, as for the police and a shelter.
+    async fn correspondent_key(&self, source: &AgencyId) -> Result<SigningKey, ClientError> {
+        let name = words::agency_name(source);
+        let (reply, _) = self
+            .call(
+                v1::GetAgencyRequest { name },
+                |channel, request| async move {
+                    DirectoryServiceClient::new(channel)
+                        .get_agency(request)
+                        .await
+                },
+            )
+            .await?;
+        let record = reply.agency.ok_or(ClientError::Reply("no agency"))?;
+        Ok(verify_correspondent(
+            &record,
+            source,
+            self.agency().trust(),
+            self.now(),
+        )?)
     }
 
     /// The recipient's checks over a fetched parcel.

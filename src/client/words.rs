@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::error::ClientError;
-use crate::domain::id::{AgencyId, AlertId, BasisChainId, OfferId, PoolId, ReferralId};
+use crate::domain::id::{AgencyId, AlertId, BasisChainId, CarriedId, OfferId, PoolId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary as domain;
 use crate::proto::v1;
@@ -70,6 +70,12 @@ pub fn referral_name(source: &AgencyId, referral: ReferralId) -> String {
 #[must_use]
 pub fn basis_name(source: &AgencyId, chain: BasisChainId) -> String {
     format!("agencies/{source}/bases/{chain}")
+}
+
+/// `agencies/{source}/carried/{carried}`.
+#[must_use]
+pub fn carried_name(source: &AgencyId, carried: CarriedId) -> String {
+    format!("agencies/{source}/carried/{carried}")
 }
 
 /// `agencies/{agency}/pools/{pool}`.

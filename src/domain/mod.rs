@@ -8,6 +8,7 @@ pub mod deadline;
 pub mod directory;
 pub mod directory_record;
 pub mod gate;
+pub mod hours;
 pub mod id;
 pub mod label;
 pub mod matching;

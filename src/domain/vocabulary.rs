@@ -499,6 +499,19 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// A day of the week, as in a calendar (RFC 5545).
+    "day of the week" Weekday {
+        Monday = "MO",
+        Tuesday = "TU",
+        Wednesday = "WE",
+        Thursday = "TH",
+        Friday = "FR",
+        Saturday = "SA",
+        Sunday = "SU",
+    }
+}
+
+vocabulary! {
     /// Why a source ends its own referral.
     "reason to close" CloseReason {
         HelpedOtherwise = "HELPED_OTHERWISE",
@@ -507,5 +520,15 @@ vocabulary! {
         CouldNotContact = "COULD_NOT_CONTACT",
         /// There is no time left in which anybody could help.
         TimeRanOut = "TIME_RAN_OUT",
+    }
+}
+
+vocabulary! {
+    /// By which rule clocks change.
+    "rule of summer time" SummerTime {
+        /// They do not.
+        None = "NONE",
+        /// One hour ahead from the last Sunday of March to the last Sunday of October, 01:00 UTC (directive 2000/84/EC).
+        Europe = "EU",
     }
 }

@@ -21,7 +21,7 @@ use crate::domain::vocabulary::{AlertKind, OfferState, Outcome, Stage};
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::Actor;
 use crate::storage::engine::{Table, Write};
-use crate::storage::records::offer::{InboxRecord, OfferRecord};
+use crate::storage::records::offer::{InboxRecord, MetRecord, OfferRecord};
 use crate::storage::records::parcel::ParcelRecord;
 use crate::storage::records::referral::ReferralRecord;
 use crate::storage::records::{self, Record, key};
@@ -113,6 +113,11 @@ pub(super) fn clocks(offer: OfferId, turn: &Turn) -> [Write; 3] {
         schedule(turn.remind_at, Due::Remind(offer)),
         schedule(turn.decide_by, Due::Lapse(offer)),
     ]
+}
+
+/// The row by which a recipient may look up the keys of a source that asked it.
+pub(super) fn met(recipient: &AgencyId, source: &AgencyId) -> Write {
+    MetRecord {}.put(key::met(recipient, source))
 }
 
 /// The row and the doorbell by which a recipient learns of an offer.
@@ -273,6 +278,7 @@ fn ask(
     offer.record.asked = start.millis();
     next.writes.push(offer.put(snapshot.now, true));
     next.writes.extend(clocks(offer.id, turn));
+    next.writes.push(met(&offer.recipient, &offer.source));
     let decision = Decision::OfferTurn {
         offer: offer.id.to_string(),
         decide_by: turn.decide_by.millis(),

@@ -224,6 +224,32 @@ pub enum Decision {
         /// How many.
         count: u64,
     },
+    /// A source sealed a carried referral for somebody who is no member.
+    CarriedRecorded {
+        /// Carried referral id.
+        carried: String,
+        /// The statement: compact JWS.
+        statement: String,
+        /// Protocol version that allowed it.
+        protocol: u64,
+        /// Gate version that decided.
+        gate: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// A source released what opens a carried referral to a non-member whom it verified itself.
+    CarriedReleased {
+        /// Carried referral id.
+        carried: String,
+        /// SHA-256 of the request whose fingerprint was read out, base64url without padding.
+        request: String,
+        /// Protocol version that allowed it.
+        protocol: u64,
+        /// Gate version that decided.
+        gate: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
     /// Certificate revocation lists were loaded.
     RevocationsLoaded {
         /// SHA-256 of each list (DER), base64url without padding.
@@ -321,6 +347,8 @@ impl Decision {
         "denied",
         "denied_counted",
         "revocations_loaded",
+        "carried_recorded",
+        "carried_released",
         "alert_raised",
         "alert_acknowledged",
         "offer_turn",
@@ -354,6 +382,8 @@ impl Decision {
             Self::Denied { .. } => "denied",
             Self::DeniedCounted { .. } => "denied_counted",
             Self::RevocationsLoaded { .. } => "revocations_loaded",
+            Self::CarriedRecorded { .. } => "carried_recorded",
+            Self::CarriedReleased { .. } => "carried_released",
             Self::AlertRaised { .. } => "alert_raised",
             Self::AlertAcknowledged { .. } => "alert_acknowledged",
             Self::OfferTurn { .. } => "offer_turn",

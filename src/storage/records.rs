@@ -6,6 +6,7 @@
 pub mod agency;
 pub mod alert;
 pub mod basis;
+pub mod carried;
 pub mod key;
 pub mod log;
 pub mod offer;

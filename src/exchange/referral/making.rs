@@ -139,6 +139,7 @@ fn make_offer(
     let mut writes = vec![record.put(key::offer(id))];
     if !queued {
         writes.extend(turn::clocks(id, &asked.turn));
+        writes.push(turn::met(&new.recipient, &asked.source.id));
     }
     let validity = admitted.iter().map(|one| one.validity).collect();
     writes.extend(

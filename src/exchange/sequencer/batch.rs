@@ -245,6 +245,7 @@ pub(super) const fn is_versioned(table: Table) -> bool {
             | Table::Deadline
             | Table::RequestDay
             | Table::AlertOrder
+            | Table::Met
             | Table::Disclosure
             | Table::Released
     )

@@ -10,6 +10,7 @@ mod place;
 mod referral;
 
 mod alert;
+mod carried;
 mod person;
 
 use super::metrics::Metrics;

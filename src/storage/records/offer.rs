@@ -96,3 +96,11 @@ pub struct DeadlineRecord {}
 impl Record for DeadlineRecord {
     const TABLE: Table = Table::Deadline;
 }
+
+/// Says that a source has made an offer to a recipient; the key says it all.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct MetRecord {}
+
+impl Record for MetRecord {
+    const TABLE: Table = Table::Met;
+}

@@ -313,6 +313,28 @@ impl About {
         ]
     }
 
+    /// What records a carried referral, and what names one as its source.
+    pub fn carried(&self) -> Vec<Call> {
+        vec![
+            call(
+                "CarriedService/RecordCarried",
+                &v1::RecordCarriedRequest {
+                    parent: self.parent(),
+                    request_id: request_id(),
+                    statement: self.statement.clone(),
+                },
+            ),
+            call(
+                "CarriedService/ReleaseCarried",
+                &v1::ReleaseCarriedRequest {
+                    name: self.name("carried", &self.offer),
+                    request_id: request_id(),
+                    request_digest: vec![7; 32],
+                },
+            ),
+        ]
+    }
+
     /// What everybody may ask.
     pub fn open(&self) -> Vec<Call> {
         vec![
@@ -406,6 +428,7 @@ impl About {
             self.open(),
             self.offices(),
             self.alerts(),
+            self.carried(),
         ];
         parts.concat()
     }
