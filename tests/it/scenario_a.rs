@@ -144,6 +144,8 @@ fn the_desk_shows_duties(person: &Person) {
         interpreter_gender: Some(PlacementGender::Man),
         accessibility: Vec::new(),
         areas: Vec::new(),
+        now: person.source.now(),
+        place_by: None,
         leaves_soon: false,
         excluded: Vec::new(),
         refused_reports: vec![ReportsTo::Police],

@@ -47,6 +47,8 @@ fn the_camp_stands_apart(person: &Person) {
         interpreter_gender: Some(PlacementGender::Woman),
         accessibility: Vec::new(),
         areas: Vec::new(),
+        now: person.source.now(),
+        place_by: None,
         leaves_soon: false,
         excluded: Vec::new(),
         refused_reports: vec![ReportsTo::Police],

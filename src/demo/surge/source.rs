@@ -50,6 +50,7 @@ pub fn fitting(desk: &Desk, arrival: &Arrival) -> Result<Vec<AgencyId>, ClientEr
                 agency: member.agency.clone(),
                 parent: member.parent.clone(),
                 facts: member.bundle.as_ref()?.content().facts.clone(),
+                duties_stated: true,
                 capacity: member.capacity,
             })
         })
@@ -70,6 +71,8 @@ pub fn fitting(desk: &Desk, arrival: &Arrival) -> Result<Vec<AgencyId>, ClientEr
         interpreter_gender: Some(gender),
         accessibility: Vec::new(),
         areas: Vec::new(),
+        now: desk.now(),
+        place_by: None,
         leaves_soon: false,
         excluded: Vec::new(),
         refused_reports: Vec::new(),

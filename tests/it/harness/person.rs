@@ -145,6 +145,7 @@ pub fn rank(source: &Desk, needs: &Needs) -> Ranking {
                 agency: member.agency.clone(),
                 parent: member.parent.clone(),
                 facts: member.bundle.as_ref()?.content().facts.clone(),
+                duties_stated: true,
                 capacity: member.capacity,
             })
         })
