@@ -80,7 +80,11 @@ impl Eyes {
         for (agency, before) in &self.before {
             let after = look(world, agency, heard).await;
             for (before, after) in before.iter().zip(&after) {
-                assert_eq!(before, after, "{agency}");
+                let mut lines = before.lines().zip(after.lines());
+                let differ = lines.find(|(before, after)| before != after);
+                let method = before.lines().next();
+                assert_eq!(differ, None, "{agency} {method:?}");
+                assert_eq!(before.len(), after.len(), "{agency} {method:?}");
             }
             assert_eq!(before.len(), after.len(), "{agency}");
         }
@@ -93,7 +97,7 @@ async fn look(world: &World, agency: &str, heard: &Heard) -> Vec<String> {
     let mut seen = vec![position(world, agency).await];
     for (method, body) in calls(agency, heard) {
         let answer = match wire.raw(method, body).await {
-            Ok(reply) => reader.reply(method, &reply),
+            Ok(reply) => without_hours(method, &reader.reply(method, &reply)),
             Err(status) => {
                 assert_ne!(status.code(), Code::Unavailable, "{agency} {method}");
                 format!("{:?}", Refused::read(&status))
@@ -102,6 +106,19 @@ async fn look(world: &World, agency: &str, heard: &Heard) -> Vec<String> {
         seen.push(format!("{method} {answer}"));
     }
     seen
+}
+
+/// The directory is digested every hour, whatever happens: its number tells how late it is.
+fn without_hours(method: &str, reply: &str) -> String {
+    if !method.starts_with("DirectoryService/") {
+        return reply.to_owned();
+    }
+    let of_an_hour = |line: &&str| {
+        let line = line.trim_start();
+        !line.starts_with("number: ") && !line.contains("\"e\":\"digest\"")
+    };
+    let lines: Vec<&str> = reply.lines().filter(of_an_hour).collect();
+    lines.join("\n")
 }
 
 /// Where the agency's own doorbells stand: whether it ever rang.
