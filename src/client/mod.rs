@@ -11,6 +11,7 @@ pub mod agency;
 pub mod agent;
 pub mod alert;
 pub mod audit;
+pub mod break_glass;
 pub mod carried;
 pub mod connect;
 pub mod directory;

@@ -41,6 +41,9 @@ words! {
     outcome_number outcome Outcome "OUTCOME";
     capacity_number capacity DeclaredCapacity "DECLARED_CAPACITY";
     alarm_number alarm Alarm "ALARM";
+    access_reason_number access_reason AccessReason "ACCESS_REASON";
+    access_state_number access_state AccessState "ACCESS_STATE";
+    access_finding_number access_finding AccessFinding "ACCESS_FINDING";
     notice_number notice OfferNotice "OFFER_NOTICE";
     alert_kind_number alert_kind AlertKind "ALERT_KIND";
     question_number question Question "QUESTION";

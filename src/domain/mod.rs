@@ -3,6 +3,7 @@
 //! Decides; imports nothing of ours. Must not know how anything is stored, sent or encoded.
 
 pub mod basis;
+pub mod break_glass;
 pub mod complaint;
 pub mod deadline;
 pub mod directory;

@@ -166,7 +166,7 @@ pub(super) fn admit(
     })
 }
 
-fn label_decision(label: &LabelledDigest) -> decision::LabelledDigest {
+pub(super) fn label_decision(label: &LabelledDigest) -> decision::LabelledDigest {
     decision::LabelledDigest {
         d: BASE64URL_NOPAD.encode(&label.digest),
         cat: label.label.category().name().to_owned(),
@@ -174,7 +174,7 @@ fn label_decision(label: &LabelledDigest) -> decision::LabelledDigest {
     }
 }
 
-fn label_record(label: &LabelledDigest) -> LabelRecord {
+pub(super) fn label_record(label: &LabelledDigest) -> LabelRecord {
     LabelRecord {
         digest: label.digest.to_vec(),
         category: label.label.category().name().to_owned(),
@@ -184,14 +184,21 @@ fn label_record(label: &LabelledDigest) -> LabelRecord {
 
 /// The labels of a stored parcel.
 pub(super) fn labels_of(record: &ParcelRecord) -> Result<Vec<LabelledDigest>, Refusal> {
-    const TABLE: Table = Table::Parcel;
+    labels_of_records(Table::Parcel, &record.labels)
+}
+
+/// Labels as stored in `table`.
+pub(super) fn labels_of_records(
+    table: Table,
+    labels: &[LabelRecord],
+) -> Result<Vec<LabelledDigest>, Refusal> {
     let parse = |label: &LabelRecord| {
-        let category = records::word(TABLE, &label.category)?;
-        let form = records::word(TABLE, &label.form)?;
+        let category = records::word(table, &label.category)?;
+        let form = records::word(table, &label.form)?;
         Ok(LabelledDigest {
-            digest: records::fixed(TABLE, &label.digest)?,
-            label: Label::new(category, form).map_err(|_| records::corrupt(TABLE))?,
+            digest: records::fixed(table, &label.digest)?,
+            label: Label::new(category, form).map_err(|_| records::corrupt(table))?,
         })
     };
-    record.labels.iter().map(parse).collect()
+    labels.iter().map(parse).collect()
 }

@@ -15,6 +15,7 @@ use proto::administration_service_server::AdministrationServiceServer;
 use proto::alert_service_server::AlertServiceServer;
 use proto::audit_service_server::AuditServiceServer;
 use proto::basis_service_server::BasisServiceServer;
+use proto::break_glass_service_server::BreakGlassServiceServer;
 use proto::carried_service_server::CarriedServiceServer;
 use proto::directory_service_server::DirectoryServiceServer;
 use proto::event_service_server::EventServiceServer;
@@ -187,6 +188,7 @@ fn router(door: Arc<Door>, services: Services) -> Router<Stack<DoorLayer, Identi
         .add_service(limited!(AdministrationServiceServer))
         .add_service(limited!(AlertServiceServer))
         .add_service(limited!(CarriedServiceServer))
+        .add_service(limited!(BreakGlassServiceServer))
         .add_service(limited!(PersonServiceServer))
 }
 

@@ -26,11 +26,11 @@ pub(super) struct Parcel {
     chain: BasisChainId,
 }
 
-fn word<T: FromStr>(text: &str) -> Result<T, Problem> {
+pub(super) fn word<T: FromStr>(text: &str) -> Result<T, Problem> {
     text.parse().map_err(|_| Problem::Decision)
 }
 
-fn digest(text: &str) -> Result<[u8; 32], Problem> {
+pub(super) fn digest(text: &str) -> Result<[u8; 32], Problem> {
     let bytes = BASE64URL_NOPAD
         .decode(text.as_bytes())
         .map_err(|_| Problem::Decision)?;
@@ -289,7 +289,7 @@ struct Opened<'a> {
     statement_hash: &'a str,
 }
 
-fn labels(deposit: &Deposited) -> Result<Vec<LabelledDigest>, Problem> {
+pub(super) fn labels(deposit: &Deposited) -> Result<Vec<LabelledDigest>, Problem> {
     let label = |item: &crate::ledger::decision::LabelledDigest| {
         let (category, form): (Category, Form) = (word(&item.cat)?, word(&item.form)?);
         let label = Label::new(category, form).map_err(|_| Problem::Decision)?;
