@@ -1,10 +1,14 @@
 //! Scenario D: to Croatia tomorrow, and back again (R7, R17, R20, R21).
 
+use safeconduct::client::carried::{CarriedDraft, open_carried};
 use safeconduct::client::error::Reason;
+use safeconduct::client::random::SystemRandom;
 use safeconduct::client::watch::Doorbell;
 use safeconduct::domain::vocabulary::{
     AlertKind, CloseReason, OfferState, Purpose, ReferralState, StaffRole, Stage, Urgency,
 };
+use safeconduct::envelope::carried::ReleaseRequest;
+use safeconduct::envelope::hpke::SealingSeed;
 use safeconduct::proto::v1;
 
 use crate::harness::cast::town_at;
@@ -168,5 +172,48 @@ fn a_silent_clinic_costs_him_no_minute_that_he_does_not_have() {
         own.pass(3 * DAY).await;
         let heard = Heard::of(&sent, &bases[0]);
         own.ends(&eyes, &heard, CANARIES).await;
+    });
+}
+
+/// At once, in the same conversation: a sealed file and a code for whoever helps him in Zagreb, who is no member (R21).
+#[test]
+fn what_he_carries_is_nothing_to_whoever_takes_it_and_opens_for_whom_alpha_has_heard() {
+    run(async {
+        let own = town_at(22, 30).await;
+        let mut nobody = NOBODY.to_vec();
+        nobody.extend(["clinic", "medic", "beta"]);
+        let eyes = Eyes::of(&own.world, &nobody).await;
+        let person = Person::new(&own.world.source("alpha"), yusuf());
+        let told = ["LANGUAGE/WHOLE", "IDENTITY/ALIAS", "HEALTH/CLINICAL"];
+        let (bundle, asked) = (&told[..2], &told[2..]);
+        let basis = person
+            .agrees("out-hr-ngo", Purpose::MedicalCare, bundle, asked)
+            .await;
+        let draft = CarriedDraft {
+            basis: &basis,
+            purpose: Purpose::MedicalCare,
+            answer_to: "duty desk, day and night".to_owned(),
+            fields: person.cut("Y.", &told),
+        };
+        let carried = person.source.make_carried(draft).await.unwrap();
+        // Whoever takes the paper.
+        for readable in ["alpha", "epilepsy", "hr-ngo", "tablet"] {
+            let found = carried.file.windows(readable.len());
+            assert!(!found.into_iter().any(|run| run == readable.as_bytes()), "{readable}");
+        }
+        let seed = SealingSeed::generate(&mut SystemRandom);
+        let request = ReleaseRequest::new(&carried.file, &seed);
+        let officer = own.world.desk("alpha", StaffRole::DutyOfficer);
+        let release = officer
+            .release_carried(&carried.kept, &request, &request.fingerprint())
+            .await
+            .unwrap();
+        let pinned = (&own.world.trust.roots[..], own.world.trust.origin.as_str());
+        let content = open_carried(&carried.file, &carried.code, &release, &seed, pinned).unwrap();
+        assert_eq!(content.source.as_str(), "alpha");
+        let conditions = content.fields.iter().find(|one| one.path == "health.conditions");
+        assert_eq!(conditions.unwrap().value[0], "epilepsy");
+        assert!(!content.fields.iter().any(|one| one.path.starts_with("harm")));
+        own.ends(&eyes, &Heard::nothing(), CANARIES).await;
     });
 }
