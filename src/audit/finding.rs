@@ -160,6 +160,13 @@ problems! {
     SecondAcceptance = Violation, "SECOND_ACCEPTANCE", "a second offer of the same referral was accepted";
     /// An alert is not known, or was raised or taken before.
     Alert = Violation, "ALERT", "the alert is not known, or was raised or taken before";
+    /// Passed on beyond what the person agreed to.
+    Forward = Violation, "FORWARD", "a parcel was passed on beyond what the person agreed to";
+    /// A complaint with what was never released.
+    Complaint(crate::domain::label::LabelSet) = Violation, "COMPLAINT",
+        "a complaint holds {0:?}, which nobody had been told";
+    /// Responsibility moved without the person's consent, or out of turn.
+    Transfer = Violation, "TRANSFER", "responsibility was handed over without a consent in force, or out of turn";
     /// A candidate was asked or reminded out of its turn or time.
     Turn = Violation, "TURN", "a candidate was asked or reminded out of its turn or time";
     /// Something after a source ended its referral, or an end that could not be.

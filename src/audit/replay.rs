@@ -12,10 +12,12 @@ mod alerts;
 mod bases;
 mod carried;
 mod offers;
+mod onward;
 mod parcels;
 
 use super::finding::{Finding, Problem};
-use crate::domain::id::{AccessId, AgencyId, CarriedId, OfferId, ParcelId};
+use crate::domain::id::{AccessId, AgencyId, CarriedId, CaseHandle, OfferId, ParcelId};
+use crate::domain::label::LabelSet;
 use crate::domain::time::Timestamp;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::{Actor, Entry, EntryBody, Opening};
@@ -66,6 +68,8 @@ pub struct Replay {
     offers: Offers,
     /// By offer as well: sources choose the ids of parcels.
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
+    /// Labels that were ever opened, by case.
+    released: HashMap<(AgencyId, CaseHandle), LabelSet>,
     /// By source as well: sources choose the ids.
     carried: HashMap<(AgencyId, CarriedId), Carried>,
     counts: Counts,
@@ -215,6 +219,12 @@ impl Replay {
             Decision::DeniedCounted { count } => {
                 self.counts.denials = self.counts.denials.saturating_add(*count);
                 Ok(())
+            }
+            Decision::TransferProposed { offer, chain, .. } => {
+                self.transfer_proposed(act, offer, chain)
+            }
+            Decision::TransferAnswered { offer, answer, .. } => {
+                self.transfer_answered(act, offer, answer)
             }
             Decision::PoolUpdated { .. } | Decision::CapacityDeclared { .. } => {
                 act.agency().map(|_| ())

@@ -195,6 +195,9 @@ pub enum ClientError {
         "nothing was sealed: the person excluded the asking agency or its authority; refuse the request"
     )]
     Excluded,
+    /// The person has not agreed that this is passed on; nothing was sealed or sent.
+    #[error("nothing was sealed: {0}")]
+    Forward(#[from] crate::domain::forward::NotAgreed),
     /// The parcel could not be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),

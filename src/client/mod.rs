@@ -21,6 +21,7 @@ mod fixture;
 pub mod keys;
 pub mod log;
 pub mod parcel;
+pub mod person;
 pub mod publishing;
 pub mod random;
 pub mod recipient;

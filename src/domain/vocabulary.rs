@@ -276,6 +276,23 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// Where a transfer of responsibility stands, once proposed.
+    "transfer state" TransferState {
+        Proposed = "PROPOSED",
+        Accepted = "ACCEPTED",
+        Declined = "DECLINED",
+    }
+}
+
+vocabulary! {
+    /// What a recipient says to becoming responsible.
+    "answer to a transfer" TransferAnswer {
+        Accept = "ACCEPT",
+        Decline = "DECLINE",
+    }
+}
+
+vocabulary! {
     /// In which way something of a case was told: what a person who asks is shown (R22).
     "kind of disclosure" DisclosureKind {
         /// A parcel was opened by its recipient.

@@ -42,6 +42,8 @@ pub enum EventKind {
     Reminder,
     /// There is an alert.
     Alert,
+    /// A transfer of responsibility was proposed or answered.
+    Transfer,
 }
 
 impl EventKind {
@@ -57,6 +59,7 @@ impl EventKind {
             Self::Access => 16,
             Self::Reminder => 7,
             Self::Alert => 8,
+            Self::Transfer => 15,
         }
     }
 
@@ -72,6 +75,7 @@ impl EventKind {
             16 => Self::Access,
             7 => Self::Reminder,
             8 => Self::Alert,
+            15 => Self::Transfer,
             _ => return None,
         })
     }

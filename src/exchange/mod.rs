@@ -36,7 +36,9 @@ pub mod alert;
 pub mod carried;
 mod clockwork;
 mod escalation;
+pub mod forward;
 pub mod person;
+pub mod transfer;
 mod turn;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};

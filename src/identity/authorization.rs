@@ -227,11 +227,14 @@ const TABLE: &[Rule] = &[
     rule("/safeconduct.v1.AdministrationService/Approve", [NONE, NONE, NONE, ADMINISTRATION]),
     rule("/safeconduct.v1.AdministrationService/SuspendAgency", [NONE, NONE, NONE, ADMINISTRATION]),
 
+    rule("/safeconduct.v1.ReferralService/CreateForward", [SOURCE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.ReferralService/ProposeTransfer", [SOURCE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.OfferService/AnswerTransfer", [INTAKE, NONE, NONE, NONE]),
+    // What the person asks, a human answers: no unattended program.
+    rule("/safeconduct.v1.PersonService/ListDisclosures", [PEOPLE, NONE, NONE, NONE]),
     // Oversight is alerted too; it takes what it is told.
     rule("/safeconduct.v1.AlertService/ListAlerts", [STAFF, NONE, STAFF, NONE]),
     rule("/safeconduct.v1.AlertService/AcknowledgeAlert", [PEOPLE, NONE, PEOPLE, NONE]),
-    // What the person asks, a human answers: no unattended program.
-    rule("/safeconduct.v1.PersonService/ListDisclosures", [PEOPLE, NONE, NONE, NONE]),
 
     rule("/safeconduct.v1.ReferralService/CloseReferral", [SOURCE, NONE, NONE, NONE]),
     rule("/safeconduct.v1.ReferralService/MarkEnteredInError", [SOURCE, NONE, NONE, NONE]),

@@ -106,6 +106,9 @@ pub enum Decision {
         decide_by: i64,
         /// Parcels.
         deposits: Vec<Deposited>,
+        /// The received offer whose parcels these pass on.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        forwards: Option<String>,
         /// Staff pseudonym.
         staff: String,
     },
@@ -275,6 +278,24 @@ pub enum Decision {
         /// Staff pseudonym.
         staff: String,
     },
+    /// The source asked the recipient to become responsible.
+    TransferProposed {
+        /// Offer id.
+        offer: String,
+        /// Basis chain that says so.
+        chain: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// The recipient answered.
+    TransferAnswered {
+        /// Offer id.
+        offer: String,
+        /// Answer name.
+        answer: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
     /// An auditor read entries or openings.
     AuditRead {
         /// `entries` or `openings`.
@@ -428,6 +449,8 @@ impl Decision {
         "access_ended",
         "access_reviewed",
         "audit_read",
+        "transfer_proposed",
+        "transfer_answered",
         "denied",
         "denied_counted",
         "revocations_loaded",
@@ -470,6 +493,8 @@ impl Decision {
             Self::AccessEnded { .. } => "access_ended",
             Self::AccessReviewed { .. } => "access_reviewed",
             Self::AuditRead { .. } => "audit_read",
+            Self::TransferProposed { .. } => "transfer_proposed",
+            Self::TransferAnswered { .. } => "transfer_answered",
             Self::Denied { .. } => "denied",
             Self::DeniedCounted { .. } => "denied_counted",
             Self::RevocationsLoaded { .. } => "revocations_loaded",

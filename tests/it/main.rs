@@ -28,6 +28,7 @@ mod harness;
 mod hostile;
 mod idempotency;
 mod minimisation;
+mod onward;
 mod referral_lifecycle;
 mod router_process;
 mod scenario_a;

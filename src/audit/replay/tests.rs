@@ -8,6 +8,8 @@ use crate::envelope::error::StatementError;
 use crate::envelope::jws::JwsError;
 use crate::ledger::checkpoint::Checkpoint;
 
+mod onward;
+
 fn replay(log: &Memory) -> Report {
     let mut audit = Audit::new(Level::Replay, None);
     for (entry, opening) in &log.log {

@@ -156,6 +156,7 @@ fn bell(event: Event) -> proto::WatchResponse {
         EventKind::Access => proto::EventKind::Access,
         EventKind::Reminder => proto::EventKind::Reminder,
         EventKind::Alert => proto::EventKind::Alert,
+        EventKind::Transfer => proto::EventKind::Transfer,
     };
     proto::WatchResponse {
         resource: event.resource,

@@ -38,6 +38,32 @@ impl About {
         let pool = || self.name("pools", &self.pool);
         vec![
             call(
+                "OfferService/AnswerTransfer",
+                &v1::AnswerTransferRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    answer: 1,
+                },
+            ),
+            call(
+                "ReferralService/CreateForward",
+                &v1::CreateForwardRequest {
+                    offer: name(),
+                    request_id: request_id(),
+                    case_handle: self.case.clone(),
+                    purpose: 1,
+                    urgency: 1,
+                    decide_by: Some(prost_types::Timestamp {
+                        seconds: 1_900_000_000,
+                        nanos: 0,
+                    }),
+                    forward: Some(v1::NewOffer {
+                        recipient: format!("agencies/{}", self.recipient),
+                        deposits: vec![self.deposit.clone()],
+                    }),
+                },
+            ),
+            call(
                 "OfferService/GetOffer",
                 &v1::GetOfferRequest { name: name() },
             ),
@@ -199,6 +225,14 @@ impl About {
         };
         let referral = || self.name("referrals", &self.referral);
         vec![
+            call(
+                "ReferralService/ProposeTransfer",
+                &v1::ProposeTransferRequest {
+                    offer: self.name("offers", &self.offer),
+                    request_id: request_id(),
+                    basis: self.name("bases", &self.basis),
+                },
+            ),
             call(
                 "ReferralService/GetReferral",
                 &v1::GetReferralRequest { name: referral() },
