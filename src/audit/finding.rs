@@ -155,6 +155,8 @@ problems! {
     EarlyLapse = Violation, "EARLY_LAPSE", "the offer lapsed before its time to decide was over";
     /// A second acceptance of one referral.
     SecondAcceptance = Violation, "SECOND_ACCEPTANCE", "a second offer of the same referral was accepted";
+    /// A correction that corrects nothing, or another parcel than the one in hand.
+    Supersession = Violation, "SUPERSESSION", "a correction does not name the parcel that it corrects, or was not open";
     /// A recipient raised an alarm.
     AlarmRaised(Alarm) = Notice, "ALARM", "the recipient raised the alarm {0}";
 }

@@ -210,6 +210,16 @@ impl Replay {
                 act.agency().map(|_| ())
             }
             Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
+            Decision::Amended { .. } => {
+                self.parcels(act, decision, problems);
+                Ok(())
+            }
+            Decision::AmendmentConfirmed {
+                offer,
+                stage,
+                parcel,
+                ..
+            } => self.offers.confirmed(act, offer, stage, parcel),
         };
         problems.extend(result.err());
     }

@@ -1,5 +1,6 @@
 //! The recipient's side: see what is asked, open what may be opened, answer.
 
+mod amendment;
 mod place;
 
 pub use place::PoolView;
@@ -13,7 +14,7 @@ use crate::domain::vocabulary::{
 };
 use crate::envelope::jws::{KeyReference, Unverified, digest_from_b64u};
 use crate::envelope::keys::{SigningKey, sha256};
-use crate::envelope::open::{Expected, OpenedParcel, open};
+use crate::envelope::open::{Expected, OpenError, OpenedParcel, open};
 use crate::envelope::statement::SealedParcel;
 use crate::ledger::decision::Decision;
 use crate::proto::v1;
@@ -48,6 +49,8 @@ pub struct OfferView {
     pub openable: Vec<Stage>,
     /// Places held or taken.
     pub places: u32,
+    /// Stages corrected since they were opened: open and confirm.
+    pub corrected: Vec<Stage>,
 }
 
 impl Desk {
@@ -112,6 +115,9 @@ impl Desk {
                 .filter_map(words::stage)
                 .collect(),
             places: offer.places,
+            corrected: (offer.corrected.into_iter())
+                .filter_map(words::stage)
+                .collect(),
         })
     }
 
@@ -131,6 +137,8 @@ impl Desk {
                 let claims = opened.statement.claims();
                 self.agency()
                     .remember_parcel(claims.parcel, *opened.statement.signed_digest());
+                self.agency()
+                    .remember_held((offer.id, stage), claims.parcel);
                 Ok(opened)
             }
             Err(error) => {
@@ -223,7 +231,16 @@ impl Desk {
             skew: SKEW,
         };
         let seen = |parcel: &_| self.agency().seen_parcel(parcel);
-        open(parcel, source, &expected, self.agency().keys(), &seen)
+        let opened = open(parcel, source, &expected, self.agency().keys(), &seen)?;
+        let claims = opened.statement.claims();
+        // What this desk has in hand is replaced by a correction that says so, or not at all (R19).
+        let held = self.agency().held_parcel(&(offer.id, stage));
+        let replaced = held.filter(|&held| held != claims.parcel);
+        let unsaid = replaced.is_some() && claims.supersedes != replaced;
+        if unsaid || (offer.corrected.contains(&stage) && claims.supersedes.is_none()) {
+            return Err(OpenError::Unsaid);
+        }
+        Ok(opened)
     }
 
     /// Acknowledges an offer: someone has it in hand.

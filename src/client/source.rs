@@ -4,9 +4,11 @@
 //! ever gets a parcel. What the person refused and whom they excluded is not in any request.
 
 mod basis;
+mod amendment;
 mod referral;
 
 pub use basis::{AlsoAsked, BasisDraft};
+pub use amendment::{Amended, Revision};
 pub use referral::{ReferralView, SourceOffer};
 
 use super::agency::Desk;
@@ -18,7 +20,7 @@ use super::session::request_id;
 use super::words;
 use crate::domain::basis::Basis;
 use crate::domain::gate::{BasisHead, Proposal, permit};
-use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ReferralId};
+use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ParcelId, ReferralId};
 use crate::domain::label::LabelSet;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{Purpose, Stage, Urgency};
@@ -97,7 +99,7 @@ impl Desk {
         fields: Vec<Field>,
     ) -> Result<v1::Deposit, ClientError> {
         Ok(deposit(
-            self.seal_parcel(basis, purpose, stage, fields)?,
+            self.seal_parcel(basis, purpose, stage, fields, None)?,
             basis.chain,
         ))
     }
@@ -108,6 +110,7 @@ impl Desk {
         purpose: Purpose,
         stage: Stage,
         fields: Vec<Field>,
+        supersedes: Option<ParcelId>,
     ) -> Result<Sealed, ClientError> {
         let now = self.now();
         let directory = self.agency().directory()?;
@@ -135,7 +138,7 @@ impl Desk {
                 recipients: Vec::new(),
                 hops: 0,
             },
-            supersedes: None,
+            supersedes,
             parent: None,
             fields,
             carried: Vec::new(),
@@ -192,7 +195,8 @@ impl Desk {
         let mut deposits = Vec::with_capacity(candidate.parcels.len());
         let mut ids = Vec::with_capacity(candidate.parcels.len());
         for (stage, fields) in &candidate.parcels {
-            let sealed = self.seal_parcel(candidate.basis, purpose, *stage, fields.clone())?;
+            let sealed =
+                self.seal_parcel(candidate.basis, purpose, *stage, fields.clone(), None)?;
             ids.push(sealed.id.to_string());
             deposits.push(deposit(sealed, candidate.basis.chain));
         }

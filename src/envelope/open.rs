@@ -69,6 +69,9 @@ pub enum OpenError {
     /// Its id came before under another statement.
     #[error("the parcel's id came before under another statement")]
     Replayed,
+    /// It stands in the place of a parcel that was opened, and does not say that it corrects it.
+    #[error("the parcel replaces one that was opened and does not say so")]
+    Unsaid,
 }
 
 impl OpenError {
@@ -76,7 +79,7 @@ impl OpenError {
     #[must_use]
     pub const fn alarm(self) -> Option<Alarm> {
         match self {
-            Self::Tampered => Some(Alarm::TamperedParcel),
+            Self::Tampered | Self::Unsaid => Some(Alarm::TamperedParcel),
             Self::Mislabelled => Some(Alarm::MislabelledField),
             Self::Replayed => Some(Alarm::ReplayedParcel),
             Self::NotForUs | Self::WrongKey | Self::NotInTime => None,

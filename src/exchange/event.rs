@@ -36,6 +36,10 @@ pub enum EventKind {
     Alarm,
     /// The directory or the protocol changed.
     DirectoryChanged,
+    /// A message for this agency.
+    Message,
+    /// A parcel that this agency opened was corrected.
+    Corrected,
 }
 
 impl EventKind {
@@ -48,6 +52,8 @@ impl EventKind {
             Self::ParcelReady => 4,
             Self::Alarm => 5,
             Self::DirectoryChanged => 6,
+            Self::Message => 13,
+            Self::Corrected => 14,
         }
     }
 
@@ -60,6 +66,8 @@ impl EventKind {
             4 => Self::ParcelReady,
             5 => Self::Alarm,
             6 => Self::DirectoryChanged,
+            13 => Self::Message,
+            14 => Self::Corrected,
             _ => return None,
         })
     }

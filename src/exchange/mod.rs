@@ -30,6 +30,7 @@ mod snapshot;
 mod start;
 mod token;
 pub mod withdrawal;
+pub mod amendment;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
 pub use name::{BasisName, OfferName, PoolName, ReferralName};

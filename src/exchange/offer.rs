@@ -41,6 +41,8 @@ pub struct Offer {
     pub outcome: Option<Outcome>,
     /// Places held or taken for this offer.
     pub places: u32,
+    /// Stages corrected since they were opened.
+    pub corrected: Vec<Stage>,
 }
 
 impl Offer {
@@ -56,6 +58,7 @@ impl Offer {
             reason: records::optional(Table::Offer, &view.record.reason)?,
             outcome: records::optional(Table::Offer, &view.record.outcome)?,
             places: view.places(now),
+            corrected: view::stages(&view.record.corrected),
         })
     }
 }

@@ -101,14 +101,16 @@ fn prepare(
     let decision = Decision::Opened {
         offer: name.offer.to_string(),
         stage: stage.name().to_owned(),
-        parcel: record.parcel,
+        parcel: record.parcel.clone(),
         statement_hash: hash::sha256(&[&record.statement]).base64url(),
         protocol: permit.protocol(),
         gate: permit.gate(),
         staff: caller.staff().as_str().to_owned(),
     };
     change.entries.push(snapshot.entry_by(caller, decision));
-    if offer.mark_opened(stage) {
+    let first = offer.mark_opened(stage);
+    // Also after a correction: what is in hand now is what the next one must name.
+    if offer.mark_held(stage, &record.parcel) || first {
         change.writes.push(offer.put(snapshot.now, false));
         change.doorbells.push(Doorbell {
             agency: offer.source.clone(),

@@ -1,15 +1,16 @@
 //! The source's side of a referral: what it asks, and what came of it.
 
-mod making;
+pub(super) mod making;
 
 use super::offer::moves;
 use super::offer::view::{OfferView, stages};
+use super::amendment;
 use super::parcel::{self, Ask, Deposit};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot, own};
 use super::{Exchange, OfferName, Page, Paged, Receipt, ReferralName, Refusal, Requested};
 use crate::domain::gate::stage_open;
-use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
+use crate::domain::id::{AgencyId, CaseHandle, OfferId, ParcelId, ReferralId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
@@ -82,6 +83,10 @@ pub struct SourceOffer {
     pub opened: Vec<Stage>,
     /// When the state last changed.
     pub updated: Timestamp,
+    /// Stages corrected after they were opened, and whether the recipient confirmed.
+    pub corrections: Vec<(Stage, bool)>,
+    /// Of each stage deposited, the parcel that a correction must name.
+    pub parcels: Vec<(Stage, ParcelId)>,
 }
 
 /// The source's view of one referral.
@@ -106,7 +111,7 @@ pub struct Referral {
 }
 
 impl SourceOffer {
-    fn of(view: &OfferView) -> Result<Self, Refusal> {
+    fn of(snapshot: &Snapshot<'_>, view: &OfferView) -> Result<Self, Refusal> {
         let record = &view.record;
         Ok(Self {
             name: view.source_name(),
@@ -118,6 +123,8 @@ impl SourceOffer {
             deposited: stages(&record.deposited),
             opened: stages(&record.opened),
             updated: records::time(Table::Offer, record.updated)?,
+            corrections: amendment::corrections(view),
+            parcels: amendment::correctable(snapshot, view)?,
         })
     }
 }
@@ -170,7 +177,7 @@ fn referral_of(
         state: state_of(record, &states),
         offers: views
             .iter()
-            .map(SourceOffer::of)
+            .map(|view| SourceOffer::of(snapshot, view))
             .collect::<Result<_, _>>()?,
         created: records::time(TABLE, record.created)?,
     })

@@ -205,6 +205,10 @@ const TABLE: &[Rule] = &[
     rule("/safeconduct.v1.AdministrationService/Approve", [NONE, NONE, NONE, ADMINISTRATION]),
     rule("/safeconduct.v1.AdministrationService/SuspendAgency", [NONE, NONE, NONE, ADMINISTRATION]),
 
+    // Corrections.
+    rule("/safeconduct.v1.ReferralService/AmendParcel", [SOURCE_OR_PROCESS, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.OfferService/ConfirmAmendment", [PEOPLE, NONE, PEOPLE, NONE]),
+
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Check", [ALL, ALL, ALL, ALL]) },
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Watch", [ALL, ALL, ALL, ALL]) },
 ];

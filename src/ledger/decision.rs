@@ -229,6 +229,26 @@ pub enum Decision {
         /// SHA-256 of each list (DER), base64url without padding.
         lists: Vec<String>,
     },
+    /// A parcel was corrected: the statement names the one that it supersedes.
+    Amended {
+        /// Offer id.
+        offer: String,
+        /// The parcel.
+        deposit: Deposited,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// A recipient that had opened a parcel opened its correction and confirmed it.
+    AmendmentConfirmed {
+        /// Offer id.
+        offer: String,
+        /// Stage name.
+        stage: String,
+        /// Id of the correcting parcel.
+        parcel: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
 }
 
 impl Decision {
@@ -253,6 +273,8 @@ impl Decision {
         "denied",
         "denied_counted",
         "revocations_loaded",
+        "amended",
+        "amendment_confirmed",
     ];
 
     /// The event name that the entry carries in the clear.
@@ -278,6 +300,8 @@ impl Decision {
             Self::Denied { .. } => "denied",
             Self::DeniedCounted { .. } => "denied_counted",
             Self::RevocationsLoaded { .. } => "revocations_loaded",
+            Self::Amended { .. } => "amended",
+            Self::AmendmentConfirmed { .. } => "amendment_confirmed",
         }
     }
 }

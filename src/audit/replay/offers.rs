@@ -6,7 +6,7 @@ use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{Alarm, OfferState, Purpose, Stage};
 use crate::ledger::entry::Actor;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// One offer.
 #[derive(Debug)]
@@ -20,6 +20,10 @@ pub(super) struct Offer {
     pub(super) state: OfferState,
     /// The parcel that stands for each stage.
     pub(super) parcels: BTreeMap<Stage, ParcelId>,
+    /// The parcel of each stage that the recipient opened last.
+    pub(super) held: BTreeMap<Stage, ParcelId>,
+    /// Stages corrected since they were opened.
+    pub(super) corrected: BTreeSet<Stage>,
 }
 
 impl Offer {
@@ -134,6 +138,27 @@ impl Offers {
             Err(Problem::Move)
         } else {
             Ok(())
+        }
+    }
+
+    /// The recipient says that it has read a correction.
+    pub(super) fn confirmed(
+        &mut self,
+        act: Act<'_>,
+        id: &str,
+        stage: &str,
+        parcel: &str,
+    ) -> Result<(), Problem> {
+        let stage: Stage = stage.parse().map_err(|_| Problem::Decision)?;
+        let parcel: ParcelId = parcel.parse().map_err(|_| Problem::Decision)?;
+        let offer = self.named(id)?;
+        act.by(&offer.recipient)?;
+        let read = offer.held.get(&stage) == Some(&parcel)
+            && offer.parcels.get(&stage) == Some(&parcel);
+        if read && offer.corrected.remove(&stage) {
+            Ok(())
+        } else {
+            Err(Problem::Supersession)
         }
     }
 

@@ -51,13 +51,16 @@ impl Replay {
             } => match self.offered(act, decision) {
                 Ok(()) => {
                     for deposit in deposits {
-                        problems.extend(self.deposited(act, offer, deposit).err());
+                        problems.extend(self.deposited(act, offer, deposit, false).err());
                     }
                 }
                 Err(problem) => problems.push(problem),
             },
             Decision::Deposited { offer, deposit, .. } => {
-                problems.extend(self.deposited(act, offer, deposit).err());
+                problems.extend(self.deposited(act, offer, deposit, false).err());
+            }
+            Decision::Amended { offer, deposit, .. } => {
+                problems.extend(self.deposited(act, offer, deposit, true).err());
             }
             Decision::Opened {
                 offer,
@@ -108,12 +111,20 @@ impl Replay {
             decide_by: Timestamp::from_millis(*decide_by).ok_or(Problem::Decision)?,
             state: OfferState::Offered,
             parcels: BTreeMap::new(),
+            held: BTreeMap::new(),
+            corrected: std::collections::BTreeSet::new(),
         };
         self.agencies.member(&made.recipient)?;
         self.offers.insert(word(offer)?, made)
     }
 
-    fn deposited(&mut self, act: Act<'_>, offer: &str, deposit: &Deposited) -> Result<(), Problem> {
+    fn deposited(
+        &mut self,
+        act: Act<'_>,
+        offer: &str,
+        deposit: &Deposited,
+        amends: bool,
+    ) -> Result<(), Problem> {
         self.counts.deposits += 1;
         let id: OfferId = word(offer)?;
         let offer = self.offers.offer(&id)?;
@@ -134,6 +145,15 @@ impl Replay {
         }
         if !parsed.stands(act.at, SKEW) {
             return Err(Problem::ParcelTime);
+        }
+        let corrects = offer.held.get(&stage).or(offer.parcels.get(&stage));
+        let superseded = if amends { corrects.copied() } else { None };
+        if claims.supersedes != superseded || amends != superseded.is_some() {
+            return Err(Problem::Supersession);
+        }
+        if !amends && offer.held.contains_key(&stage) {
+            // What was opened is corrected, never replaced unsaid.
+            return Err(Problem::Supersession);
         }
         let labels = labels(deposit)?;
         let listed = |item: &LabelledDigest| claims.digests.binary_search(&item.digest).is_ok();
@@ -173,7 +193,11 @@ impl Replay {
         if stood.is_some_and(|stood| stood.statement_hash != statement_hash) {
             return Err(Problem::ParcelOther);
         }
-        self.offers.offer_mut(&id)?.parcels.insert(stage, parcel);
+        let stands = self.offers.offer_mut(&id)?;
+        stands.parcels.insert(stage, parcel);
+        if amends && stands.held.contains_key(&stage) {
+            stands.corrected.insert(stage);
+        }
         self.parcels.insert(
             (id, parcel),
             Parcel {
@@ -188,7 +212,7 @@ impl Replay {
     }
 
     fn opened(
-        &self,
+        &mut self,
         act: Act<'_>,
         opened: Opened<'_>,
         protocol: u64,
@@ -212,7 +236,7 @@ impl Replay {
         if act.at >= parcel.expires {
             return Err(Problem::ParcelTime);
         }
-        self.gate(
+        let decided = self.gate(
             act,
             offer,
             stage,
@@ -221,7 +245,11 @@ impl Replay {
             protocol,
             gate,
             true,
-        )
+        );
+        // Covered or not, the recipient has it in hand now.
+        let offer = self.offers.offer_mut(&id)?;
+        offer.held.insert(stage, parcel_id);
+        decided
     }
 
     /// The gate, as the router ran it, at the time of the entry.

@@ -5,7 +5,7 @@ use crate::client::error::ClientError;
 use crate::client::log::Proven;
 use crate::client::session::request_id;
 use crate::client::words;
-use crate::domain::id::{AgencyId, OfferId, ReferralId};
+use crate::domain::id::{AgencyId, OfferId, ParcelId, ReferralId};
 use crate::domain::vocabulary::{DeclineReason, OfferState, Outcome, ReferralState, Stage};
 use crate::proto::v1;
 use crate::proto::v1::referral_service_client::ReferralServiceClient;
@@ -27,6 +27,10 @@ pub struct SourceOffer {
     pub deposited: Vec<Stage>,
     /// Stages opened.
     pub opened: Vec<Stage>,
+    /// Stages corrected after they were opened, and whether the recipient confirmed.
+    pub corrections: Vec<(Stage, bool)>,
+    /// Of each stage deposited, the parcel that a correction names.
+    pub parcels: Vec<(Stage, ParcelId)>,
 }
 
 /// The source's view of one referral.
@@ -131,6 +135,16 @@ impl Desk {
                     .filter_map(words::stage)
                     .collect(),
                 opened: offer.opened.into_iter().filter_map(words::stage).collect(),
+                corrections: offer
+                    .corrections
+                    .into_iter()
+                    .filter_map(|one| Some((words::stage(one.stage)?, one.confirmed)))
+                    .collect(),
+                parcels: offer
+                    .parcels
+                    .into_iter()
+                    .filter_map(|one| Some((words::stage(one.stage)?, one.parcel.parse().ok()?)))
+                    .collect(),
             })
         });
         Ok(ReferralView {

@@ -8,7 +8,7 @@ use crate::domain::vocabulary::{OfferState, Purpose, Stage, Urgency};
 use crate::exchange::snapshot::Snapshot;
 use crate::exchange::{OfferName, Refusal};
 use crate::storage::engine::{Table, Write};
-use crate::storage::records::offer::OfferRecord;
+use crate::storage::records::offer::{HeldParcelRecord, OfferRecord};
 use crate::storage::records::{self, Record, key};
 
 const TABLE: Table = Table::Offer;
@@ -123,6 +123,28 @@ impl OfferView {
     /// Notes that the recipient opened a stage; `false` when it had before.
     pub(in crate::exchange) fn mark_opened(&mut self, stage: Stage) -> bool {
         mark(&mut self.record.opened, stage)
+    }
+
+    /// The parcel of `stage` that the recipient opened last.
+    pub(in crate::exchange) fn held(&self, stage: Stage) -> Option<&str> {
+        let number = u32::from(key::stage(stage));
+        let mut held = self.record.held.iter();
+        let found = held.find(|held| held.stage == number);
+        found.map(|held| held.parcel.as_str())
+    }
+
+    /// Notes the parcel of `stage` that the recipient has in hand now; `false` when it had it before.
+    pub(in crate::exchange) fn mark_held(&mut self, stage: Stage, parcel: &str) -> bool {
+        if self.held(stage) == Some(parcel) {
+            return false;
+        }
+        let number = u32::from(key::stage(stage));
+        self.record.held.retain(|held| held.stage != number);
+        self.record.held.push(HeldParcelRecord {
+            stage: number,
+            parcel: parcel.to_owned(),
+        });
+        true
     }
 
     /// Notes that a stage was deposited; `false` when it had been before.

@@ -210,6 +210,24 @@ impl OfferService for Services {
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::RaiseAlarmResponse { receipt }))
     }
+
+    async fn confirm_amendment(
+        &self,
+        request: Request<proto::ConfirmAmendmentRequest>,
+    ) -> Result<Response<proto::ConfirmAmendmentResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let name = fields.offer("name", &message.name);
+        let stage = fields.word::<Stage>("stage", message.stage);
+        let (requested, name, stage) = fields.all((requested, name, stage))?;
+        let receipt = self
+            .exchange
+            .confirm_amendment(call.caller(), &name, requested, stage)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::ConfirmAmendmentResponse { receipt }))
+    }
 }
 
 /// The two fields of an act that needs no more.
@@ -252,5 +270,6 @@ fn view(offer: Offer) -> proto::Offer {
         decline_reason: number_or_zero(offer.reason),
         outcome: number_or_zero(offer.outcome),
         places: offer.places,
+        corrected: offer.corrected.into_iter().map(Word::number).collect(),
     }
 }

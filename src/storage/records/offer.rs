@@ -56,6 +56,26 @@ pub struct OfferRecord {
     /// When the state last changed, milliseconds since the epoch.
     #[prost(int64, tag = "17")]
     pub updated: i64,
+    /// Stages corrected since the recipient opened them and not yet confirmed, as in keys.
+    #[prost(uint32, repeated, tag = "45")]
+    pub corrected: Vec<u32>,
+    /// Stages whose last correction the recipient confirmed, as in keys.
+    #[prost(uint32, repeated, tag = "46")]
+    pub confirmed: Vec<u32>,
+    /// The parcel of each stage that the recipient opened last.
+    #[prost(message, repeated, tag = "47")]
+    pub held: Vec<HeldParcelRecord>,
+}
+
+/// A parcel that the recipient has in hand.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct HeldParcelRecord {
+    /// Stage, as in keys.
+    #[prost(uint32, tag = "1")]
+    pub stage: u32,
+    /// Parcel id.
+    #[prost(string, tag = "2")]
+    pub parcel: String,
 }
 
 impl Record for OfferRecord {
