@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::domain::id::{AgencyId, OfferId, PoolId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    Alarm, DeclineReason, Decliner, OfferState, Outcome, Purpose, Stage, Urgency,
+    Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Stage, Urgency,
 };
 use crate::envelope::jws::{KeyReference, Unverified, digest_from_b64u};
 use crate::envelope::keys::{SigningKey, sha256};
@@ -49,6 +49,8 @@ pub struct OfferView {
     pub openable: Vec<Stage>,
     /// Places held or taken.
     pub places: u32,
+    /// What has been said since the offer was made.
+    pub notices: Vec<OfferNotice>,
     /// Stages corrected since they were opened: open and confirm.
     pub corrected: Vec<Stage>,
 }
@@ -115,6 +117,9 @@ impl Desk {
                 .filter_map(words::stage)
                 .collect(),
             places: offer.places,
+            notices: (offer.notices.into_iter())
+                .filter_map(words::notice)
+                .collect(),
             corrected: (offer.corrected.into_iter())
                 .filter_map(words::stage)
                 .collect(),

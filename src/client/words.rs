@@ -41,6 +41,7 @@ words! {
     outcome_number outcome Outcome "OUTCOME";
     capacity_number capacity DeclaredCapacity "DECLARED_CAPACITY";
     alarm_number alarm Alarm "ALARM";
+    notice_number notice OfferNotice "OFFER_NOTICE";
 }
 
 /// `agencies/{agency}`.

@@ -11,7 +11,7 @@ use crate::domain::id::{AgencyId, OfferId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    Alarm, DeclineReason, Decliner, OfferState, Outcome, Purpose, Stage, Urgency,
+    Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Stage, Urgency,
 };
 use crate::identity::caller::Caller;
 use crate::storage::engine::Table;
@@ -41,6 +41,8 @@ pub struct Offer {
     pub outcome: Option<Outcome>,
     /// Places held or taken for this offer.
     pub places: u32,
+    /// What has been said since the offer was made.
+    pub notices: Vec<OfferNotice>,
     /// Stages corrected since they were opened.
     pub corrected: Vec<Stage>,
 }
@@ -58,6 +60,7 @@ impl Offer {
             reason: records::optional(Table::Offer, &view.record.reason)?,
             outcome: records::optional(Table::Offer, &view.record.outcome)?,
             places: view.places(now),
+            notices: view.notices()?,
             corrected: view::stages(&view.record.corrected),
         })
     }

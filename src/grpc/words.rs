@@ -67,6 +67,7 @@ words! {
     Outcome "OUTCOME_",
     DeclaredCapacity "DECLARED_CAPACITY_",
     Alarm "ALARM_",
+    OfferNotice "OFFER_NOTICE_",
 }
 
 /// The proto number of an optional word; the unspecified zero for none.

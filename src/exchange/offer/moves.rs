@@ -5,7 +5,7 @@ use crate::domain::id::OfferId;
 use crate::domain::offer::{OfferCommand, PlacesEffect};
 use crate::domain::place::hold_until;
 use crate::domain::time::{Period, Timestamp};
-use crate::domain::vocabulary::{AgencyKind, Alarm, OfferState, Outcome, Stage};
+use crate::domain::vocabulary::{AgencyKind, Alarm, OfferNotice, OfferState, Outcome, Stage};
 use crate::exchange::event::EventKind;
 use crate::exchange::place::{PoolState, pool_of, release_hold};
 use crate::exchange::sequencer::{Change, Doorbell, EntryDraft};
@@ -262,6 +262,8 @@ pub(in crate::exchange) fn close(
     command: &OfferCommand,
 ) -> Result<Closed, Refusal> {
     offer.apply(command)?;
+    // Whatever closed it upstream: one notice, so that it says nothing of what that was.
+    offer.tell(OfferNotice::ClosedBySource);
     let mut writes = Vec::new();
     release_hold(snapshot, &mut writes, &mut offer)?;
     writes.extend(offer.erase_parcels());

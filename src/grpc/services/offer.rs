@@ -270,6 +270,7 @@ fn view(offer: Offer) -> proto::Offer {
         decline_reason: number_or_zero(offer.reason),
         outcome: number_or_zero(offer.outcome),
         places: offer.places,
+        notices: offer.notices.into_iter().map(Word::number).collect(),
         corrected: offer.corrected.into_iter().map(Word::number).collect(),
     }
 }

@@ -56,6 +56,9 @@ pub struct OfferRecord {
     /// When the state last changed, milliseconds since the epoch.
     #[prost(int64, tag = "17")]
     pub updated: i64,
+    /// Notices to the recipient, by name.
+    #[prost(string, repeated, tag = "35")]
+    pub notices: Vec<String>,
     /// Stages corrected since the recipient opened them and not yet confirmed, as in keys.
     #[prost(uint32, repeated, tag = "45")]
     pub corrected: Vec<u32>,
