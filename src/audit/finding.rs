@@ -155,6 +155,8 @@ problems! {
     EarlyLapse = Violation, "EARLY_LAPSE", "the offer lapsed before its time to decide was over";
     /// A second acceptance of one referral.
     SecondAcceptance = Violation, "SECOND_ACCEPTANCE", "a second offer of the same referral was accepted";
+    /// A message out of turn, or not the one posted.
+    Message = Violation, "MESSAGE", "the message is not the next of its offer, or not the one that was posted";
     /// A correction that corrects nothing, or another parcel than the one in hand.
     Supersession = Violation, "SUPERSESSION", "a correction does not name the parcel that it corrects, or was not open";
     /// A recipient raised an alarm.

@@ -8,6 +8,7 @@
 mod administration;
 mod agencies;
 mod bases;
+mod messages;
 mod offers;
 mod parcels;
 
@@ -62,6 +63,8 @@ pub struct Replay {
     offers: Offers,
     /// By offer as well: sources choose the ids of parcels.
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
+    /// Sealed messages by offer and number.
+    messages: HashMap<(OfferId, u32), messages::Posted>,
     counts: Counts,
 }
 
@@ -220,6 +223,9 @@ impl Replay {
                 parcel,
                 ..
             } => self.offers.confirmed(act, offer, stage, parcel),
+            Decision::MessagePosted { .. } | Decision::MessageOpened { .. } => {
+                self.message(act, decision)
+            }
         };
         problems.extend(result.err());
     }

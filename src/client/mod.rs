@@ -17,6 +17,7 @@ pub mod error;
 mod fixture;
 pub mod keys;
 pub mod log;
+pub mod message;
 pub mod parcel;
 pub mod publishing;
 pub mod random;

@@ -28,7 +28,7 @@ use super::session::request_id;
 use super::words;
 
 /// How far a source's clock may be ahead.
-const SKEW: Duration = Duration::from_secs(5 * 60);
+pub(super) const SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// The recipient's view of one ask; no content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -195,7 +195,7 @@ impl Desk {
     ///
     /// A certificate that was renewed since the parcel was sealed, or since the directory was mirrored, is no sign of
     /// tampering: it must not ring an alarm at the source and at oversight.
-    async fn signing_key_behind(
+    pub(super) async fn signing_key_behind(
         &self,
         parcel: &SealedParcel,
         source: &AgencyId,

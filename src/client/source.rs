@@ -25,7 +25,7 @@ use crate::domain::label::LabelSet;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{Purpose, Stage, Urgency};
 use crate::envelope::disclosure::Field;
-use crate::envelope::seal::{ParcelDraft, Sealed, seal};
+use crate::envelope::seal::{ParcelDraft, Sealed, seal, seal_message};
 use crate::envelope::statement::Forward;
 use crate::ledger::decision::{Decision, Deposited};
 use crate::proto::v1;
@@ -112,6 +112,30 @@ impl Desk {
         fields: Vec<Field>,
         supersedes: Option<ParcelId>,
     ) -> Result<Sealed, ClientError> {
+        self.seal_as(basis, purpose, stage, fields, supersedes, None)
+    }
+
+    /// Asks the gate and seals a message of `offer`.
+    pub(super) fn seal_for_message(
+        &self,
+        offer: OfferId,
+        basis: &Basis,
+        purpose: Purpose,
+        stage: Stage,
+        fields: Vec<Field>,
+    ) -> Result<Sealed, ClientError> {
+        self.seal_as(basis, purpose, stage, fields, None, Some(offer))
+    }
+
+    fn seal_as(
+        &self,
+        basis: &Basis,
+        purpose: Purpose,
+        stage: Stage,
+        fields: Vec<Field>,
+        supersedes: Option<ParcelId>,
+        message_of: Option<OfferId>,
+    ) -> Result<Sealed, ClientError> {
         let now = self.now();
         let directory = self.agency().directory()?;
         let protocol = self.agency().protocol()?;
@@ -143,11 +167,11 @@ impl Desk {
             fields,
             carried: Vec::new(),
         };
-        Ok(seal(
-            draft,
-            self.agency().keys().signer(),
-            &mut SystemRandom,
-        )?)
+        let signer = self.agency().keys().signer();
+        Ok(match message_of {
+            None => seal(draft, signer, &mut SystemRandom)?,
+            Some(offer) => seal_message(offer, draft, signer, &mut SystemRandom)?,
+        })
     }
 
     /// Seals a referral for its candidates; nothing is sent.

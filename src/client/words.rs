@@ -41,6 +41,7 @@ words! {
     outcome_number outcome Outcome "OUTCOME";
     capacity_number capacity DeclaredCapacity "DECLARED_CAPACITY";
     alarm_number alarm Alarm "ALARM";
+    message_code_number message_code MessageCode "MESSAGE_CODE";
     notice_number notice OfferNotice "OFFER_NOTICE";
 }
 

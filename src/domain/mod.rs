@@ -10,6 +10,7 @@ pub mod gate;
 pub mod id;
 pub mod label;
 pub mod matching;
+pub mod message;
 pub mod offer;
 pub mod place;
 pub mod protocol;

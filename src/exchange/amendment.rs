@@ -12,7 +12,7 @@ use super::snapshot::{Prepared, Snapshot};
 use super::{Exchange, OfferName, Receipt, Refusal, Requested};
 use crate::domain::gate::stage_open;
 use crate::domain::id::ParcelId;
-use crate::domain::vocabulary::{OfferState, Stage};
+use crate::domain::vocabulary::{OfferNotice, OfferState, Stage};
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::storage::engine::Table;
@@ -93,6 +93,7 @@ fn prepare_amend(
     if was_opened && !offer.record.corrected.contains(&number) {
         offer.record.corrected.push(number);
         offer.record.confirmed.retain(|&at| at != number);
+        offer.tell(OfferNotice::Corrected);
     }
     let ready = stage_open(offer.state, stage);
     let mut change = snapshot.change();
@@ -144,6 +145,10 @@ fn prepare_confirm(
     }
     offer.record.corrected.retain(|&at| at != number);
     offer.record.confirmed.push(number);
+    if offer.record.corrected.is_empty() {
+        let said = &mut offer.record.notices;
+        said.retain(|notice| notice != OfferNotice::Corrected.name());
+    }
     let decision = Decision::AmendmentConfirmed {
         offer: offer.id.to_string(),
         stage: stage.name().to_owned(),

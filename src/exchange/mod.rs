@@ -31,6 +31,7 @@ mod start;
 mod token;
 pub mod withdrawal;
 pub mod amendment;
+pub mod message;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
 pub use name::{BasisName, OfferName, PoolName, ReferralName};

@@ -183,7 +183,7 @@ pub(super) fn admit_as(
     })
 }
 
-fn label_decision(label: &LabelledDigest) -> decision::LabelledDigest {
+pub(super) fn label_decision(label: &LabelledDigest) -> decision::LabelledDigest {
     decision::LabelledDigest {
         d: BASE64URL_NOPAD.encode(&label.digest),
         cat: label.label.category().name().to_owned(),
@@ -191,7 +191,7 @@ fn label_decision(label: &LabelledDigest) -> decision::LabelledDigest {
     }
 }
 
-fn label_record(label: &LabelledDigest) -> LabelRecord {
+pub(super) fn label_record(label: &LabelledDigest) -> LabelRecord {
     LabelRecord {
         digest: label.digest.to_vec(),
         category: label.label.category().name().to_owned(),
@@ -201,6 +201,11 @@ fn label_record(label: &LabelledDigest) -> LabelRecord {
 
 /// The labels of a stored parcel.
 pub(super) fn labels_of(record: &ParcelRecord) -> Result<Vec<LabelledDigest>, Refusal> {
+    parse_labels(&record.labels)
+}
+
+/// Stored labels.
+pub(super) fn parse_labels(labels: &[LabelRecord]) -> Result<Vec<LabelledDigest>, Refusal> {
     const TABLE: Table = Table::Parcel;
     let parse = |label: &LabelRecord| {
         let category = records::word(TABLE, &label.category)?;
@@ -210,5 +215,5 @@ pub(super) fn labels_of(record: &ParcelRecord) -> Result<Vec<LabelledDigest>, Re
             label: Label::new(category, form).map_err(|_| records::corrupt(TABLE))?,
         })
     };
-    record.labels.iter().map(parse).collect()
+    labels.iter().map(parse).collect()
 }

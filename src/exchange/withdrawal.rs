@@ -160,6 +160,8 @@ fn prepare_step(snapshot: &mut Snapshot<'_>, name: &BasisName) -> Result<Prepare
         entries = closed.entries;
         doorbells = closed.doorbells;
     } else if concerned && !offer.state.is_terminal() {
+        // What was said under it, and what was answered, goes with it.
+        writes.extend(offer.erase_messages());
         // A placement stays; its recipient hears that something changed, never why.
         doorbells.push(Doorbell {
             agency: offer.recipient.clone(),

@@ -16,6 +16,7 @@ use proto::audit_service_server::AuditServiceServer;
 use proto::basis_service_server::BasisServiceServer;
 use proto::directory_service_server::DirectoryServiceServer;
 use proto::event_service_server::EventServiceServer;
+use proto::message_service_server::MessageServiceServer;
 use proto::offer_service_server::OfferServiceServer;
 use proto::place_service_server::PlaceServiceServer;
 use proto::referral_service_server::ReferralServiceServer;
@@ -179,6 +180,7 @@ fn router(door: Arc<Door>, services: Services) -> Router<Stack<DoorLayer, Identi
         .add_service(limited!(ReferralServiceServer))
         .add_service(limited!(OfferServiceServer))
         .add_service(limited!(PlaceServiceServer))
+        .add_service(limited!(MessageServiceServer))
         .add_service(limited!(EventServiceServer))
         .add_service(limited!(AuditServiceServer))
         .add_service(limited!(AdministrationServiceServer))

@@ -40,6 +40,24 @@ pub struct Deposited {
     pub gate: u32,
 }
 
+/// A recipient's sealed message: it names no chain, since who replies may not know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replied {
+    /// Parcel id.
+    pub parcel: String,
+    /// Stage name.
+    pub stage: String,
+    /// The statement: compact JWS.
+    pub statement: String,
+    /// Labels, sorted by digest.
+    pub labels: Vec<LabelledDigest>,
+    /// Protocol version that stood.
+    pub protocol: u64,
+    /// Gate version that decided.
+    pub gate: u32,
+}
+
 /// The private part of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case", deny_unknown_fields)]
@@ -238,6 +256,41 @@ pub enum Decision {
         /// Staff pseudonym.
         staff: String,
     },
+    /// A party of an offer told the other something.
+    MessagePosted {
+        /// Offer id.
+        offer: String,
+        /// Number within the offer.
+        number: u32,
+        /// The code, unless sealed.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        code: Option<String>,
+        /// A sealed message of the source.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        sealed: Option<Deposited>,
+        /// A sealed message of the recipient.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reply: Option<Replied>,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// A sealed message was disclosed to the other party.
+    MessageOpened {
+        /// Offer id.
+        offer: String,
+        /// Number within the offer.
+        number: u32,
+        /// Parcel id.
+        parcel: String,
+        /// SHA-256 of the statement, base64url without padding.
+        statement_hash: String,
+        /// Protocol version that stood.
+        protocol: u64,
+        /// Gate version that decided.
+        gate: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
     /// A recipient that had opened a parcel opened its correction and confirmed it.
     AmendmentConfirmed {
         /// Offer id.
@@ -274,6 +327,8 @@ impl Decision {
         "denied_counted",
         "revocations_loaded",
         "amended",
+        "message_posted",
+        "message_opened",
         "amendment_confirmed",
     ];
 
@@ -301,6 +356,8 @@ impl Decision {
             Self::DeniedCounted { .. } => "denied_counted",
             Self::RevocationsLoaded { .. } => "revocations_loaded",
             Self::Amended { .. } => "amended",
+            Self::MessagePosted { .. } => "message_posted",
+            Self::MessageOpened { .. } => "message_opened",
             Self::AmendmentConfirmed { .. } => "amendment_confirmed",
         }
     }

@@ -55,6 +55,10 @@ pub enum Table {
     Request = 70,
     /// Remembered requests by day, for sweeping.
     RequestDay = 71,
+    /// Messages: headers and statements, by offer and number.
+    Message = 100,
+    /// Sealed fields of a message, by offer and number. Content.
+    MessageContent = 101,
 }
 
 /// How long a value lives, and therefore how it is kept.

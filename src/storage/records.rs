@@ -7,6 +7,7 @@ pub mod agency;
 pub mod basis;
 pub mod key;
 pub mod log;
+pub mod message;
 pub mod offer;
 pub mod parcel;
 pub mod place;

@@ -24,6 +24,8 @@ pub(super) struct Offer {
     pub(super) held: BTreeMap<Stage, ParcelId>,
     /// Stages corrected since they were opened.
     pub(super) corrected: BTreeSet<Stage>,
+    /// Messages posted.
+    pub(super) messages: u32,
 }
 
 impl Offer {

@@ -10,7 +10,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{Category, Form, OfferState, Stage};
 use crate::envelope::error::StatementError;
 use crate::envelope::keys::{b64u, sha256};
-use crate::envelope::statement::{LabelledDigest, ParcelStatement, labels_digest};
+use crate::envelope::statement::{LabelledDigest, ParcelClaims, ParcelStatement, labels_digest};
 use crate::ledger::decision::{Decision, Deposited};
 use data_encoding::BASE64URL_NOPAD;
 use std::collections::BTreeMap;
@@ -23,14 +23,14 @@ pub(super) struct Parcel {
     statement_hash: String,
     expires: Timestamp,
     labels: LabelSet,
-    chain: BasisChainId,
+    pub(super) chain: BasisChainId,
 }
 
-fn word<T: FromStr>(text: &str) -> Result<T, Problem> {
+pub(super) fn word<T: FromStr>(text: &str) -> Result<T, Problem> {
     text.parse().map_err(|_| Problem::Decision)
 }
 
-fn digest(text: &str) -> Result<[u8; 32], Problem> {
+pub(super) fn digest(text: &str) -> Result<[u8; 32], Problem> {
     let bytes = BASE64URL_NOPAD
         .decode(text.as_bytes())
         .map_err(|_| Problem::Decision)?;
@@ -113,6 +113,7 @@ impl Replay {
             parcels: BTreeMap::new(),
             held: BTreeMap::new(),
             corrected: std::collections::BTreeSet::new(),
+            messages: 0,
         };
         self.agencies.member(&made.recipient)?;
         self.offers.insert(word(offer)?, made)
@@ -155,11 +156,7 @@ impl Replay {
             // What was opened is corrected, never replaced unsaid.
             return Err(Problem::Supersession);
         }
-        let labels = labels(deposit)?;
-        let listed = |item: &LabelledDigest| claims.digests.binary_search(&item.digest).is_ok();
-        if labels_digest(&labels) != claims.labels || !labels.iter().all(listed) {
-            return Err(Problem::Parcel(StatementError::Labels));
-        }
+        let labels = listed_labels(&deposit.labels, claims)?;
         let bundle = self.agencies.bundle(&offer.recipient, act.at)?;
         let sealed_to = bundle.sealing_key(&claims.kid);
         parsed
@@ -176,7 +173,6 @@ impl Replay {
             return Err(Problem::NoBasis);
         }
 
-        let labels = labels.iter().map(|item| item.label).collect();
         let (expires, statement_hash) = (claims.expires, b64u(&sha256(statement)));
         let decided = self.gate(
             act,
@@ -310,7 +306,11 @@ struct Opened<'a> {
     statement_hash: &'a str,
 }
 
-fn labels(deposit: &Deposited) -> Result<Vec<LabelledDigest>, Problem> {
+/// The labels that a decision lists, if they are those that the statement signs.
+pub(super) fn listed_labels(
+    items: &[crate::ledger::decision::LabelledDigest],
+    claims: &ParcelClaims,
+) -> Result<LabelSet, Problem> {
     let label = |item: &crate::ledger::decision::LabelledDigest| {
         let (category, form): (Category, Form) = (word(&item.cat)?, word(&item.form)?);
         let label = Label::new(category, form).map_err(|_| Problem::Decision)?;
@@ -319,5 +319,10 @@ fn labels(deposit: &Deposited) -> Result<Vec<LabelledDigest>, Problem> {
             label,
         })
     };
-    deposit.labels.iter().map(label).collect()
+    let labels: Vec<LabelledDigest> = items.iter().map(label).collect::<Result<_, Problem>>()?;
+    let listed = |item: &LabelledDigest| claims.digests.binary_search(&item.digest).is_ok();
+    if labels_digest(&labels) != claims.labels || !labels.iter().all(listed) {
+        return Err(Problem::Parcel(StatementError::Labels));
+    }
+    Ok(labels.iter().map(|item| item.label).collect())
 }

@@ -5,6 +5,7 @@ mod audit;
 mod basis;
 mod directory;
 mod event;
+mod message;
 mod offer;
 mod place;
 mod referral;

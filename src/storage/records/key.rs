@@ -129,6 +129,14 @@ pub fn split_chain_parcel(key: &[u8]) -> Option<(OfferId, Stage)> {
     Some((OfferId::from_random(offer), of))
 }
 
+/// Of a message, and of its content.
+#[must_use]
+pub fn message(offer: OfferId, number: u32) -> Vec<u8> {
+    let mut key = offer.as_bytes().to_vec();
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
 /// Of a pool.
 #[must_use]
 pub fn pool(agency: &AgencyId, pool: &PoolId) -> Vec<u8> {

@@ -68,6 +68,9 @@ pub struct OfferRecord {
     /// The parcel of each stage that the recipient opened last.
     #[prost(message, repeated, tag = "47")]
     pub held: Vec<HeldParcelRecord>,
+    /// Messages posted: the last one's number.
+    #[prost(uint32, tag = "48")]
+    pub messages: u32,
 }
 
 /// A parcel that the recipient has in hand.
