@@ -141,7 +141,10 @@ impl Desk {
         offer: OfferId,
         request: v1::PostMessageRequest,
     ) -> Result<u32, ClientError> {
-        let statement = request.parcel.as_ref().map(|parcel| parcel.statement.clone());
+        let statement = request
+            .parcel
+            .as_ref()
+            .map(|parcel| parcel.statement.clone());
         let (reply, known) = self
             .call(request, |channel, request| async move {
                 MessageServiceClient::new(channel)
@@ -161,7 +164,9 @@ impl Desk {
                 let sealed = sealed.as_ref().map(|sealed| &sealed.statement);
                 let answered = answered.as_ref().map(|reply| &reply.statement);
                 let told = sealed.or(answered).map(String::as_bytes);
-                *named == offer.to_string() && *number == reply.number && told == statement.as_deref()
+                *named == offer.to_string()
+                    && *number == reply.number
+                    && told == statement.as_deref()
             }
             _ => false,
         })?;

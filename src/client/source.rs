@@ -3,12 +3,12 @@
 //! The gate runs here before anything is sealed: encrypted data counts as disclosed, so nobody outside the allow-list
 //! ever gets a parcel. What the person refused and whom they excluded is not in any request.
 
-mod basis;
 mod amendment;
+mod basis;
 mod referral;
 
-pub use basis::{AlsoAsked, BasisDraft};
 pub use amendment::{Amended, Revision};
+pub use basis::{AlsoAsked, BasisDraft};
 pub use referral::{ReferralView, SourceOffer};
 
 use super::agency::Desk;

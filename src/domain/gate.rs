@@ -12,9 +12,9 @@
 use super::basis::{Basis, BoundsError};
 use super::id::AgencyId;
 use super::label::{Label, LabelSet};
+use super::message;
 use super::protocol::{Protocol, Verdict};
 use super::time::{Period, Timestamp};
-use super::message;
 use super::vocabulary::{AgencyKind, Asked, Category, OfferState, Purpose, Stage};
 
 /// The version of the rules in this file, written into every decision so that replay runs the same
@@ -259,7 +259,8 @@ pub fn permit_reply(
     let BasisHead::InForce(basis) = head else {
         return Err(Refusal::NotInForce);
     };
-    let for_purpose = || (basis.allows.iter()).filter(|allow| allow.purposes.contains(&reply.purpose));
+    let for_purpose =
+        || (basis.allows.iter()).filter(|allow| allow.purposes.contains(&reply.purpose));
     let parties = basis.source == *reply.source && basis.recipient == *reply.recipient;
     if !parties || for_purpose().next().is_none() {
         return Err(Refusal::NotAllowed);

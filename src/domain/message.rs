@@ -25,7 +25,9 @@ pub const fn stage_reached(state: OfferState) -> Option<Stage> {
         | OfferState::Waitlisted => Some(Stage::Triage),
         OfferState::Accepted => Some(Stage::Accepted),
         OfferState::InProgress => Some(Stage::InCare),
-        OfferState::Completed | OfferState::Declined | OfferState::Lapsed | OfferState::Closed => None,
+        OfferState::Completed | OfferState::Declined | OfferState::Lapsed | OfferState::Closed => {
+            None
+        }
     }
 }
 

@@ -127,7 +127,14 @@ pub fn open_message(
         return Err(OpenError::NotForUs);
     }
     let info = message_info(message.statement().claims(), offer);
-    open_as(parcel, message.into_statement(), &info, expected, seeds, seen)
+    open_as(
+        parcel,
+        message.into_statement(),
+        &info,
+        expected,
+        seeds,
+        seen,
+    )
 }
 
 fn open_as(

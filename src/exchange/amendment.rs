@@ -21,7 +21,8 @@ use crate::storage::records::{self, key};
 
 /// Stages corrected after they were opened, and whether the recipient confirmed.
 pub(super) fn corrections(offer: &OfferView) -> Vec<(Stage, bool)> {
-    let of = |numbers: &[u32], confirmed| stages(numbers).into_iter().map(move |at| (at, confirmed));
+    let of =
+        |numbers: &[u32], confirmed| stages(numbers).into_iter().map(move |at| (at, confirmed));
     let record = &offer.record;
     let mut all: Vec<_> = of(&record.corrected, false)
         .chain(of(&record.confirmed, true))
@@ -205,7 +206,9 @@ impl Exchange {
         let prepare = move |snapshot: &mut Snapshot<'_>| {
             prepare_confirm(snapshot, &by, &name, &requested, stage)
         };
-        let done = self.perform_for(caller, "ConfirmAmendment", prepare).await?;
+        let done = self
+            .perform_for(caller, "ConfirmAmendment", prepare)
+            .await?;
         Ok(done.single()?.1)
     }
 }

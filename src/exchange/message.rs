@@ -113,8 +113,14 @@ fn permit_sealed(
         labels,
     };
     let protocol = snapshot.protocol()?;
-    gate::permit_message(&proposal, offer.state, head, protocol.in_force()?, snapshot.now)
-        .map_err(gate_refusal)
+    gate::permit_message(
+        &proposal,
+        offer.state,
+        head,
+        protocol.in_force()?,
+        snapshot.now,
+    )
+    .map_err(gate_refusal)
 }
 
 /// The gate for a message from the recipient: any chain of the offer that lets words go back. One refusal for every
@@ -493,8 +499,9 @@ impl Exchange {
         said: Said,
     ) -> Result<(u32, Receipt), Refusal> {
         let (by, name) = (caller.clone(), offer.clone());
-        let prepare =
-            move |snapshot: &mut Snapshot<'_>| prepare_post(snapshot, &by, &name, &requested, &said);
+        let prepare = move |snapshot: &mut Snapshot<'_>| {
+            prepare_post(snapshot, &by, &name, &requested, &said)
+        };
         self.perform_for(caller, "PostMessage", prepare)
             .await?
             .single()

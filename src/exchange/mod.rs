@@ -9,6 +9,7 @@
 
 pub mod administration;
 pub mod agencies;
+pub mod amendment;
 pub mod audit;
 pub mod basis;
 pub mod clock;
@@ -16,6 +17,7 @@ pub mod denial;
 pub mod directory;
 pub mod event;
 pub mod housekeeping;
+pub mod message;
 pub mod name;
 pub mod offer;
 pub mod opening;
@@ -30,8 +32,6 @@ mod snapshot;
 mod start;
 mod token;
 pub mod withdrawal;
-pub mod amendment;
-pub mod message;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
 pub use name::{BasisName, OfferName, PoolName, ReferralName};

@@ -2,9 +2,9 @@
 
 pub(super) mod making;
 
+use super::amendment;
 use super::offer::moves;
 use super::offer::view::{OfferView, stages};
-use super::amendment;
 use super::parcel::{self, Ask, Deposit};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot, own};

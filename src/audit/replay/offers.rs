@@ -155,8 +155,8 @@ impl Offers {
         let parcel: ParcelId = parcel.parse().map_err(|_| Problem::Decision)?;
         let offer = self.named(id)?;
         act.by(&offer.recipient)?;
-        let read = offer.held.get(&stage) == Some(&parcel)
-            && offer.parcels.get(&stage) == Some(&parcel);
+        let read =
+            offer.held.get(&stage) == Some(&parcel) && offer.parcels.get(&stage) == Some(&parcel);
         if read && offer.corrected.remove(&stage) {
             Ok(())
         } else {

@@ -91,7 +91,11 @@ impl Desk {
     ) -> Result<Vec<Amended>, ClientError> {
         let view = self.referral(referral).await?;
         let mut amended = Vec::new();
-        for offer in view.offers.iter().filter(|offer| !offer.state.is_terminal()) {
+        for offer in view
+            .offers
+            .iter()
+            .filter(|offer| !offer.state.is_terminal())
+        {
             let of = |revision: &&Revision<'_>| revision.basis.recipient == offer.recipient;
             let Some(revision) = revisions.iter().find(of) else {
                 continue;
@@ -106,7 +110,14 @@ impl Desk {
                 };
                 let fields = fields.clone();
                 let outcome = self
-                    .amend(offer.offer, revision.basis, purpose, *stage, *corrected, fields)
+                    .amend(
+                        offer.offer,
+                        revision.basis,
+                        purpose,
+                        *stage,
+                        *corrected,
+                        fields,
+                    )
                     .await;
                 amended.push(Amended {
                     offer: offer.offer,

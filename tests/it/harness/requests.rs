@@ -113,6 +113,34 @@ impl About {
                     alarm: 2,
                 },
             ),
+            call(
+                "OfferService/ConfirmAmendment",
+                &v1::ConfirmAmendmentRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    stage: 1,
+                },
+            ),
+            call(
+                "MessageService/PostMessage",
+                &v1::PostMessageRequest {
+                    offer: name(),
+                    request_id: request_id(),
+                    code: 1,
+                    ..v1::PostMessageRequest::default()
+                },
+            ),
+            call(
+                "MessageService/ListMessages",
+                &v1::ListMessagesRequest { offer: name() },
+            ),
+            call(
+                "MessageService/OpenMessage",
+                &v1::OpenMessageRequest {
+                    offer: name(),
+                    number: 1,
+                },
+            ),
         ]
     }
 
@@ -140,6 +168,14 @@ impl About {
             call(
                 "ReferralService/DepositParcel",
                 &v1::DepositParcelRequest {
+                    offer: self.name("offers", &self.offer),
+                    request_id: request_id(),
+                    deposit: Some(self.deposit.clone()),
+                },
+            ),
+            call(
+                "ReferralService/AmendParcel",
+                &v1::AmendParcelRequest {
                     offer: self.name("offers", &self.offer),
                     request_id: request_id(),
                     deposit: Some(self.deposit.clone()),
