@@ -159,6 +159,8 @@ problems! {
     Message = Violation, "MESSAGE", "the message is not the next of its offer, or not the one that was posted";
     /// A correction that corrects nothing, or another parcel than the one in hand.
     Supersession = Violation, "SUPERSESSION", "a correction does not name the parcel that it corrects, or was not open";
+    /// An alert is not known, or was raised or taken before.
+    Alert = Violation, "ALERT", "the alert is not known, or was raised or taken before";
     /// A recipient raised an alarm.
     AlarmRaised(Alarm) = Notice, "ALARM", "the recipient raised the alarm {0}";
 }

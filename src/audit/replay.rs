@@ -7,6 +7,7 @@
 
 mod administration;
 mod agencies;
+mod alerts;
 mod bases;
 mod messages;
 mod offers;
@@ -66,6 +67,7 @@ pub struct Replay {
     /// Sealed messages by offer and number.
     messages: HashMap<(OfferId, u32), messages::Posted>,
     counts: Counts,
+    alerts: alerts::Alerts,
 }
 
 /// One act as replay sees it.
@@ -212,6 +214,12 @@ impl Replay {
             Decision::PoolUpdated { .. } | Decision::CapacityDeclared { .. } => {
                 act.agency().map(|_| ())
             }
+            Decision::AlertRaised {
+                alert,
+                viewer,
+                kind,
+            } => self.alerts.raised(act, alert, viewer, kind),
+            Decision::AlertAcknowledged { alert, .. } => self.alerts.acknowledged(act, alert),
             Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
             Decision::Amended { .. } => {
                 self.parcels(act, decision, problems);

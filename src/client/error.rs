@@ -90,6 +90,10 @@ reasons! {
     Lapsed = "LAPSED",
     /// Not enough free places.
     NoPlaces = "NO_PLACES",
+    /// A complaint holds labels that were never released.
+    ComplaintBeyondReleased = "COMPLAINT_BEYOND_RELEASED",
+    /// The person has not agreed to this forward.
+    ForwardNotAllowed = "FORWARD_NOT_ALLOWED",
     /// A documented limit is reached.
     TooMany = "TOO_MANY",
     /// The parcel's statement is not well formed.

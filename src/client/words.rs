@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::error::ClientError;
-use crate::domain::id::{AgencyId, BasisChainId, OfferId, PoolId, ReferralId};
+use crate::domain::id::{AgencyId, AlertId, BasisChainId, OfferId, PoolId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary as domain;
 use crate::proto::v1;
@@ -43,6 +43,8 @@ words! {
     alarm_number alarm Alarm "ALARM";
     message_code_number message_code MessageCode "MESSAGE_CODE";
     notice_number notice OfferNotice "OFFER_NOTICE";
+    alert_kind_number alert_kind AlertKind "ALERT_KIND";
+    disclosure_kind_number disclosure_kind DisclosureKind "DISCLOSURE_KIND";
 }
 
 /// `agencies/{agency}`.
@@ -73,6 +75,12 @@ pub fn basis_name(source: &AgencyId, chain: BasisChainId) -> String {
 #[must_use]
 pub fn pool_name(agency: &AgencyId, pool: &PoolId) -> String {
     format!("agencies/{agency}/pools/{pool}")
+}
+
+/// `agencies/{viewer}/alerts/{alert}`.
+#[must_use]
+pub fn alert_name(viewer: &AgencyId, alert: AlertId) -> String {
+    format!("agencies/{viewer}/alerts/{alert}")
 }
 
 /// The id at the end of a name of the shape `agencies/{viewer}/{collection}/{id}`.

@@ -3,6 +3,7 @@
 //! Decides; imports nothing of ours. Must not know how anything is stored, sent or encoded.
 
 pub mod basis;
+pub mod complaint;
 pub mod deadline;
 pub mod directory;
 pub mod directory_record;

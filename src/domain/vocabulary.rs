@@ -274,6 +274,24 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// In which way something of a case was told: what a person who asks is shown (R22).
+    "kind of disclosure" DisclosureKind {
+        /// A parcel was opened by its recipient.
+        Opened = "OPENED",
+        /// A recipient asked another agency that the person had agreed to, and sealed to it what it had been told.
+        PassedOn = "PASSED_ON",
+        /// Released under break-glass.
+        BreakGlass = "BREAK_GLASS",
+        /// Carried, sealed, to an agency that is not a member.
+        Carried = "CARRIED",
+        /// A message was opened.
+        Message = "MESSAGE",
+        /// An attachment was opened.
+        Attachment = "ATTACHMENT",
+    }
+}
+
+vocabulary! {
     /// How a label was asked for: with the bundle of a recipient kind, or by itself.
     "way of asking" Asked {
         Bundle = "BUNDLE",
@@ -444,6 +462,25 @@ vocabulary! {
         Paused = "PAUSED",
         /// A parcel that was opened has been corrected.
         Corrected = "CORRECTED",
+    }
+}
+
+vocabulary! {
+    /// Why a human must look.
+    "alert kind" AlertKind {
+        Unplaced = "UNPLACED",
+        NotAcknowledged = "NOT_ACKNOWLEDGED",
+        AlertingDecline = "ALERTING_DECLINE",
+        ChildMissing = "CHILD_MISSING",
+        ParcelAlarm = "PARCEL_ALARM",
+        TurnedAway = "TURNED_AWAY",
+        AskAgainAlone = "ASK_AGAIN_ALONE",
+        ByCard = "BY_CARD",
+        ResumeRequested = "RESUME_REQUESTED",
+        BreakGlass = "BREAK_GLASS",
+        ReviewDue = "REVIEW_DUE",
+        ErasureUnanswered = "ERASURE_UNANSWERED",
+        ChildView = "CHILD_VIEW",
     }
 }
 

@@ -36,6 +36,10 @@ pub enum EventKind {
     Alarm,
     /// The directory or the protocol changed.
     DirectoryChanged,
+    /// A clock of an offer is running out.
+    Reminder,
+    /// There is an alert.
+    Alert,
     /// A message for this agency.
     Message,
     /// A parcel that this agency opened was corrected.
@@ -52,6 +56,8 @@ impl EventKind {
             Self::ParcelReady => 4,
             Self::Alarm => 5,
             Self::DirectoryChanged => 6,
+            Self::Reminder => 7,
+            Self::Alert => 8,
             Self::Message => 13,
             Self::Corrected => 14,
         }
@@ -66,6 +72,8 @@ impl EventKind {
             4 => Self::ParcelReady,
             5 => Self::Alarm,
             6 => Self::DirectoryChanged,
+            7 => Self::Reminder,
+            8 => Self::Alert,
             13 => Self::Message,
             14 => Self::Corrected,
             _ => return None,

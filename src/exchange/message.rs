@@ -11,15 +11,18 @@ use super::event::EventKind;
 use super::offer::view::{OfferView, stages};
 use super::opening::{Disclosure, Withheld};
 use super::parcel::{gate_refusal, label_decision, label_record, parse_labels};
+use super::person::{CaseOf, Told, disclosed, ever_released, released};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot, remembered};
 use super::{Exchange, OfferName, Receipt, Refusal, Requested, SKEW};
+use crate::domain::basis::Basis;
+use crate::domain::complaint;
 use crate::domain::gate::{self, BasisHead, Permit, Proposal, Reply};
 use crate::domain::id::{AgencyId, BasisChainId};
 use crate::domain::label::LabelSet;
 use crate::domain::message::{AFTER_END, MESSAGE_BYTES_MAX, MESSAGES_MAX};
 use crate::domain::time::{Period, Timestamp};
-use crate::domain::vocabulary::{MessageCode, Stage};
+use crate::domain::vocabulary::{BasisKind, DisclosureKind, MessageCode, Stage};
 use crate::envelope::statement::{MessageStatement, SealedParcel};
 use crate::identity::caller::Caller;
 use crate::ledger::decision::{Decision, Deposited, Replied};
@@ -30,6 +33,7 @@ use crate::storage::records::offer::OfferRecord;
 use crate::storage::records::parcel::ParcelRecord;
 use crate::storage::records::{self, Record, key};
 use data_encoding::BASE64URL_NOPAD;
+use std::sync::Arc;
 use std::time::Duration;
 
 const TABLE: Table = Table::Message;
@@ -86,6 +90,9 @@ pub(super) fn chains(
     Ok(chains)
 }
 
+/// A permit, and the basis that it rests on.
+type Covered = (Permit, Option<Arc<Basis>>);
+
 /// The gate for a message from the source.
 fn permit_sealed(
     snapshot: &mut Snapshot<'_>,
@@ -94,7 +101,7 @@ fn permit_sealed(
     stage: Stage,
     labels: LabelSet,
     chain: BasisChainId,
-) -> Result<Permit, Refusal> {
+) -> Result<Covered, Refusal> {
     if !chains(snapshot, offer)?.contains(&chain) {
         return Err(Refusal::BasisNotAllowed);
     }
@@ -113,14 +120,29 @@ fn permit_sealed(
         labels,
     };
     let protocol = snapshot.protocol()?;
-    gate::permit_message(
+    let decided = gate::permit_message(
         &proposal,
         offer.state,
         head,
         protocol.in_force()?,
         snapshot.now,
-    )
-    .map_err(gate_refusal)
+    );
+    let permit = decided.map_err(gate_refusal)?;
+    if basis
+        .as_ref()
+        .is_some_and(|basis| basis.kind == BasisKind::Complaint)
+    {
+        // As for a parcel: a complaint holds what was released, nothing more.
+        let of = CaseOf {
+            source: offer.source.clone(),
+            case: offer.case,
+        };
+        let beyond = complaint::beyond(labels, ever_released(snapshot, &of)?);
+        if !beyond.is_empty() {
+            return Err(Refusal::ComplaintBeyondReleased(beyond));
+        }
+    }
+    Ok((permit, basis))
 }
 
 /// The gate for a message from the recipient: any chain of the offer that lets words go back. One refusal for every
@@ -130,7 +152,7 @@ fn permit_reply(
     offer: &OfferView,
     recipient: &AgencyView,
     labels: LabelSet,
-) -> Result<Permit, Refusal> {
+) -> Result<Covered, Refusal> {
     let reply = Reply {
         source: &offer.source,
         recipient: &offer.recipient,
@@ -146,7 +168,7 @@ fn permit_reply(
         let head = BasisHead::InForce(&basis);
         let (state, now) = (offer.state, snapshot.now);
         if let Ok(permit) = gate::permit_reply(&reply, state, head, protocol.in_force()?, now) {
-            return Ok(permit);
+            return Ok((permit, Some(basis)));
         }
     }
     Err(Refusal::BasisNotAllowed)
@@ -259,7 +281,7 @@ fn admit(
             let claims = statement.claims();
             let reader = snapshot.agency(&offer.recipient)?;
             let reader = reader.ok_or(Refusal::RecipientUnavailable)?;
-            let permit = permit_sealed(
+            let (permit, _) = permit_sealed(
                 snapshot,
                 offer,
                 &reader,
@@ -295,7 +317,7 @@ fn admit(
             message
                 .check_reply()
                 .map_err(|error| statement_refusal(error, Refusal::StatementInvalid))?;
-            let permit = permit_reply(snapshot, offer, own, parcel.label_set())?;
+            let (permit, _) = permit_reply(snapshot, offer, own, parcel.label_set())?;
             let (record, content) = record_of(&message, parcel, None);
             let reply = Replied {
                 parcel: record.parcel.clone(),
@@ -424,7 +446,7 @@ fn prepare_open(
     snapshot.case(&offer.source, offer.case)?;
     let labels = parse_labels(&record.labels)?;
     let set: LabelSet = labels.iter().map(|label| label.label).collect();
-    let permit = if from_source {
+    let (permit, basis) = if from_source {
         let stage = records::word(TABLE, &record.stage)?;
         let chain = records::word(TABLE, &record.chain)?;
         permit_sealed(snapshot, &offer, &own, stage, set, chain)?
@@ -451,6 +473,29 @@ fn prepare_open(
         staff: caller.staff().as_str().to_owned(),
     };
     change.entries.push(snapshot.entry_by(caller, decision));
+    let of = CaseOf {
+        source: offer.source.clone(),
+        case: offer.case,
+    };
+    let (by, recipient) = if from_source {
+        (&offer.source, &offer.recipient)
+    } else {
+        (&offer.recipient, &offer.source)
+    };
+    let told = Told {
+        kind: DisclosureKind::Message,
+        by,
+        recipient,
+        purpose: Some(offer.purpose),
+        stage: records::optional(TABLE, &record.stage)?,
+        labels: set,
+        basis: basis.as_deref(),
+        offer: Some(offer.id),
+    };
+    disclosed(&mut change, 0, &of, &told);
+    if from_source {
+        released(&mut change, &of, set);
+    }
     if !record.opened {
         record.opened = true;
         change.writes.push(record.put(at));

@@ -33,8 +33,12 @@ mod start;
 mod token;
 pub mod withdrawal;
 
+pub mod alert;
+mod clockwork;
+pub mod person;
+
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
-pub use name::{BasisName, OfferName, PoolName, ReferralName};
+pub use name::{AlertName, BasisName, OfferName, PoolName, ReferralName};
 pub use receipt::Receipt;
 pub use refusal::Refusal;
 pub use request::{Page, Paged, Requested};

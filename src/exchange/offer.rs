@@ -1,5 +1,6 @@
 //! The recipient's side of an offer: looking, and saying what happens.
 
+pub(super) mod alarms;
 pub(super) mod moves;
 pub(super) mod view;
 

@@ -2,13 +2,14 @@
 
 use super::offer::view::OfferView;
 use super::parcel::{gate_refusal, labels_of};
+use super::person::{CaseOf, Told, disclosed, released};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot};
 use super::{Exchange, OfferName, Receipt, Refusal, event::EventKind};
 use crate::domain::gate::{self, BasisHead, Proposal};
 use crate::domain::label::LabelSet;
 use crate::domain::time::Period;
-use crate::domain::vocabulary::Stage;
+use crate::domain::vocabulary::{DisclosureKind, Stage};
 use crate::envelope::statement::SealedParcel;
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
@@ -107,6 +108,22 @@ fn prepare(
         staff: caller.staff().as_str().to_owned(),
     };
     change.entries.push(snapshot.entry_by(caller, decision));
+    let of = CaseOf {
+        source: offer.source.clone(),
+        case: offer.case,
+    };
+    let told = Told {
+        kind: DisclosureKind::Opened,
+        by: &offer.source,
+        recipient: &offer.recipient,
+        purpose: Some(offer.purpose),
+        stage: Some(stage),
+        labels: set,
+        basis: basis.as_deref(),
+        offer: Some(offer.id),
+    };
+    disclosed(&mut change, 0, &of, &told);
+    released(&mut change, &of, set);
     let first = offer.mark_opened(stage);
     // Also after a correction: what is in hand now is what the next one must name.
     if offer.mark_held(stage, &record.parcel) || first {

@@ -2,13 +2,15 @@
 
 use super::agencies::AgencyView;
 use super::basis::statement_refusal;
+use super::person::{CaseOf, ever_released};
 use super::snapshot::Snapshot;
 use super::{Refusal, SKEW};
+use crate::domain::complaint;
 use crate::domain::gate::{self, BasisHead, Proposal};
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ParcelId};
 use crate::domain::label::Label;
 use crate::domain::time::Period;
-use crate::domain::vocabulary::{Purpose, Stage};
+use crate::domain::vocabulary::{BasisKind, Purpose, Stage};
 use crate::envelope::statement::{LabelledDigest, ParcelClaims, SealedParcel};
 use crate::ledger::decision;
 use crate::storage::engine::{Table, Write};
@@ -150,6 +152,17 @@ pub(super) fn admit_as(
     let protocol = snapshot.protocol()?;
     let permit = gate::permit(&proposal, head, protocol.in_force()?, snapshot.now);
     let permit = permit.map_err(gate_refusal)?;
+    if basis.is_some_and(|basis| basis.kind == BasisKind::Complaint) {
+        // Not relied on: what was released once stays released.
+        let of = CaseOf {
+            source: ask.source.id.clone(),
+            case: ask.case,
+        };
+        let beyond = complaint::beyond(proposal.labels, ever_released(snapshot, &of)?);
+        if !beyond.is_empty() {
+            return Err(Refusal::ComplaintBeyondReleased(beyond));
+        }
+    }
     let before_end = Period {
         from: permit.validity().from,
         until: claims.expires,

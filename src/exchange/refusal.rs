@@ -58,6 +58,12 @@ pub enum Refusal {
     /// The pool has not that many free places.
     #[error("not enough free places")]
     NoPlaces,
+    /// A complaint holds labels that were never released.
+    #[error("a complaint holds what was released, and nothing more")]
+    ComplaintBeyondReleased(LabelSet),
+    /// The person has not agreed to this forward: one text, whichever of its rules it breaks.
+    #[error("the person has not agreed to this recipient")]
+    ForwardNotAllowed,
     /// Past a documented limit.
     #[error("too many")]
     TooMany,
@@ -79,6 +85,9 @@ pub enum Refusal {
     /// Nothing can be committed at the moment, or not in time.
     #[error("not available at the moment")]
     Unavailable,
+    /// Somebody has taken the alert before.
+    #[error("the alert was acknowledged before")]
+    AlreadyTaken,
     /// Something of our own is broken; the cause is in the log only.
     #[error("internal failure")]
     Internal,
@@ -105,6 +114,8 @@ impl Refusal {
             Self::State(_) | Self::ReferralState => "STATE",
             Self::Lapsed => "LAPSED",
             Self::NoPlaces => "NO_PLACES",
+            Self::ComplaintBeyondReleased(_) => "COMPLAINT_BEYOND_RELEASED",
+            Self::ForwardNotAllowed => "FORWARD_NOT_ALLOWED",
             Self::TooMany => "TOO_MANY",
             Self::StatementInvalid => "STATEMENT_INVALID",
             Self::KeyBundleInvalid => "KEY_BUNDLE_INVALID",
@@ -113,6 +124,7 @@ impl Refusal {
             Self::Overloaded => "OVERLOADED",
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
+            Self::AlreadyTaken => "STATE",
         }
     }
 
@@ -131,6 +143,8 @@ impl Refusal {
                 | Self::SignatureInvalid
                 | Self::StatementInvalid
                 | Self::KeyBundleInvalid
+                | Self::ComplaintBeyondReleased(_)
+                | Self::ForwardNotAllowed
         )
     }
 }

@@ -12,12 +12,14 @@ use crate::proto::v1 as proto;
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64URL_NOPAD;
 use proto::administration_service_server::AdministrationServiceServer;
+use proto::alert_service_server::AlertServiceServer;
 use proto::audit_service_server::AuditServiceServer;
 use proto::basis_service_server::BasisServiceServer;
 use proto::directory_service_server::DirectoryServiceServer;
 use proto::event_service_server::EventServiceServer;
 use proto::message_service_server::MessageServiceServer;
 use proto::offer_service_server::OfferServiceServer;
+use proto::person_service_server::PersonServiceServer;
 use proto::place_service_server::PlaceServiceServer;
 use proto::referral_service_server::ReferralServiceServer;
 use std::sync::Arc;
@@ -184,6 +186,8 @@ fn router(door: Arc<Door>, services: Services) -> Router<Stack<DoorLayer, Identi
         .add_service(limited!(EventServiceServer))
         .add_service(limited!(AuditServiceServer))
         .add_service(limited!(AdministrationServiceServer))
+        .add_service(limited!(AlertServiceServer))
+        .add_service(limited!(PersonServiceServer))
 }
 
 /// Looks at what makes the router fit to serve, and tells everybody who asks.

@@ -328,6 +328,16 @@ impl From<Refusal> for Answer {
             Refusal::NoPlaces => {
                 Self::precondition("NO_PLACES", "there are not that many free places", "pool")
             }
+            Refusal::ComplaintBeyondReleased(labels) => covering(
+                "COMPLAINT_BEYOND_RELEASED",
+                "a complaint holds what was released, and nothing more",
+                labels,
+            ),
+            Refusal::ForwardNotAllowed => Self::precondition(
+                "FORWARD_NOT_ALLOWED",
+                "the person has not agreed to this recipient",
+                "forward",
+            ),
             Refusal::TooMany => TOO_MANY,
             Refusal::StatementInvalid => Self::field(
                 "STATEMENT_INVALID",
@@ -343,6 +353,9 @@ impl From<Refusal> for Answer {
             Refusal::OutOfRange => OUT_OF_RANGE,
             Refusal::Overloaded => OVERLOADED,
             Refusal::Unavailable => UNAVAILABLE,
+            Refusal::AlreadyTaken => {
+                Self::precondition("STATE", "the alert was acknowledged before", "alert")
+            }
             Refusal::Internal => internal(&"the exchange failed; see the line before"),
         }
     }

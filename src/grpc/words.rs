@@ -69,6 +69,8 @@ words! {
     Alarm "ALARM_",
     MessageCode "MESSAGE_CODE_",
     OfferNotice "OFFER_NOTICE_",
+    AlertKind "ALERT_KIND_",
+    DisclosureKind "DISCLOSURE_KIND_",
 }
 
 /// The proto number of an optional word; the unspecified zero for none.

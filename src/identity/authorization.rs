@@ -213,6 +213,11 @@ const TABLE: &[Rule] = &[
     // Corrections.
     rule("/safeconduct.v1.ReferralService/AmendParcel", [SOURCE_OR_PROCESS, NONE, NONE, NONE]),
     rule("/safeconduct.v1.OfferService/ConfirmAmendment", [PEOPLE, NONE, PEOPLE, NONE]),
+    // Oversight is alerted too; it takes what it is told.
+    rule("/safeconduct.v1.AlertService/ListAlerts", [STAFF, NONE, STAFF, NONE]),
+    rule("/safeconduct.v1.AlertService/AcknowledgeAlert", [PEOPLE, NONE, PEOPLE, NONE]),
+    // What the person asks, a human answers: no unattended program.
+    rule("/safeconduct.v1.PersonService/ListDisclosures", [PEOPLE, NONE, NONE, NONE]),
 
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Check", [ALL, ALL, ALL, ALL]) },
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Watch", [ALL, ALL, ALL, ALL]) },

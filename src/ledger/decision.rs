@@ -247,6 +247,22 @@ pub enum Decision {
         /// SHA-256 of each list (DER), base64url without padding.
         lists: Vec<String>,
     },
+    /// An agency was told that a human must look.
+    AlertRaised {
+        /// Alert id.
+        alert: String,
+        /// Agency that is told.
+        viewer: String,
+        /// Kind name.
+        kind: String,
+    },
+    /// Somebody of the viewer took an alert.
+    AlertAcknowledged {
+        /// Alert id.
+        alert: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
     /// A parcel was corrected: the statement names the one that it supersedes.
     Amended {
         /// Offer id.
@@ -326,6 +342,8 @@ impl Decision {
         "denied",
         "denied_counted",
         "revocations_loaded",
+        "alert_raised",
+        "alert_acknowledged",
         "amended",
         "message_posted",
         "message_opened",
@@ -355,6 +373,8 @@ impl Decision {
             Self::Denied { .. } => "denied",
             Self::DeniedCounted { .. } => "denied_counted",
             Self::RevocationsLoaded { .. } => "revocations_loaded",
+            Self::AlertRaised { .. } => "alert_raised",
+            Self::AlertAcknowledged { .. } => "alert_acknowledged",
             Self::Amended { .. } => "amended",
             Self::MessagePosted { .. } => "message_posted",
             Self::MessageOpened { .. } => "message_opened",

@@ -37,7 +37,7 @@ pub enum Table {
     Inbox = 32,
     /// Referrals of a source in the order made, by source, number.
     Outbox = 33,
-    /// Offers by the time to decide by, by time and id.
+    /// What is due, by time, kind and id.
     Deadline = 34,
     /// Parcel statements and labels, by offer and stage.
     Parcel = 40,
@@ -59,6 +59,14 @@ pub enum Table {
     Message = 100,
     /// Sealed fields of a message, by offer and number. Content.
     MessageContent = 101,
+    /// Alerts, by viewer and id.
+    Alert = 80,
+    /// Alerts of a viewer in the order raised, by viewer, number.
+    AlertOrder = 81,
+    /// What was told of a case, by source, handle and the index of the entry: what the person may ask.
+    Disclosure = 116,
+    /// Labels that anybody ever opened of a case, by source, handle and label.
+    Released = 117,
 }
 
 /// How long a value lives, and therefore how it is kept.

@@ -4,6 +4,7 @@
 //! [`StorageError::Corrupt`]: a store that answers with something else than was written must not go on.
 
 pub mod agency;
+pub mod alert;
 pub mod basis;
 pub mod key;
 pub mod log;
@@ -13,6 +14,8 @@ pub mod parcel;
 pub mod place;
 pub mod referral;
 pub mod request;
+
+pub mod disclosure;
 
 use crate::domain::time::Timestamp;
 use crate::storage::engine::{Life, StorageError, Stored, Table, Write};

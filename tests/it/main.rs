@@ -29,4 +29,5 @@ mod messages;
 mod minimisation;
 mod referral_lifecycle;
 mod router_process;
+mod simulation;
 mod unlinkability;

@@ -1,6 +1,5 @@
 //! What the parties of an offer may tell each other beside it (R16; invariants 8, 12, 13, 15).
 
-
 use safeconduct::client::agency::Desk;
 use safeconduct::client::error::{ClientError, Reason};
 use safeconduct::client::source::AlsoAsked;
@@ -188,7 +187,16 @@ fn a_withdrawal_stops_messages_that_were_not_opened() {
             .reply(&offer, Stage::Accepted, "she is well")
             .await
             .unwrap();
-        source.withdraw_basis(&bed.basis, AlsoAsked::default()).await.unwrap();
+        source
+            .withdraw_basis(
+                &bed.basis,
+                AlsoAsked {
+                    erase: false,
+                    leave: false,
+                },
+            )
+            .await
+            .unwrap();
 
         let view = house1.offer(bed.offer).await.unwrap();
         assert_eq!(view.state, OfferState::Accepted, "the placement stays");

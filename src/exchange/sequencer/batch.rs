@@ -245,5 +245,8 @@ pub(super) const fn is_versioned(table: Table) -> bool {
             | Table::Deadline
             | Table::RequestDay
             | Table::MessageContent
+            | Table::AlertOrder
+            | Table::Disclosure
+            | Table::Released
     )
 }

@@ -10,6 +10,9 @@ mod offer;
 mod place;
 mod referral;
 
+mod alert;
+mod person;
+
 use super::metrics::Metrics;
 use crate::exchange::Exchange;
 use std::sync::Arc;

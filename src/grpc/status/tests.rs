@@ -24,6 +24,11 @@ fn table() -> Vec<(Refusal, Code)> {
         (Refusal::ReferralState, Code::FailedPrecondition),
         (Refusal::Lapsed, Code::FailedPrecondition),
         (Refusal::NoPlaces, Code::FailedPrecondition),
+        (
+            Refusal::ComplaintBeyondReleased(labels),
+            Code::FailedPrecondition,
+        ),
+        (Refusal::ForwardNotAllowed, Code::FailedPrecondition),
         (Refusal::TooMany, Code::ResourceExhausted),
         (Refusal::StatementInvalid, Code::InvalidArgument),
         (Refusal::KeyBundleInvalid, Code::InvalidArgument),

@@ -100,7 +100,7 @@ impl Record for InboxRecord {
     const TABLE: Table = Table::Inbox;
 }
 
-/// Says when an offer lapses; the key says it all.
+/// Says that something is due; the key says it all.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct DeadlineRecord {}
 

@@ -235,6 +235,15 @@ impl About {
                 },
             ),
             call(
+                "PersonService/ListDisclosures",
+                &v1::ListDisclosuresRequest {
+                    parent: parent(),
+                    case_handle: self.case.clone(),
+                    page_size: 3,
+                    page_token: String::new(),
+                },
+            ),
+            call(
                 "PlaceService/ListPools",
                 &v1::ListPoolsRequest { parent: parent() },
             ),
@@ -279,6 +288,27 @@ impl About {
                     name: parent(),
                     request_id: request_id(),
                     capacity: 2,
+                },
+            ),
+        ]
+    }
+
+    /// What names one alert as its viewer, and what lists them.
+    pub fn alerts(&self) -> Vec<Call> {
+        vec![
+            call(
+                "AlertService/ListAlerts",
+                &v1::ListAlertsRequest {
+                    parent: self.parent(),
+                    page_size: 3,
+                    page_token: String::new(),
+                },
+            ),
+            call(
+                "AlertService/AcknowledgeAlert",
+                &v1::AcknowledgeAlertRequest {
+                    name: self.name("alerts", &self.offer),
+                    request_id: request_id(),
                 },
             ),
         ]
@@ -376,6 +406,7 @@ impl About {
             self.agencies(),
             self.open(),
             self.offices(),
+            self.alerts(),
         ];
         parts.concat()
     }
