@@ -8,14 +8,16 @@
 mod administration;
 mod agencies;
 mod alerts;
+mod attachments;
 mod bases;
 mod messages;
 mod offers;
 mod parcels;
 
 use super::finding::{Finding, Problem};
-use crate::domain::id::{AgencyId, OfferId, ParcelId};
+use crate::domain::id::{AgencyId, AttachmentId, OfferId, ParcelId};
 use crate::domain::time::Timestamp;
+use crate::domain::vocabulary::Stage;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::{Actor, Entry, EntryBody, Opening};
 use std::time::Duration;
@@ -66,6 +68,8 @@ pub struct Replay {
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
     /// Sealed messages by offer and number.
     messages: HashMap<(OfferId, u32), messages::Posted>,
+    /// Stage of each attachment.
+    attachments: HashMap<(OfferId, AttachmentId), Stage>,
     counts: Counts,
     alerts: alerts::Alerts,
 }
@@ -233,6 +237,9 @@ impl Replay {
             } => self.offers.confirmed(act, offer, stage, parcel),
             Decision::MessagePosted { .. } | Decision::MessageOpened { .. } => {
                 self.message(act, decision)
+            }
+            Decision::AttachmentDeposited { .. } | Decision::AttachmentOpened { .. } => {
+                self.attachment(act, decision)
             }
         };
         problems.extend(result.err());

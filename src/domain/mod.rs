@@ -2,6 +2,7 @@
 //!
 //! Decides; imports nothing of ours. Must not know how anything is stored, sent or encoded.
 
+pub mod attachment;
 pub mod basis;
 pub mod complaint;
 pub mod deadline;

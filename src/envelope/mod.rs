@@ -2,7 +2,7 @@
 //!
 //! Two halves. *Verification* (`jws`, `bundle`, `basis_statement`, `withdrawal`, `act`, `statement`) needs no
 //! private key and imports nothing of the other half; the router's operations use these alone. *Sealing
-//! and opening* (`seal`, `open`, `hpke`, `record`) belong to the agencies' programs.
+//! and opening* (`seal`, `open`, `hpke`, `record`, `stream`) belong to the agencies' programs.
 //!
 //! Must not know of the network, of storage, or of the generated API types.
 
@@ -23,5 +23,6 @@ pub mod open;
 pub mod record;
 pub mod seal;
 pub mod statement;
+pub mod stream;
 pub mod verify;
 pub mod withdrawal;

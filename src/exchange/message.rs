@@ -4,25 +4,27 @@
 //! as a parcel of the stage that the offer has reached; one from the recipient needs the person's yes to words going
 //! back. Both are decided again at the opening.
 
+mod saying;
+
+pub(super) use saying::chains;
+
 use super::agencies::AgencyView;
 use super::amendment::over;
 use super::basis::{statement_refusal, text};
 use super::event::EventKind;
-use super::offer::view::{OfferView, stages};
+use super::offer::view::OfferView;
 use super::opening::{Disclosure, Withheld};
-use super::parcel::{gate_refusal, label_decision, label_record, parse_labels};
-use super::person::{CaseOf, Told, disclosed, ever_released, released};
+use super::parcel::{label_decision, label_record, parse_labels};
+use super::person::{CaseOf, Told, disclosed, released};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot, remembered};
-use super::{Exchange, OfferName, Receipt, Refusal, Requested, SKEW};
-use crate::domain::basis::Basis;
-use crate::domain::complaint;
-use crate::domain::gate::{self, BasisHead, Permit, Proposal, Reply};
+use super::{Exchange, OfferName, Receipt, Refusal, Requested};
+use crate::domain::gate::Permit;
 use crate::domain::id::{AgencyId, BasisChainId};
 use crate::domain::label::LabelSet;
-use crate::domain::message::{AFTER_END, MESSAGE_BYTES_MAX, MESSAGES_MAX};
+use crate::domain::message::{AFTER_END, MESSAGES_MAX};
 use crate::domain::time::{Period, Timestamp};
-use crate::domain::vocabulary::{BasisKind, DisclosureKind, MessageCode, Stage};
+use crate::domain::vocabulary::{DisclosureKind, MessageCode, Stage};
 use crate::envelope::statement::{MessageStatement, SealedParcel};
 use crate::identity::caller::Caller;
 use crate::ledger::decision::{Decision, Deposited, Replied};
@@ -30,10 +32,9 @@ use crate::ledger::hash;
 use crate::storage::engine::Table;
 use crate::storage::records::message::{MessageContentRecord, MessageRecord};
 use crate::storage::records::offer::OfferRecord;
-use crate::storage::records::parcel::ParcelRecord;
 use crate::storage::records::{self, Record, key};
 use data_encoding::BASE64URL_NOPAD;
-use std::sync::Arc;
+use saying::{permit_reply, permit_sealed, verify};
 use std::time::Duration;
 
 const TABLE: Table = Table::Message;
@@ -71,144 +72,6 @@ pub struct Header {
     pub bytes: u32,
     /// Whether the other party opened it.
     pub opened: bool,
-}
-
-/// The chains under which the parcels of an offer stand, each once.
-pub(super) fn chains(
-    snapshot: &mut Snapshot<'_>,
-    offer: &OfferView,
-) -> Result<Vec<BasisChainId>, Refusal> {
-    let mut chains = Vec::new();
-    for stage in stages(&offer.record.deposited) {
-        let parcel = snapshot.get::<ParcelRecord>(key::parcel(offer.id, stage))?;
-        let parcel = parcel.ok_or_else(|| records::corrupt(Table::Offer))?;
-        let chain = records::word(Table::Parcel, &parcel.chain)?;
-        if !chains.contains(&chain) {
-            chains.push(chain);
-        }
-    }
-    Ok(chains)
-}
-
-/// A permit, and the basis that it rests on.
-type Covered = (Permit, Option<Arc<Basis>>);
-
-/// The gate for a message from the source.
-fn permit_sealed(
-    snapshot: &mut Snapshot<'_>,
-    offer: &OfferView,
-    recipient: &AgencyView,
-    stage: Stage,
-    labels: LabelSet,
-    chain: BasisChainId,
-) -> Result<Covered, Refusal> {
-    if !chains(snapshot, offer)?.contains(&chain) {
-        return Err(Refusal::BasisNotAllowed);
-    }
-    let found = snapshot.basis(&offer.source, chain)?;
-    let (_, basis) = found.ok_or(Refusal::BasisNotAllowed)?;
-    let head = match &basis {
-        Some(basis) => BasisHead::InForce(basis),
-        None => BasisHead::Withdrawn,
-    };
-    let proposal = Proposal {
-        source: &offer.source,
-        recipient: &offer.recipient,
-        recipient_kind: recipient.kind,
-        purpose: offer.purpose,
-        stage,
-        labels,
-    };
-    let protocol = snapshot.protocol()?;
-    let decided = gate::permit_message(
-        &proposal,
-        offer.state,
-        head,
-        protocol.in_force()?,
-        snapshot.now,
-    );
-    let permit = decided.map_err(gate_refusal)?;
-    if basis
-        .as_ref()
-        .is_some_and(|basis| basis.kind == BasisKind::Complaint)
-    {
-        // As for a parcel: a complaint holds what was released, nothing more.
-        let of = CaseOf {
-            source: offer.source.clone(),
-            case: offer.case,
-        };
-        let beyond = complaint::beyond(labels, ever_released(snapshot, &of)?);
-        if !beyond.is_empty() {
-            return Err(Refusal::ComplaintBeyondReleased(beyond));
-        }
-    }
-    Ok((permit, basis))
-}
-
-/// The gate for a message from the recipient: any chain of the offer that lets words go back. One refusal for every
-/// cause, since a recipient is told no reason.
-fn permit_reply(
-    snapshot: &mut Snapshot<'_>,
-    offer: &OfferView,
-    recipient: &AgencyView,
-    labels: LabelSet,
-) -> Result<Covered, Refusal> {
-    let reply = Reply {
-        source: &offer.source,
-        recipient: &offer.recipient,
-        recipient_kind: recipient.kind,
-        purpose: offer.purpose,
-        labels,
-    };
-    let protocol = snapshot.protocol()?;
-    for chain in chains(snapshot, offer)? {
-        let Some((_, Some(basis))) = snapshot.basis(&offer.source, chain)? else {
-            continue;
-        };
-        let head = BasisHead::InForce(&basis);
-        let (state, now) = (offer.state, snapshot.now);
-        if let Ok(permit) = gate::permit_reply(&reply, state, head, protocol.in_force()?, now) {
-            return Ok((permit, Some(basis)));
-        }
-    }
-    Err(Refusal::BasisNotAllowed)
-}
-
-/// Checks a sealed message as far as can be seen from outside: signature, parts, offer, recipient's key.
-fn verify(
-    snapshot: &mut Snapshot<'_>,
-    offer: &OfferView,
-    own: &AgencyView,
-    to: &AgencyId,
-    parcel: &SealedParcel,
-) -> Result<MessageStatement, Refusal> {
-    let invalid = |error| statement_refusal(error, Refusal::StatementInvalid);
-    if offer.state.is_terminal() {
-        return Err(over(offer.state));
-    }
-    if offer.is_paused() {
-        return Err(Refusal::BasisNotInForce);
-    }
-    if parcel.byte_size() > MESSAGE_BYTES_MAX {
-        return Err(Refusal::InvalidField("parcel"));
-    }
-    let reader = snapshot.agency(to)?.ok_or(Refusal::RecipientUnavailable)?;
-    let bundle = reader.available(snapshot.now)?;
-    let signer = own.signer_of(&parcel.statement, snapshot.now)?;
-    let message = parcel.verify_message(signer).map_err(invalid)?;
-    let statement = message.statement();
-    let claims = statement.claims();
-    let meant = message.offer() == offer.id
-        && claims.recipient == *to
-        && claims.purpose == offer.purpose
-        && statement.stands(snapshot.now, SKEW);
-    if !meant {
-        return Err(Refusal::StatementInvalid);
-    }
-    let key = bundle.sealing_key(&claims.kid);
-    let key = key.ok_or(Refusal::StatementInvalid)?;
-    statement.check_key(key).map_err(invalid)?;
-    Ok(message)
 }
 
 /// A sealed message as it is kept.
@@ -586,7 +449,7 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotFound`] for absent, one's own, a code, withdrawn, expired, closed: one answer, recorded as a denial.
+    /// [`Refusal::NotFound`] for absent, one's own, a code, withdrawn, expired, closed: one answer, and a denial.
     pub async fn open_message(
         &self,
         caller: &Caller,

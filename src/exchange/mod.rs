@@ -10,6 +10,7 @@
 pub mod administration;
 pub mod agencies;
 pub mod amendment;
+pub mod attachment;
 pub mod audit;
 pub mod basis;
 pub mod clock;

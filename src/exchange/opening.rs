@@ -173,11 +173,19 @@ impl Exchange {
         method: &'static str,
         step: impl Fn(&mut Snapshot<'_>) -> Result<Prepared<Withheld>, Refusal> + Send + Sync + 'static,
     ) -> Result<Disclosure, Refusal> {
+        let (withheld, receipt) = self.disclose_as(caller, method, step).await?;
+        Ok(Disclosure::release(withheld, receipt))
+    }
+
+    /// As [`Exchange::disclose`], for whatever is withheld.
+    pub(super) async fn disclose_as<T: Send + 'static>(
+        &self,
+        caller: &Caller,
+        method: &'static str,
+        step: impl Fn(&mut Snapshot<'_>) -> Result<Prepared<T>, Refusal> + Send + Sync + 'static,
+    ) -> Result<(T, Receipt), Refusal> {
         let refusal = match self.perform(step).await {
-            Ok(done) => {
-                let (withheld, receipt) = done.single()?;
-                return Ok(Disclosure::release(withheld, receipt));
-            }
+            Ok(done) => return done.single(),
             Err(refusal) => refusal,
         };
         let answer = match refusal {

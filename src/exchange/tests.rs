@@ -4,4 +4,4 @@ mod alerts;
 mod faults;
 mod lifecycle;
 mod race;
-mod town;
+pub(super) mod town;

@@ -210,6 +210,11 @@ const TABLE: &[Rule] = &[
     rule("/safeconduct.v1.MessageService/ListMessages", [STAFF, NONE, STAFF, NONE]),
     rule("/safeconduct.v1.MessageService/OpenMessage", [PEOPLE, NONE, PEOPLE, NONE]),
 
+    // Attachments.
+    rule("/safeconduct.v1.AttachmentService/UploadAttachment", [SOURCE_OR_PROCESS, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.AttachmentService/GetUpload", [STAFF, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.AttachmentService/DownloadAttachment", [PEOPLE, NONE, PEOPLE, NONE]),
+
     // Corrections.
     rule("/safeconduct.v1.ReferralService/AmendParcel", [SOURCE_OR_PROCESS, NONE, NONE, NONE]),
     rule("/safeconduct.v1.OfferService/ConfirmAmendment", [PEOPLE, NONE, PEOPLE, NONE]),

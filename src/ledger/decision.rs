@@ -307,6 +307,46 @@ pub enum Decision {
         /// Staff pseudonym.
         staff: String,
     },
+    /// All of an attachment is there.
+    AttachmentDeposited {
+        /// Offer id.
+        offer: String,
+        /// Attachment id.
+        attachment: String,
+        /// Stage name.
+        stage: String,
+        /// Chunks.
+        chunks: u32,
+        /// SHA-256 of all sealed chunks, base64url without padding.
+        digest: String,
+        /// Basis chain id.
+        chain: String,
+        /// Protocol version that allowed it.
+        protocol: u64,
+        /// Gate version that decided.
+        gate: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// An attachment was disclosed to its recipient.
+    AttachmentOpened {
+        /// Offer id.
+        offer: String,
+        /// Attachment id.
+        attachment: String,
+        /// Stage name.
+        stage: String,
+        /// Id of the parcel that it goes with.
+        parcel: String,
+        /// The first chunk asked for.
+        first_chunk: u32,
+        /// Protocol version that allowed it.
+        protocol: u64,
+        /// Gate version that decided.
+        gate: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
     /// A recipient that had opened a parcel opened its correction and confirmed it.
     AmendmentConfirmed {
         /// Offer id.
@@ -347,6 +387,8 @@ impl Decision {
         "amended",
         "message_posted",
         "message_opened",
+        "attachment_deposited",
+        "attachment_opened",
         "amendment_confirmed",
     ];
 
@@ -378,6 +420,8 @@ impl Decision {
             Self::Amended { .. } => "amended",
             Self::MessagePosted { .. } => "message_posted",
             Self::MessageOpened { .. } => "message_opened",
+            Self::AttachmentDeposited { .. } => "attachment_deposited",
+            Self::AttachmentOpened { .. } => "attachment_opened",
             Self::AmendmentConfirmed { .. } => "amendment_confirmed",
         }
     }

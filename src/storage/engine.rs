@@ -59,6 +59,12 @@ pub enum Table {
     Message = 100,
     /// Sealed fields of a message, by offer and number. Content.
     MessageContent = 101,
+    /// Attachments, by offer and attachment id.
+    Attachment = 102,
+    /// Keys of attachments' files, by offer and attachment id. Content.
+    AttachmentKey = 103,
+    /// Uploads that are not finished, by the time they were begun, offer and attachment id.
+    Unfinished = 104,
     /// Alerts, by viewer and id.
     Alert = 80,
     /// Alerts of a viewer in the order raised, by viewer, number.
@@ -176,6 +182,9 @@ pub enum StorageError {
 pub trait Engine: Send + Sync + 'static {
     /// Where the store stands.
     fn head(&self) -> Head;
+
+    /// The folder for attachments' files, which only [`super::files`] writes; it need not be there yet.
+    fn attachments(&self) -> std::path::PathBuf;
 
     /// The value of `key`, if it has one.
     ///

@@ -5,6 +5,7 @@
 
 pub mod agency;
 pub mod alert;
+pub mod attachment;
 pub mod basis;
 pub mod key;
 pub mod log;

@@ -21,8 +21,8 @@ use std::str::FromStr;
 pub(super) struct Parcel {
     stage: Stage,
     statement_hash: String,
-    expires: Timestamp,
-    labels: LabelSet,
+    pub(super) expires: Timestamp,
+    pub(super) labels: LabelSet,
     pub(super) chain: BasisChainId,
 }
 
@@ -250,7 +250,7 @@ impl Replay {
 
     /// The gate, as the router ran it, at the time of the entry.
     #[allow(clippy::too_many_arguments)]
-    fn gate(
+    pub(super) fn gate(
         &self,
         act: Act<'_>,
         offer: &Offer,

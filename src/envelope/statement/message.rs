@@ -1,7 +1,7 @@
 //! Messages: parcels that pass between the parties of one offer, either way.
 //!
-//! They reuse a parcel's statement, sealing and checks under a `typ` of their own, and name their offer, so that nothing
-//! signed as the one can be shown as the other, or at another offer.
+//! They reuse a parcel's statement, sealing and checks under a `typ` of their own, and name their offer, so that
+//! nothing signed as the one can be shown as the other, or at another offer.
 
 use super::{MESSAGE_TYP, ParcelStatement, SealedParcel, StatementError};
 use crate::domain::id::{OfferId, ParcelId};

@@ -206,7 +206,18 @@ impl OfferView {
         })
     }
 
-    /// The writes that destroy the content of every parcel and message of the offer.
+    /// The writes that destroy the key of every attachment of the offer; the files go after them.
+    pub(in crate::exchange) fn erase_attachments(&self) -> impl Iterator<Item = Write> {
+        self.record
+            .attachments
+            .iter()
+            .map(|attachment| Write::Erase {
+                table: Table::AttachmentKey,
+                key: [self.id.as_bytes().as_slice(), attachment].concat(),
+            })
+    }
+
+    /// The writes that destroy the content of every parcel, message and attachment of the offer.
     pub(in crate::exchange) fn erase_parcels(&self) -> Vec<Write> {
         let deposited = stages(&self.record.deposited);
         let erase = |stage| Write::Erase {
@@ -215,6 +226,7 @@ impl OfferView {
         };
         let mut writes: Vec<Write> = deposited.into_iter().map(erase).collect();
         writes.extend(self.erase_messages());
+        writes.extend(self.erase_attachments());
         writes
     }
 

@@ -1,6 +1,7 @@
 //! The services: each method parses, calls the exchange, and encodes. Nothing is decided here.
 
 mod administration;
+mod attachment;
 mod audit;
 mod basis;
 mod directory;

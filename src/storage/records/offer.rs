@@ -71,6 +71,9 @@ pub struct OfferRecord {
     /// Messages posted: the last one's number.
     #[prost(uint32, tag = "48")]
     pub messages: u32,
+    /// Ids of its attachments, finished or not.
+    #[prost(bytes = "vec", repeated, tag = "49")]
+    pub attachments: Vec<Vec<u8>>,
 }
 
 /// A parcel that the recipient has in hand.

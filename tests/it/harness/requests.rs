@@ -131,6 +131,14 @@ impl About {
                 },
             ),
             call(
+                "AttachmentService/DownloadAttachment",
+                &v1::DownloadAttachmentRequest {
+                    offer: name(),
+                    attachment: self.offer.clone(),
+                    first_chunk: 0,
+                },
+            ),
+            call(
                 "MessageService/ListMessages",
                 &v1::ListMessagesRequest { offer: name() },
             ),
@@ -171,6 +179,28 @@ impl About {
                     offer: self.name("offers", &self.offer),
                     request_id: request_id(),
                     deposit: Some(self.deposit.clone()),
+                },
+            ),
+            call(
+                "AttachmentService/UploadAttachment",
+                &v1::UploadAttachmentRequest {
+                    part: Some(v1::upload_attachment_request::Part::Header(
+                        v1::UploadHeader {
+                            offer: self.name("offers", &self.offer),
+                            attachment: self.offer.clone(),
+                            stage: 2,
+                            chunks: 1,
+                            digest: vec![7; 32],
+                            first_chunk: 0,
+                        },
+                    )),
+                },
+            ),
+            call(
+                "AttachmentService/GetUpload",
+                &v1::GetUploadRequest {
+                    offer: self.name("offers", &self.offer),
+                    attachment: self.offer.clone(),
                 },
             ),
             call(
