@@ -8,15 +8,17 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use safeconduct::client::random::SystemRandom;
 use safeconduct::domain::basis::{Allow, Basis};
+use safeconduct::domain::directory::{AgencyFacts, Tag};
 use safeconduct::domain::gate::{BasisHead, Proposal, permit};
 use safeconduct::domain::id::{AgencyId, BasisChainId, CaseHandle};
 use safeconduct::domain::label::{Label, LabelSet};
+use safeconduct::domain::matching::{Candidate, Member, Needs, rank};
 use safeconduct::domain::protocol::Protocol;
 use safeconduct::domain::random::Random;
 use safeconduct::domain::time::{Period, Timestamp};
 use safeconduct::domain::vocabulary::{
-    AgencyKind, Asked, BasisKind, Category, ChildTold, Form, GivenBy, InterpreterClass, Purpose,
-    Stage,
+    AgencyKind, Asked, BasisKind, Category, ChildTold, Form, GivenBy, InterpreterClass,
+    PlacementGender, Purpose, ReportsTo, Stage,
 };
 use safeconduct::envelope::bundle::SealingPublicKey;
 use safeconduct::envelope::disclosure::Field;
@@ -231,5 +233,59 @@ fn parcels(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(pure, gate, tree, parcels);
+fn matching(criterion: &mut Criterion) {
+    let areas = ["BELGRADE", "SID", "NOVI_SAD", "NIS", "SUBOTICA"];
+    let speaks = ["ar", "fa", "ps", "fr", "ur"];
+    let tag = |text: &str| text.parse::<Tag>().expect("a tag");
+    let candidates: Vec<Candidate> = (0..10_000usize)
+        .map(|number| {
+            let facts = AgencyFacts {
+                purposes: vec![
+                    Purpose::ALL[number % Purpose::ALL.len()],
+                    Purpose::ALL[number % 3],
+                ],
+                areas: vec![tag(areas[number % areas.len()])],
+                languages: vec![speaks[number % 4].parse().expect("a language")],
+                reports_to: if number % 7 == 0 {
+                    vec![ReportsTo::Police]
+                } else {
+                    Vec::new()
+                },
+                age_from: if number % 5 == 0 { 18 } else { 0 },
+                ..AgencyFacts::default()
+            };
+            Candidate {
+                agency: agency(&format!("service-{number}")),
+                parent: None,
+                facts,
+                duties_stated: true,
+                capacity: None,
+            }
+        })
+        .collect();
+    let needs = Needs {
+        purpose: Purpose::SafeAccommodation,
+        group: vec![Member {
+            age_from: 31,
+            age_to: 31,
+            gender: PlacementGender::Woman,
+        }],
+        settings: Vec::new(),
+        languages: vec!["ar".parse().expect("a language")],
+        interpreter_gender: None,
+        accessibility: Vec::new(),
+        areas: vec![tag("BELGRADE")],
+        now: now(),
+        place_by: None,
+        leaves_soon: false,
+        excluded: Vec::new(),
+        refused_reports: vec![ReportsTo::Police],
+        refused_requirements: Vec::new(),
+    };
+    criterion.bench_function("matching: rank 10,000 services", |bencher| {
+        bencher.iter(|| rank(black_box(&needs), &candidates));
+    });
+}
+
+criterion_group!(pure, gate, tree, parcels, matching);
 criterion_main!(pure);

@@ -163,6 +163,14 @@ problems! {
     Supersession = Violation, "SUPERSESSION", "a correction does not name the parcel that it corrects, or was not open";
     /// An alert is not known, or was raised or taken before.
     Alert = Violation, "ALERT", "the alert is not known, or was raised or taken before";
+    /// A candidate was asked or reminded out of its turn or time.
+    Turn = Violation, "TURN", "a candidate was asked or reminded out of its turn or time";
+    /// Something after a source ended its referral, or an end that could not be.
+    Ended = Violation, "ENDED", "the referral had ended, or could not end so";
+    /// A decline with OTHER that no second person confirmed.
+    SecondPerson = Violation, "SECOND_PERSON", "declined with OTHER by one person alone";
+    /// Escalated although somebody was still to answer, or the source had acted.
+    Escalation = Violation, "ESCALATION", "escalated although somebody was still to answer";
     /// A recipient raised an alarm.
     AlarmRaised(Alarm) = Notice, "ALARM", "the recipient raised the alarm {0}";
 }

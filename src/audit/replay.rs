@@ -10,12 +10,13 @@ mod agencies;
 mod alerts;
 mod attachments;
 mod bases;
+mod carried;
 mod messages;
 mod offers;
 mod parcels;
 
 use super::finding::{Finding, Problem};
-use crate::domain::id::{AgencyId, AttachmentId, OfferId, ParcelId};
+use crate::domain::id::{AgencyId, AttachmentId, CarriedId, OfferId, ParcelId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::Stage;
 use crate::ledger::decision::Decision;
@@ -25,6 +26,7 @@ use std::time::Duration;
 use administration::Administration;
 use agencies::Agencies;
 use bases::Bases;
+use carried::Carried;
 use offers::Offers;
 use parcels::Parcel;
 use std::collections::HashMap;
@@ -66,6 +68,8 @@ pub struct Replay {
     offers: Offers,
     /// By offer as well: sources choose the ids of parcels.
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
+    /// By source as well: sources choose the ids.
+    carried: HashMap<(AgencyId, CarriedId), Carried>,
     /// Sealed messages by offer and number.
     messages: HashMap<(OfferId, u32), messages::Posted>,
     /// Stage of each attachment.
@@ -195,12 +199,13 @@ impl Replay {
                 reason,
                 decliner,
                 outcome,
-                ..
+                staff,
             } => {
                 let words = offers::Words {
                     reason: reason.as_deref(),
                     decliner: decliner.as_deref(),
                     outcome: outcome.as_deref(),
+                    staff,
                 };
                 self.offers.moved(act, offer, to, words)
             }
@@ -224,6 +229,26 @@ impl Replay {
                 kind,
             } => self.alerts.raised(act, alert, viewer, kind),
             Decision::AlertAcknowledged { alert, .. } => self.alerts.acknowledged(act, alert),
+            Decision::OfferTurn {
+                offer,
+                decide_by,
+                due,
+            } => self.offers.turn(act, offer, *decide_by, *due),
+            Decision::OfferReminded { offer, due } => self.offers.reminded(act, offer, *due),
+            Decision::OffersClosed { offers } => self.offers.closed_together(act, offers),
+            Decision::DeclineProposed { offer, staff, .. } => {
+                self.offers.proposed(act, offer, staff)
+            }
+            Decision::ReferralClosed { referral, .. } => self.offers.ended(act, referral),
+            Decision::Escalated {
+                source,
+                referral,
+                due,
+                ..
+            } => self.offers.escalated(act, source, referral, *due),
+            Decision::CarriedRecorded { .. } | Decision::CarriedReleased { .. } => {
+                self.carried(act, decision)
+            }
             Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
             Decision::Amended { .. } => {
                 self.parcels(act, decision, problems);

@@ -4,8 +4,11 @@
 //! asked whether to share on the strength of these lines.
 
 use crate::domain::directory::{AGE_MAX, AgencyFacts, FactsError, Interpreter};
-use crate::domain::vocabulary::{PlacementGender, Purpose, ReportsTo, Requirement};
-use serde::Deserialize;
+use crate::domain::hours::{HoursError, OpeningHours, Span};
+use crate::domain::vocabulary::{
+    PlacementGender, Purpose, ReportsTo, Requirement, SummerTime, Weekday,
+};
+use serde::{Deserialize, Serialize};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
@@ -34,11 +37,14 @@ pub(crate) enum FactsFileError {
     },
     #[error("{file}: {cause}")]
     Facts { file: PathBuf, cause: FactsError },
+    #[error("{file}: open: {cause}")]
+    Hours { file: PathBuf, cause: HoursError },
 }
 
-#[derive(Debug, Deserialize)]
+/// The facts as written, in a file of their own or within another.
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
+pub(crate) struct Written {
     reports_to: Vec<String>,
     requires: Vec<String>,
     #[serde(default)]
@@ -55,22 +61,47 @@ struct Written {
     age_from: u8,
     #[serde(default = "oldest")]
     age_to: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
     boys_up_to: Option<u8>,
     #[serde(default)]
     accessibility: Vec<String>,
     #[serde(default)]
     areas: Vec<String>,
     #[serde(default)]
+    open: Vec<WrittenSpan>,
+    #[serde(default = "utc")]
+    utc_offset: String,
+    #[serde(default = "no_summer")]
+    summer_time: String,
+    #[serde(default)]
+    time_zone: String,
+    #[serde(default)]
     hours: String,
     #[serde(default)]
     intake_phone: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WrittenInterpreter {
     language: String,
     gender: String,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WrittenSpan {
+    days: Vec<String>,
+    from: String,
+    until: String,
+}
+
+fn utc() -> String {
+    "+00:00".to_owned()
+}
+
+fn no_summer() -> String {
+    SummerTime::None.name().to_owned()
 }
 
 const fn oldest() -> u8 {
@@ -78,6 +109,7 @@ const fn oldest() -> u8 {
 }
 
 const TAG: &str = "a word of capital letters, digits and underscores, such as STEP_FREE";
+const CLOCK: &str = "a time of day such as 08:00, at most 24:00";
 const LANGUAGE: &str = "a language tag such as ar, sr or pt-BR";
 
 /// Reads and parses `file`.
@@ -101,33 +133,109 @@ fn parse(text: &str, file: &Path) -> Result<AgencyFacts, FactsFileError> {
         file: file.to_owned(),
         cause: located(&error, text),
     })?;
-    let words = Words { file };
-    let interpreters = written.interpreters.iter().map(|one| {
-        Ok(Interpreter {
-            language: words.one("interpreters", &one.language, LANGUAGE)?,
-            gender: words.one("interpreters", &one.gender, &one_of(PlacementGender::ALL))?,
+    written.parse(file)
+}
+
+impl Written {
+    /// As one writes them.
+    pub(crate) fn of(facts: &AgencyFacts) -> Self {
+        let interpreters = facts.interpreters.iter().map(|one| WrittenInterpreter {
+            language: one.language.to_string(),
+            gender: one.gender.to_string(),
+        });
+        let open = facts.open.spans().iter().map(|span| WrittenSpan {
+            days: texts(span.days()),
+            from: span.from().to_string(),
+            until: span.until().to_string(),
+        });
+        Self {
+            reports_to: texts(&facts.reports_to),
+            requires: texts(&facts.requires),
+            purposes: texts(&facts.purposes),
+            settings: texts(&facts.settings),
+            languages: texts(&facts.languages),
+            interpreters: interpreters.collect(),
+            genders: texts(&facts.genders),
+            age_from: facts.age_from,
+            age_to: facts.age_to,
+            boys_up_to: facts.boys_up_to,
+            accessibility: texts(&facts.accessibility),
+            areas: texts(&facts.areas),
+            open: open.collect(),
+            utc_offset: facts.open.offset().to_string(),
+            summer_time: facts.open.summer().to_string(),
+            time_zone: facts.open.zone().to_owned(),
+            hours: facts.hours.clone(),
+            intake_phone: facts.intake_phone.clone(),
+        }
+    }
+
+    /// The facts, read out of `file`.
+    ///
+    /// # Errors
+    ///
+    /// [`FactsFileError`], saying what to mend.
+    pub(crate) fn parse(self, file: &Path) -> Result<AgencyFacts, FactsFileError> {
+        let written = self;
+        let words = Words { file };
+        let interpreters = written.interpreters.iter().map(|one| {
+            Ok(Interpreter {
+                language: words.one("interpreters", &one.language, LANGUAGE)?,
+                gender: words.one("interpreters", &one.gender, &one_of(PlacementGender::ALL))?,
+            })
+        });
+        let open = opening_hours(&written, &words)?;
+        let facts = AgencyFacts {
+            reports_to: words.all("reports_to", &written.reports_to, &one_of(ReportsTo::ALL))?,
+            requires: words.all("requires", &written.requires, &one_of(Requirement::ALL))?,
+            purposes: words.all("purposes", &written.purposes, &one_of(Purpose::ALL))?,
+            settings: words.all("settings", &written.settings, TAG)?,
+            languages: words.all("languages", &written.languages, LANGUAGE)?,
+            interpreters: interpreters.collect::<Result<_, FactsFileError>>()?,
+            genders: words.all("genders", &written.genders, &one_of(PlacementGender::ALL))?,
+            age_from: written.age_from,
+            age_to: written.age_to,
+            boys_up_to: written.boys_up_to,
+            accessibility: words.all("accessibility", &written.accessibility, TAG)?,
+            areas: words.all("areas", &written.areas, TAG)?,
+            open,
+            hours: written.hours,
+            intake_phone: written.intake_phone,
+        };
+        facts.checked().map_err(|cause| FactsFileError::Facts {
+            file: file.to_owned(),
+            cause,
         })
-    });
-    let facts = AgencyFacts {
-        reports_to: words.all("reports_to", &written.reports_to, &one_of(ReportsTo::ALL))?,
-        requires: words.all("requires", &written.requires, &one_of(Requirement::ALL))?,
-        purposes: words.all("purposes", &written.purposes, &one_of(Purpose::ALL))?,
-        settings: words.all("settings", &written.settings, TAG)?,
-        languages: words.all("languages", &written.languages, LANGUAGE)?,
-        interpreters: interpreters.collect::<Result<_, FactsFileError>>()?,
-        genders: words.all("genders", &written.genders, &one_of(PlacementGender::ALL))?,
-        age_from: written.age_from,
-        age_to: written.age_to,
-        boys_up_to: written.boys_up_to,
-        accessibility: words.all("accessibility", &written.accessibility, TAG)?,
-        areas: words.all("areas", &written.areas, TAG)?,
-        hours: written.hours,
-        intake_phone: written.intake_phone,
-    };
-    facts.checked().map_err(|cause| FactsFileError::Facts {
-        file: file.to_owned(),
+    }
+}
+
+fn texts<T: Display>(values: &[T]) -> Vec<String> {
+    values.iter().map(ToString::to_string).collect()
+}
+
+fn opening_hours(written: &Written, words: &Words<'_>) -> Result<OpeningHours, FactsFileError> {
+    let hours = |cause| FactsFileError::Hours {
+        file: words.file.to_owned(),
         cause,
-    })
+    };
+    let spans = written.open.iter().map(|span| {
+        let days = words.all("open.days", &span.days, &one_of(Weekday::ALL))?;
+        let from = words.one("open.from", &span.from, CLOCK)?;
+        let until = words.one("open.until", &span.until, CLOCK)?;
+        Span::new(days, from, until).map_err(hours)
+    });
+    let spans = spans.collect::<Result<_, FactsFileError>>()?;
+    let offset = words.one(
+        "utc_offset",
+        &written.utc_offset,
+        "an offset such as +01:00",
+    )?;
+    let summer = words.one(
+        "summer_time",
+        &written.summer_time,
+        &one_of(SummerTime::ALL),
+    )?;
+    OpeningHours::new(spans, offset, summer, written.time_zone.clone()).map_err(hours)
 }
 
 fn one_of<T: Display>(all: &[T]) -> String {
@@ -188,6 +296,10 @@ mod tests {
         assert_eq!(facts.boys_up_to, Some(12));
         assert!(!facts.interpreters.is_empty() && !facts.areas.is_empty());
         assert!(!facts.intake_phone.is_empty());
+        assert_eq!(
+            facts.open.spans()[0].to_string(),
+            "MO,TU,WE,TH,FR 08:00-20:00"
+        );
     }
 
     #[test]
@@ -207,6 +319,12 @@ mod tests {
         let error = parsed("reports_to = []\nrequires = []\nlangs = []").unwrap_err();
         assert!(
             error.contains("line 3") && error.contains("langs"),
+            "{error}"
+        );
+        let span = "open = [{ days = [\"MO\"], from = \"8\", until = \"20:00\" }]";
+        let error = parsed(&format!("reports_to = []\nrequires = []\n{span}")).unwrap_err();
+        assert!(
+            error.contains("open.from") && error.contains("08:00"),
             "{error}"
         );
         let error = parsed("reports_to = []\nrequires = []\nage_from = 9\nage_to = 2").unwrap_err();

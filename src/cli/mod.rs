@@ -5,9 +5,11 @@ pub mod agency;
 pub mod audit;
 pub mod bench;
 pub mod ca;
+pub mod carried;
 pub mod check;
 pub mod crash;
 pub mod demo;
+pub mod directory;
 pub mod exit;
 pub(crate) mod facts;
 pub(crate) mod home;
@@ -41,6 +43,8 @@ enum Command {
     Protocol(protocol::ProtocolCommand),
     Audit(audit::AuditCommand),
     Bench(bench::BenchCommand),
+    Directory(directory::DirectoryCommand),
+    Carried(carried::CarriedCommand),
     #[command(hide = true)]
     Crash(crash::CrashCommand),
 }
@@ -58,6 +62,8 @@ pub fn main() -> ExitCode {
         Command::Protocol(command) => command.run(),
         Command::Audit(command) => command.start(),
         Command::Bench(command) => in_runtime(command.run()),
+        Command::Directory(command) => command.run(),
+        Command::Carried(command) => command.run(),
         Command::Crash(command) => command.run(),
     }
 }

@@ -12,11 +12,12 @@ use super::trust::TrustAnchors;
 use super::words;
 use crate::domain::directory_record::DirectoryRecord;
 use crate::domain::id::AgencyId;
+use crate::domain::matching::Declared;
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::{AgencyKind, DeclaredCapacity};
+use crate::domain::vocabulary::AgencyKind;
 use crate::envelope::act::{Act, ActBody, Approval, act_digest, claimed_kid};
 use crate::envelope::bundle::{KeyBundle, SealingPublicKey};
-use crate::envelope::keys::SigningKey;
+use crate::envelope::keys::{SigningKey, VerifyingKey, sha256};
 use crate::ledger::entry::{Entry, EntryBody};
 use crate::ledger::hash::{Hash, leaf};
 use crate::ledger::proof::verify_inclusion;
@@ -80,8 +81,8 @@ pub struct Member {
     pub parent: Option<AgencyId>,
     /// Suspended agencies neither send nor receive.
     pub suspended: bool,
-    /// Its own declaration of capacity.
-    pub capacity: Option<DeclaredCapacity>,
+    /// Its own declaration of capacity, and when it was made.
+    pub capacity: Option<Declared>,
     /// Its key bundle; none before the first is published.
     pub bundle: Option<Arc<KeyBundle>>,
     /// Whether the bundle is not certified for the agency now: then nothing is sealed to it or believed from it.
@@ -221,6 +222,43 @@ impl Directory {
     }
 }
 
+/// The key that an agency signs with which this one may not see but has an offer from: its enrolment signed by two
+/// pinned administrators, its certificates leading to a pinned root. That no other key is shown to others is not proved
+/// here, as it is for those who are visible.
+///
+/// # Errors
+///
+/// [`DirectoryError::Malformed`], [`DirectoryError::Enrolment`], [`DirectoryError::Bundle`].
+pub fn verify_correspondent(
+    record: &v1::Agency,
+    agency: &AgencyId,
+    trust: &TrustAnchors,
+    now: Timestamp,
+) -> Result<SigningKey, DirectoryError> {
+    let kind = words::kind(record.kind).ok_or(DirectoryError::Malformed("an agency's kind"))?;
+    let parent = match record.parent.as_str() {
+        "" => None,
+        name => {
+            Some(words::agency_of(name).map_err(|_| DirectoryError::Malformed("a parent's name"))?)
+        }
+    };
+    let named = words::agency_of(&record.name).ok();
+    let enrolment = record.enrolment.clone().unwrap_or_default();
+    verify_enrolment(&enrolment, (agency, kind, parent.as_ref()), trust)
+        .filter(|()| named.as_ref() == Some(agency))
+        .ok_or_else(|| DirectoryError::Enrolment(agency.clone()))?;
+    let bad = || DirectoryError::Bundle(agency.clone());
+    let leaf = record.signing_certificates.first().ok_or_else(bad)?;
+    if !trust.certifies_chain(&record.signing_certificates, agency, now) {
+        return Err(bad());
+    }
+    Ok(SigningKey {
+        agency: agency.clone(),
+        key: VerifyingKey::from_certificate(leaf).map_err(|_| bad())?,
+        fingerprint: sha256(leaf),
+    })
+}
+
 fn verify_record(
     record: &v1::Agency,
     digest: (u64, &Hash),
@@ -266,7 +304,13 @@ fn verify_record(
     if agency == *own.0 && bundle.as_ref().map(|bundle| bundle.digest()) != own.1 {
         return Err(DirectoryError::NotOurs);
     }
-    let capacity = words::capacity(record.capacity);
+    // A declaration without a time is as old as the epoch: it counts for nothing.
+    let at = record
+        .capacity_time
+        .as_ref()
+        .and_then(words::from_proto_time);
+    let at = at.unwrap_or(Timestamp::EPOCH);
+    let capacity = words::capacity(record.capacity).map(|capacity| Declared { capacity, at });
     Ok(Member {
         agency,
         kind,

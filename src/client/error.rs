@@ -11,6 +11,7 @@ use super::log::LogViolation;
 use super::staff::TokenKeyError;
 use crate::domain::gate::Refusal;
 use crate::domain::id::AgencyId;
+use crate::envelope::carried::CarriedError;
 use crate::envelope::jws::JwsError;
 use crate::envelope::open::OpenError;
 use crate::envelope::seal::SealError;
@@ -91,6 +92,8 @@ reasons! {
     Lapsed = "LAPSED",
     /// Not enough free places.
     NoPlaces = "NO_PLACES",
+    /// Another member of staff must confirm this.
+    NeedsSecondPerson = "NEEDS_SECOND_PERSON",
     /// A complaint holds labels that were never released.
     ComplaintBeyondReleased = "COMPLAINT_BEYOND_RELEASED",
     /// The person has not agreed to this forward.
@@ -193,6 +196,9 @@ pub enum ClientError {
     /// The agency's own keys cannot be used.
     #[error(transparent)]
     Keys(#[from] KeyFileError),
+    /// A carried referral cannot be made or released.
+    #[error(transparent)]
+    Carried(#[from] CarriedError),
     /// The reply is not as agreed.
     #[error("the reply is not as agreed: {0}")]
     Reply(&'static str),

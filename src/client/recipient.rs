@@ -10,7 +10,8 @@ use std::time::Duration;
 use crate::domain::id::{AgencyId, OfferId, PoolId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Stage, Urgency,
+    Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Question, Stage,
+    Urgency,
 };
 use crate::envelope::jws::{KeyReference, Unverified, digest_from_b64u};
 use crate::envelope::keys::{SigningKey, sha256};
@@ -18,9 +19,11 @@ use crate::envelope::open::{Expected, OpenError, OpenedParcel, open};
 use crate::envelope::statement::SealedParcel;
 use crate::ledger::decision::Decision;
 use crate::proto::v1;
+use crate::proto::v1::directory_service_client::DirectoryServiceClient;
 use crate::proto::v1::offer_service_client::OfferServiceClient;
 
 use super::agency::Desk;
+use super::directory::{DirectoryError, verify_correspondent};
 use super::error::ClientError;
 use super::log::Proven;
 use super::parcel::from_proto;
@@ -205,15 +208,45 @@ impl Desk {
             // What does not even parse is for the checks to judge.
             Err(_) => return Ok(self.agency().directory()?.signing_key(source)?),
         };
-        let known = self.agency().directory()?.signing_key(source)?;
+        let known = match self.agency().directory()?.signing_key(source) {
+            Err(DirectoryError::Unknown) => self.correspondent_key(source).await?,
+            known => known?,
+        };
         if named == KeyReference::Fingerprint(known.fingerprint) {
             return Ok(known);
         }
-        let renewed = self.mirror().await?.signing_key(source)?;
+        let renewed = match self.mirror().await?.signing_key(source) {
+            Err(DirectoryError::Unknown) => {
+                return Err(ClientError::EarlierCertificate(source.clone()));
+            }
+            renewed => renewed?,
+        };
         if named == KeyReference::Fingerprint(renewed.fingerprint) {
             return Ok(renewed);
         }
         Err(ClientError::EarlierCertificate(source.clone()))
+    }
+
+    /// The key of a source that this agency's kind may not see in the directory, as for the police and a shelter.
+    async fn correspondent_key(&self, source: &AgencyId) -> Result<SigningKey, ClientError> {
+        let name = words::agency_name(source);
+        let (reply, _) = self
+            .call(
+                v1::GetAgencyRequest { name },
+                |channel, request| async move {
+                    DirectoryServiceClient::new(channel)
+                        .get_agency(request)
+                        .await
+                },
+            )
+            .await?;
+        let record = reply.agency.ok_or(ClientError::Reply("no agency"))?;
+        Ok(verify_correspondent(
+            &record,
+            source,
+            self.agency().trust(),
+            self.now(),
+        )?)
     }
 
     /// The recipient's checks over a fetched parcel.
@@ -327,11 +360,12 @@ impl Desk {
             .await
     }
 
-    /// Declines with a true, coded reason.
+    /// Declines with a true, coded reason. With OTHER the first member of staff only proposes it, and the entry that is
+    /// proven says so; the offer stays as it is until a second one declines.
     ///
     /// # Errors
     ///
-    /// As any call.
+    /// As any call; `NEEDS_SECOND_PERSON` when the same person declines with OTHER again.
     pub async fn decline(
         &self,
         offer: OfferId,
@@ -351,7 +385,42 @@ impl Desk {
                     .await
             })
             .await?;
+        if reply.awaiting_confirmation && reason == DeclineReason::Other {
+            let proven = self.prove(reply.receipt.as_ref(), known).await?;
+            return Ok(proven.expect(|decision| {
+                matches!(decision, Decision::DeclineProposed { offer: named, .. }
+                    if *named == offer.to_string())
+            })?);
+        }
         self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Declined)
+            .await
+    }
+
+    /// Asks what must be known before deciding; the clock goes on.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn request_information(
+        &self,
+        offer: OfferId,
+        questions: &[Question],
+    ) -> Result<Proven, ClientError> {
+        let questions = questions.iter().copied();
+        let request = v1::RequestInformationRequest {
+            name: words::offer_name(self.agency().id(), offer),
+            request_id: request_id(),
+            questions: questions.map(words::question_number).collect(),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                OfferServiceClient::new(channel)
+                    .request_information(request)
+                    .await
+            })
+            .await?;
+        let state = OfferState::InformationRequested;
+        self.prove_moved(reply.receipt.as_ref(), known, offer, state)
             .await
     }
 

@@ -62,6 +62,20 @@ pub struct PreparedReferral {
 }
 
 impl PreparedReferral {
+    /// Has the person placed by a time, the earliest of danger, no bed tonight and leaving: it cuts every clock.
+    #[must_use]
+    pub fn placed_by(mut self, place_by: Timestamp) -> Self {
+        self.request.place_by = Some(words::to_proto_time(place_by));
+        self
+    }
+
+    /// Has fewer candidates asked at a time than the urgency allows.
+    #[must_use]
+    pub const fn asking_at_most(mut self, parallel: u32) -> Self {
+        self.request.parallel_offers = parallel;
+        self
+    }
+
     /// The request, for tests that change it.
     #[must_use]
     pub const fn request(&self) -> &v1::CreateReferralRequest {
@@ -199,6 +213,8 @@ impl Desk {
             urgency: words::urgency_number(ask.urgency),
             decide_by: Some(words::to_proto_time(ask.decide_by)),
             offers,
+            place_by: None,
+            parallel_offers: 0,
         };
         let recipients = candidates
             .iter()

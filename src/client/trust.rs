@@ -6,6 +6,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
 
 use super::connect::{ConnectError, certificates};
+use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
 use crate::envelope::bundle::KeyBundle;
 use crate::envelope::keys::VerifyingKey;
@@ -81,7 +82,13 @@ impl TrustAnchors {
     /// Revocation is the router's to check when the bundle is published: an agency's lists are its own.
     #[must_use]
     pub fn certifies(&self, bundle: &KeyBundle, now: Timestamp) -> bool {
-        let Some((leaf, intermediates)) = bundle.chain().split_first() else {
+        self.certifies_chain(bundle.chain(), &bundle.content().agency, now)
+    }
+
+    /// Whether a signing certificate leads to a pinned root and names `agency`, at `now`.
+    #[must_use]
+    pub fn certifies_chain(&self, chain: &[Vec<u8>], agency: &AgencyId, now: Timestamp) -> bool {
+        let Some((leaf, intermediates)) = chain.split_first() else {
             return false;
         };
         let intermediates: Vec<CertificateDer<'_>> = intermediates
@@ -92,6 +99,6 @@ impl TrustAnchors {
             return false;
         };
         verify_signing_chain(leaf, &intermediates, &trust, now, &self.origin)
-            .is_ok_and(|certificate| *certificate.agency() == bundle.content().agency)
+            .is_ok_and(|certificate| certificate.agency() == agency)
     }
 }

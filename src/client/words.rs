@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::error::ClientError;
-use crate::domain::id::{AgencyId, AlertId, BasisChainId, OfferId, PoolId, ReferralId};
+use crate::domain::id::{AgencyId, AlertId, BasisChainId, CarriedId, OfferId, PoolId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary as domain;
 use crate::proto::v1;
@@ -44,6 +44,8 @@ words! {
     message_code_number message_code MessageCode "MESSAGE_CODE";
     notice_number notice OfferNotice "OFFER_NOTICE";
     alert_kind_number alert_kind AlertKind "ALERT_KIND";
+    question_number question Question "QUESTION";
+    close_reason_number close_reason CloseReason "CLOSE_REASON";
     disclosure_kind_number disclosure_kind DisclosureKind "DISCLOSURE_KIND";
 }
 
@@ -69,6 +71,12 @@ pub fn referral_name(source: &AgencyId, referral: ReferralId) -> String {
 #[must_use]
 pub fn basis_name(source: &AgencyId, chain: BasisChainId) -> String {
     format!("agencies/{source}/bases/{chain}")
+}
+
+/// `agencies/{source}/carried/{carried}`.
+#[must_use]
+pub fn carried_name(source: &AgencyId, carried: CarriedId) -> String {
+    format!("agencies/{source}/carried/{carried}")
 }
 
 /// `agencies/{agency}/pools/{pool}`.

@@ -1,6 +1,7 @@
 //! What an agency says of itself in its signed key bundle: what it offers, to whom, and what it
 //! must report or demands.
 
+use super::hours::OpeningHours;
 use super::vocabulary::{PlacementGender, Purpose, ReportsTo, Requirement};
 use std::fmt;
 use std::str::FromStr;
@@ -157,6 +158,8 @@ pub struct AgencyFacts {
     pub accessibility: Vec<Tag>,
     /// Areas it serves; empty for everywhere.
     pub areas: Vec<Tag>,
+    /// When it takes people in.
+    pub open: OpeningHours,
     /// When it takes people in, as text for people.
     pub hours: String,
     /// Phone of the intake desk, as text for people.
@@ -179,6 +182,7 @@ impl Default for AgencyFacts {
             boys_up_to: None,
             accessibility: Vec::new(),
             areas: Vec::new(),
+            open: OpeningHours::always(),
             hours: String::new(),
             intake_phone: String::new(),
         }
@@ -202,6 +206,7 @@ impl AgencyFacts {
             boys_up_to: None,
             accessibility: Vec::new(),
             areas: Vec::new(),
+            open: OpeningHours::always(),
             hours: String::new(),
             intake_phone: String::new(),
         }

@@ -153,6 +153,23 @@ random_id! {
     /// An alert, of one viewer.
     "alert id" AlertId
 }
+random_id! {
+    /// A carried referral, known to its source and the router only.
+    "carried referral id" CarriedId
+}
+
+/// What the ids of those begin with who are no members: nobody is enrolled under such an id.
+const OUTSIDE: &str = "out-";
+
+impl AgencyId {
+    /// Whether it names somebody who is no member, as a source chose to call them: `out-hr-ngo`.
+    ///
+    /// The name alone says it, so that naming somebody outside answers nothing about who is enrolled.
+    #[must_use]
+    pub fn is_outside(&self) -> bool {
+        self.as_str().starts_with(OUTSIDE)
+    }
+}
 
 /// The caller's id of one request: a UUID (AIP-155), in its own agency's world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

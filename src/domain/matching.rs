@@ -10,10 +10,30 @@
 
 use super::directory::{AgencyFacts, Language, Tag};
 use super::id::AgencyId;
+use super::time::Timestamp;
 use super::vocabulary::{DeclaredCapacity, PlacementGender, Purpose, ReportsTo, Requirement};
 use std::fmt;
+use std::time::Duration;
 
 mod suit;
+
+/// How long an agency's own word about its places counts, 12 hours: beds are given out at every change of shift.
+pub const CAPACITY_FRESH_MAX: Duration = Duration::from_secs(12 * 60 * 60);
+
+/// Age of majority, in years: in doubt about it a person is matched as a child (R11).
+pub const ADULT_AGE: u8 = 18;
+
+/// Who is ranked: a member, or one service of somebody who may be no member.
+pub trait Party: Clone + Ord {
+    /// The member, if it is one: whom the person may exclude.
+    fn member(&self) -> Option<&AgencyId>;
+}
+
+impl Party for AgencyId {
+    fn member(&self) -> Option<&AgencyId> {
+        Some(self)
+    }
+}
 
 /// What is needed, for one person or for a group that stays together.
 ///
@@ -34,6 +54,10 @@ pub struct Needs {
     pub accessibility: Vec<Tag>,
     /// Areas that suit, any of them; empty for any.
     pub areas: Vec<Tag>,
+    /// When this is asked.
+    pub now: Timestamp,
+    /// By when a place must be had, where it cannot wait for an intake desk to open: set for IMMEDIATE only.
+    pub place_by: Option<Timestamp>,
     /// How soon the person leaves: a waiting list does not fit somebody who is gone by then.
     pub leaves_soon: bool,
     /// Agencies and authorities that the person excluded; an authority takes its units along.
@@ -55,35 +79,46 @@ pub struct Member {
     pub gender: PlacementGender,
 }
 
-/// One agency of the mirror.
+/// One agency of the mirror, or one service.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Candidate {
+pub struct Candidate<P = AgencyId> {
     /// The agency.
-    pub agency: AgencyId,
+    pub agency: P,
     /// The authority that it is a unit of.
     pub parent: Option<AgencyId>,
     /// What it says of itself.
     pub facts: AgencyFacts,
+    /// Whether it has said whom it reports to and what it demands; a member always has.
+    pub duties_stated: bool,
     /// What it says of its places; `None` when it says nothing.
-    pub capacity: Option<DeclaredCapacity>,
+    pub capacity: Option<Declared>,
+}
+
+/// An agency's own word about its places.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Declared {
+    /// The word.
+    pub capacity: DeclaredCapacity,
+    /// When it was said.
+    pub at: Timestamp,
 }
 
 /// The answer.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Ranking {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ranking<P = AgencyId> {
     /// Who fits, best first.
-    pub fit: Vec<Ranked>,
+    pub fit: Vec<Ranked<P>>,
     /// Who would fit, but has a duty or a demand that the person refused; best first.
-    pub apart: Vec<Apart>,
+    pub apart: Vec<Apart<P>>,
     /// Who does not fit, and why; by id.
-    pub unfit: Vec<Unfit>,
+    pub unfit: Vec<Unfit<P>>,
 }
 
 /// A candidate that fits.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Ranked {
+pub struct Ranked<P = AgencyId> {
     /// The agency.
-    pub agency: AgencyId,
+    pub agency: P,
     /// Higher is better; comparable within one ranking only.
     pub score: u32,
     /// What speaks for it and against it, in words.
@@ -92,18 +127,20 @@ pub struct Ranked {
 
 /// A candidate set apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Apart {
+pub struct Apart<P = AgencyId> {
     /// The agency.
-    pub agency: AgencyId,
+    pub agency: P,
     /// What the person refused.
     pub duties: Vec<Duty>,
+    /// What else speaks for it and against it, in words.
+    pub reasons: Vec<String>,
 }
 
 /// A candidate that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfit {
+pub struct Unfit<P = AgencyId> {
     /// The agency.
-    pub agency: AgencyId,
+    pub agency: P,
     /// Why, in words.
     pub why: Vec<String>,
 }
@@ -115,6 +152,8 @@ pub enum Duty {
     ReportsTo(ReportsTo),
     /// It demands this first.
     Requires(Requirement),
+    /// It has not said, which is never taken for nothing.
+    Unstated,
 }
 
 impl fmt::Display for Duty {
@@ -132,6 +171,9 @@ impl fmt::Display for Duty {
             }
             Self::Requires(Requirement::PoliceReport) => f.write_str("requires a police report"),
             Self::Requires(Requirement::Documents) => f.write_str("requires documents"),
+            Self::Unstated => {
+                f.write_str("has not said whom it reports to: ask before the person decides")
+            }
         }
     }
 }
@@ -140,8 +182,12 @@ impl fmt::Display for Duty {
 ///
 /// The order is by score and then by id. A candidate named twice is judged twice.
 #[must_use]
-pub fn rank(needs: &Needs, candidates: &[Candidate]) -> Ranking {
-    let mut ranking = Ranking::default();
+pub fn rank<P: Party>(needs: &Needs, candidates: &[Candidate<P>]) -> Ranking<P> {
+    let mut ranking = Ranking {
+        fit: Vec::new(),
+        apart: Vec::new(),
+        unfit: Vec::new(),
+    };
     let mut apart = Vec::new();
     for candidate in candidates {
         if excluded(needs, candidate) {
@@ -154,7 +200,7 @@ pub fn rank(needs: &Needs, candidates: &[Candidate]) -> Ranking {
             continue;
         }
         let (score, reasons) = suit::merits(needs, candidate);
-        let duties = refused(needs, &candidate.facts);
+        let duties = refused(needs, candidate);
         if duties.is_empty() {
             ranking.fit.push(Ranked {
                 agency,
@@ -162,10 +208,15 @@ pub fn rank(needs: &Needs, candidates: &[Candidate]) -> Ranking {
                 reasons,
             });
         } else {
-            apart.push((score, Apart { agency, duties }));
+            let set_apart = Apart {
+                agency,
+                duties,
+                reasons,
+            };
+            apart.push((score, set_apart));
         }
     }
-    let order = |score: u32, agency: &AgencyId| (std::cmp::Reverse(score), agency.clone());
+    let order = |score: u32, agency: &P| (std::cmp::Reverse(score), agency.clone());
     (ranking.fit).sort_by_cached_key(|ranked| order(ranked.score, &ranked.agency));
     apart.sort_by_cached_key(|(score, apart)| order(*score, &apart.agency));
     ranking.apart = apart.into_iter().map(|(_, apart)| apart).collect();
@@ -186,18 +237,23 @@ pub fn duties(facts: &AgencyFacts) -> Vec<Duty> {
     duties
 }
 
-fn excluded(needs: &Needs, candidate: &Candidate) -> bool {
-    let parent = candidate.parent.as_ref();
+fn excluded<P: Party>(needs: &Needs, candidate: &Candidate<P>) -> bool {
+    let (member, parent) = (candidate.agency.member(), candidate.parent.as_ref());
     let mut excluded = needs.excluded.iter();
-    excluded.any(|excluded| *excluded == candidate.agency || Some(excluded) == parent)
+    excluded.any(|excluded| Some(excluded) == member || Some(excluded) == parent)
 }
 
-fn refused(needs: &Needs, facts: &AgencyFacts) -> Vec<Duty> {
-    let mut refused = duties(facts);
+fn refused<P>(needs: &Needs, candidate: &Candidate<P>) -> Vec<Duty> {
+    let mut refused = duties(&candidate.facts);
     refused.retain(|duty| match duty {
         Duty::ReportsTo(whom) => needs.refused_reports.contains(whom),
         Duty::Requires(what) => needs.refused_requirements.contains(what),
+        Duty::Unstated => true,
     });
+    let refuses = !needs.refused_reports.is_empty() || !needs.refused_requirements.is_empty();
+    if !candidate.duties_stated && refuses {
+        refused.push(Duty::Unstated);
+    }
     refused
 }
 

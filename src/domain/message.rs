@@ -12,7 +12,7 @@ pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;
 /// How long after an offer's end its parties may still send each other codes.
 pub const AFTER_END: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
-/// The stage that an offer in `state` has reached; none when it is over.
+/// The stage that an offer in `state` has reached; none when it is over, or its recipient not yet asked.
 ///
 /// A sealed message may tell what a parcel of that stage may, and nothing once the offer is over: as with parcels, a
 /// later need is a new offer with its own yes.
@@ -25,9 +25,11 @@ pub const fn stage_reached(state: OfferState) -> Option<Stage> {
         | OfferState::Waitlisted => Some(Stage::Triage),
         OfferState::Accepted => Some(Stage::Accepted),
         OfferState::InProgress => Some(Stage::InCare),
-        OfferState::Completed | OfferState::Declined | OfferState::Lapsed | OfferState::Closed => {
-            None
-        }
+        OfferState::Queued
+        | OfferState::Completed
+        | OfferState::Declined
+        | OfferState::Lapsed
+        | OfferState::Closed => None,
     }
 }
 
@@ -42,7 +44,7 @@ mod tests {
         for &state in OfferState::ALL {
             match stage_reached(state) {
                 Some(stage) => assert!(stage_open(state, stage), "{state}"),
-                None => assert!(state.is_terminal(), "{state}"),
+                None => assert!(!state.is_undecided(), "{state}"),
             }
         }
     }

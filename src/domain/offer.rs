@@ -7,6 +7,8 @@ use super::vocabulary::{DeclineReason, Decliner, OfferState, Outcome};
 /// Something that somebody does to an offer, or that time does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OfferCommand {
+    /// Its turn has come: the recipient is asked.
+    Turn,
     /// The recipient says that it has seen the offer. Opening the triage parcel does not say so.
     Acknowledge,
     /// The recipient needs to know more.
@@ -73,14 +75,20 @@ pub enum PlacesEffect {
 impl OfferState {
     /// Whether the recipient has still to decide.
     ///
-    /// These are the siblings that a first acceptance closes, and what a recall or a withdrawal
-    /// closes.
+    /// With those next in line ([`OfferState::is_open`]) these are the siblings that a first acceptance
+    /// closes, and what a recall or a withdrawal closes.
     #[must_use]
     pub const fn is_undecided(self) -> bool {
         matches!(
             self,
             Self::Offered | Self::Received | Self::InformationRequested | Self::Waitlisted
         )
+    }
+
+    /// Whether an answer may still come: from a recipient that was asked, or from one that is next in line.
+    #[must_use]
+    pub const fn is_open(self) -> bool {
+        self.is_undecided() || matches!(self, Self::Queued)
     }
 
     /// Whether nothing can change any more.
@@ -114,6 +122,7 @@ impl OfferState {
     pub const fn apply(self, command: &OfferCommand) -> Result<Self, NotAllowed> {
         use OfferCommand as C;
         let to = match (self, command) {
+            (Self::Queued, C::Turn) => Self::Offered,
             (Self::Offered, C::Acknowledge) => Self::Received,
             (Self::Received | Self::Waitlisted, C::RequestInformation) => {
                 Self::InformationRequested
@@ -125,9 +134,9 @@ impl OfferState {
             (Self::Accepted, C::CheckIn) => Self::InProgress,
             (Self::Accepted | Self::InProgress, C::Complete { .. }) => Self::Completed,
             (from, C::Lapse) if from.can_lapse() => Self::Lapsed,
-            (from, C::Close | C::Withdraw) if from.is_undecided() => Self::Closed,
+            (from, C::Close | C::Withdraw) if from.is_open() => Self::Closed,
             (from, C::Withdraw) => from,
-            (Self::Lapsed, _) if !matches!(command, C::Lapse | C::Close) => {
+            (Self::Lapsed, _) if !matches!(command, C::Lapse | C::Close | C::Turn) => {
                 return Err(NotAllowed::Lapsed);
             }
             (from, _) => return Err(NotAllowed::From { from }),
@@ -149,17 +158,6 @@ impl OfferState {
             _ => PlacesEffect::None,
         }
     }
-}
-
-/// The siblings that a first acceptance closes: the positions of the offers that are still
-/// undecided.
-pub fn siblings_to_close<'a>(
-    states: impl IntoIterator<Item = OfferState> + 'a,
-    accepted: usize,
-) -> impl Iterator<Item = usize> + 'a {
-    let open = states.into_iter().enumerate();
-    open.filter(move |&(at, state)| at != accepted && state.is_undecided())
-        .map(|(at, _)| at)
 }
 
 #[cfg(test)]

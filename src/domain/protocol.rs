@@ -68,6 +68,7 @@ pub struct Protocol {
     nevers: Vec<Row>,
     pairs: BTreeMap<AgencyId, BTreeMap<AgencyId, LabelSet>>,
     table: Table,
+    duty_line: Option<AgencyId>,
 }
 
 /// One row of the file, its groups written out.
@@ -201,6 +202,12 @@ impl Protocol {
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
+    }
+
+    /// The agency whose duty officer is rung when nobody acts on a referral without a place.
+    #[must_use]
+    pub const fn duty_line(&self) -> Option<&AgencyId> {
+        self.duty_line.as_ref()
     }
 
     /// How many rows it has: allow, never, and pairs of agencies.

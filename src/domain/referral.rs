@@ -19,7 +19,7 @@ impl ReferralState {
         let (mut placed, mut in_progress, mut completed) = (false, false, false);
         for offer in offers {
             any = true;
-            undecided |= offer.is_undecided();
+            undecided |= offer.is_open();
             placed |= offer == OfferState::Accepted;
             in_progress |= offer == OfferState::InProgress;
             completed |= offer == OfferState::Completed;

@@ -11,6 +11,9 @@ impl Timestamp {
     /// print.
     pub const MAX: Self = Self(253_402_300_799_000);
 
+    /// The earliest, 1970-01-01T00:00:00Z.
+    pub const EPOCH: Self = Self(0);
+
     /// From milliseconds since the epoch; `None` before the epoch or past [`Timestamp::MAX`].
     #[must_use]
     pub const fn from_millis(millis: i64) -> Option<Self> {

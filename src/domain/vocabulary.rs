@@ -180,6 +180,8 @@ vocabulary! {
         Lapsed = "LAPSED",
         /// Closed upstream, without a reason.
         Closed = "CLOSED",
+        /// Next in line, and not asked yet: the recipient sees nothing of it.
+        Queued = "QUEUED",
     }
 }
 
@@ -481,6 +483,53 @@ vocabulary! {
         ReviewDue = "REVIEW_DUE",
         ErasureUnanswered = "ERASURE_UNANSWERED",
         ChildView = "CHILD_VIEW",
+    }
+}
+
+vocabulary! {
+    /// What a recipient must know before it can decide.
+    "question" Question {
+        NeedsAge = "NEEDS_AGE",
+        NeedsLanguage = "NEEDS_LANGUAGE",
+        NeedsHealthFunctional = "NEEDS_HEALTH_FUNCTIONAL",
+        NeedsGroup = "NEEDS_GROUP",
+        NeedsArrivalTime = "NEEDS_ARRIVAL_TIME",
+        OtherByMessage = "OTHER_BY_MESSAGE",
+    }
+}
+
+vocabulary! {
+    /// A day of the week, as in a calendar (RFC 5545).
+    "day of the week" Weekday {
+        Monday = "MO",
+        Tuesday = "TU",
+        Wednesday = "WE",
+        Thursday = "TH",
+        Friday = "FR",
+        Saturday = "SA",
+        Sunday = "SU",
+    }
+}
+
+vocabulary! {
+    /// Why a source ends its own referral.
+    "reason to close" CloseReason {
+        HelpedOtherwise = "HELPED_OTHERWISE",
+        PersonLeft = "PERSON_LEFT",
+        PersonDeclined = "PERSON_DECLINED",
+        CouldNotContact = "COULD_NOT_CONTACT",
+        /// There is no time left in which anybody could help.
+        TimeRanOut = "TIME_RAN_OUT",
+    }
+}
+
+vocabulary! {
+    /// By which rule clocks change.
+    "rule of summer time" SummerTime {
+        /// They do not.
+        None = "NONE",
+        /// One hour ahead from the last Sunday of March to the last Sunday of October, 01:00 UTC (directive 2000/84/EC).
+        Europe = "EU",
     }
 }
 

@@ -1,14 +1,16 @@
 //! Hides: parcels, key bundles, signed statements. Pure: randomness and time are handed in.
 //!
-//! Two halves. *Verification* (`jws`, `bundle`, `basis_statement`, `withdrawal`, `act`, `statement`) needs no
+//! Two halves. *Verification* (`jws`, `bundle`, `basis_statement`, `withdrawal`, `act`, `statement`, `outward`) needs no
 //! private key and imports nothing of the other half; the router's operations use these alone. *Sealing
 //! and opening* (`seal`, `open`, `hpke`, `record`, `stream`) belong to the agencies' programs.
+//! and opening* (`seal`, `open`, `hpke`, `record`, `carried`) belong to the agencies' programs.
 //!
 //! Must not know of the network, of storage, or of the generated API types.
 
 pub mod act;
 pub mod basis_statement;
 pub mod bundle;
+pub mod carried;
 mod claims;
 pub mod disclosure;
 pub mod error;
@@ -20,6 +22,7 @@ pub mod hpke;
 pub mod jws;
 pub mod keys;
 pub mod open;
+pub mod outward;
 pub mod record;
 pub mod seal;
 pub mod statement;

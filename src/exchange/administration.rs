@@ -67,7 +67,10 @@ fn check(snapshot: &mut Snapshot<'_>, body: &ActBody) -> Result<(), Refusal> {
             kind,
             parent,
         } => {
-            if parent.as_ref() == Some(agency) || *kind == AgencyKind::NonMember {
+            if parent.as_ref() == Some(agency)
+                || *kind == AgencyKind::NonMember
+                || agency.is_outside()
+            {
                 return Err(BAD);
             }
             if let Some(parent) = parent {

@@ -5,6 +5,7 @@ use super::{BasisName, Exchange, Page, Paged, Receipt, Refusal, Requested, SKEW}
 use crate::domain::basis::Basis;
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle};
 use crate::domain::time::Timestamp;
+use crate::domain::vocabulary::AgencyKind;
 use crate::envelope::basis_statement::BasisStatement;
 use crate::envelope::error::StatementError;
 use crate::envelope::jws::JwsError;
@@ -172,13 +173,16 @@ fn prepare_record(
         return Err(Refusal::InvalidField("statement"));
     }
     let basis = statement.basis;
-    let recipient = snapshot.agency(&basis.recipient)?;
-    let recipient = recipient
-        .filter(|recipient| super::directory::is_visible(caller.kind(), recipient))
-        .ok_or(Refusal::RecipientUnavailable)?;
-    basis
-        .check_bounds(recipient.kind)
-        .map_err(|_| Refusal::BasisBounds)?;
+    let kind = if basis.recipient.is_outside() {
+        AgencyKind::NonMember
+    } else {
+        let recipient = snapshot.agency(&basis.recipient)?;
+        let recipient = recipient
+            .filter(|recipient| super::directory::is_visible(caller.kind(), recipient))
+            .ok_or(Refusal::RecipientUnavailable)?;
+        recipient.kind
+    };
+    basis.check_bounds(kind).map_err(|_| Refusal::BasisBounds)?;
 
     let chain_key = key::basis(source, basis.chain);
     let before = snapshot.get::<BasisRecord>(chain_key.clone())?;

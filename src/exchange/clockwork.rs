@@ -4,42 +4,47 @@
 //! done strictly in the order of its time, one change after another, so that a router that was down catches up as it
 //! would have run. A clock that has nothing left to do when it rings is only forgotten.
 
-use super::event::EventKind;
-use super::offer::view::OfferView;
-use super::sequencer::{Change, Doorbell};
+use super::sequencer::Change;
 use super::snapshot::{Prepared, Snapshot};
-use super::{Exchange, Refusal};
-use crate::domain::id::OfferId;
-use crate::domain::offer::OfferCommand;
+use super::{Exchange, Refusal, escalation};
+use crate::domain::id::{AgencyId, OfferId, ReferralId};
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::OfferState;
-use crate::ledger::decision::Decision;
-use crate::ledger::entry::Actor;
 use crate::storage::engine::{Table, Write};
-use crate::storage::records::offer::{DeadlineRecord, OfferRecord};
+use crate::storage::records::offer::DeadlineRecord;
 use crate::storage::records::{self, Record, key};
-use std::time::Duration;
-
-/// Who an entry says acted, where nobody of the staff did.
-pub(super) const NOBODY: &str = "router";
 
 /// Something that is due at a time of its own. The numbers are on disk: never reuse one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Due {
     /// 1: an offer's time to decide is over.
     Lapse(OfferId),
+    /// 2: a recipient must have acknowledged.
+    Acknowledge(OfferId),
+    /// 3: a recipient's time to decide is running out.
+    Remind(OfferId),
+    /// 4: the source must have acted on a referral without a place.
+    Supervisor(AgencyId, ReferralId),
 }
 
 impl Due {
     fn number_and_id(&self) -> (u8, Vec<u8>) {
         match self {
             Self::Lapse(offer) => (1, key::offer(*offer)),
+            Self::Acknowledge(offer) => (2, key::offer(*offer)),
+            Self::Remind(offer) => (3, key::offer(*offer)),
+            Self::Supervisor(source, referral) => (4, key::referral(source, *referral)),
         }
     }
 
     fn parse(number: u8, id: &[u8]) -> Option<Self> {
         Some(match number {
             1 => Self::Lapse(key::split_offer(id)?),
+            2 => Self::Acknowledge(key::split_offer(id)?),
+            3 => Self::Remind(key::split_offer(id)?),
+            4 => {
+                let (source, referral) = key::split_referral(id)?;
+                Self::Supervisor(source, referral)
+            }
             _ => return None,
         })
     }
@@ -70,7 +75,12 @@ fn dispatch(
     due: Due,
 ) -> Result<Option<Change>, Refusal> {
     match due {
-        Due::Lapse(offer) => lapse(snapshot, at, offer),
+        Due::Lapse(offer) => escalation::lapse(snapshot, at, offer),
+        Due::Acknowledge(offer) => escalation::acknowledge(snapshot, at, offer),
+        Due::Remind(offer) => escalation::remind(snapshot, at, offer),
+        Due::Supervisor(source, referral) => {
+            escalation::supervisor(snapshot, at, &source, referral)
+        }
     }
 }
 
@@ -87,46 +97,6 @@ fn prepare(snapshot: &mut Snapshot<'_>, row: &[u8]) -> Result<Prepared<()>, Refu
         key: row.to_vec(),
     });
     Ok(Prepared::New(change, (), Vec::new()))
-}
-
-fn lapse(
-    snapshot: &mut Snapshot<'_>,
-    at: Timestamp,
-    id: OfferId,
-) -> Result<Option<Change>, Refusal> {
-    let record = snapshot.get::<OfferRecord>(key::offer(id))?;
-    let record = record.ok_or_else(|| records::corrupt(Table::Deadline))?;
-    let written: OfferState = records::word(Table::Offer, &record.state)?;
-    // A clock that was set anew rings again later.
-    if !written.can_lapse() || record.decide_by > at.millis() {
-        return Ok(None);
-    }
-    // A moment before its time the offer still stands as it is written.
-    let mut offer = OfferView::parse(id, record, at.minus(Duration::from_millis(1)))?;
-    offer.apply(&OfferCommand::Lapse)?;
-    let mut writes = Vec::new();
-    super::place::release_hold(snapshot, &mut writes, &mut offer)?;
-    writes.extend(offer.erase_parcels());
-    writes.push(offer.put(snapshot.now, true));
-    let decision = Decision::OfferMoved {
-        offer: id.to_string(),
-        to: offer.state.name().to_owned(),
-        reason: None,
-        decliner: None,
-        outcome: None,
-        staff: NOBODY.to_owned(),
-    };
-    let mut change = snapshot.change();
-    change.writes = writes;
-    change.entries.push(snapshot.entry(Actor::Router, decision));
-    for name in [offer.source_name(), offer.recipient_name()] {
-        change.doorbells.push(Doorbell {
-            agency: name.agency.clone(),
-            resource: name.to_string(),
-            kind: EventKind::OfferChanged,
-        });
-    }
-    Ok(Some(change))
 }
 
 impl Exchange {

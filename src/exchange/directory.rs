@@ -17,6 +17,7 @@ use crate::ledger::decision::Decision;
 use crate::ledger::hash::Hash;
 use crate::storage::records::agency::AgencyRecord;
 use crate::storage::records::log::{CounterRecord, DigestRecord, ProtocolRecord};
+use crate::storage::records::offer::MetRecord;
 use crate::storage::records::{self, Record, key};
 use std::sync::Arc;
 
@@ -59,6 +60,8 @@ pub struct AgencyEntry {
     pub parent: Option<AgencyId>,
     /// Key bundle; empty before the first.
     pub bundle: Vec<u8>,
+    /// Certificates of the signing key, of an agency that is not visible but has made the caller an offer.
+    pub certificates: Vec<Vec<u8>>,
     /// Proposal of the enrolment.
     pub proposal: Vec<u8>,
     /// Approval of the enrolment.
@@ -120,6 +123,7 @@ fn entry_of(view: &AgencyView, index: u64, digest: &digest::Built) -> Result<Age
         kind: view.kind,
         parent: view.parent.clone(),
         bundle: view.record.bundle.clone(),
+        certificates: Vec::new(),
         proposal: view.record.proposal.clone(),
         approval: view.record.approval.clone(),
         capacity: view.capacity,
@@ -160,6 +164,39 @@ fn read_entries(
     // What was read may be newer than the digest; then it is read again.
     let same = digest::changes(snapshot)? == changes;
     Ok(same.then_some((record, entries)))
+}
+
+/// An agency that the caller's kind may not see, but which has made it an offer: what its statements are verified
+/// with, and nothing that it says of itself.
+///
+/// The caller knows its name from the offer, and the person agreed that it learns the source. Without the key the
+/// police could not check who sent them what. Both reads are made whatever is there.
+fn correspondent(
+    snapshot: &Snapshot<'_>,
+    caller: &Caller,
+    agency: &AgencyId,
+) -> Result<Option<AgencyEntry>, Refusal> {
+    let met = snapshot.peek::<MetRecord>(&key::met(caller.agency(), agency))?;
+    let view = snapshot.shared.register.agency(agency)?;
+    let (Some(_), Some(view)) = (met, view) else {
+        return Ok(None);
+    };
+    let Some(bundle) = &view.bundle else {
+        return Ok(None);
+    };
+    Ok(Some(AgencyEntry {
+        agency: view.id.clone(),
+        kind: view.kind,
+        parent: view.parent.clone(),
+        bundle: Vec::new(),
+        certificates: bundle.chain().to_vec(),
+        proposal: view.record.proposal.clone(),
+        approval: view.record.approval.clone(),
+        capacity: None,
+        suspended: view.record.suspended,
+        digest_index: 0,
+        digest_proof: Vec::new(),
+    }))
 }
 
 impl Exchange {
@@ -221,8 +258,14 @@ impl Exchange {
         agency: &AgencyId,
     ) -> Result<(AgencyEntry, Digest), Refusal> {
         let (mut entries, digest) = self.look_up(caller, Wanted::One(agency.clone())).await?;
-        let entry = entries.pop().ok_or(Refusal::NotFound)?;
-        Ok((entry, digest))
+        if let Some(entry) = entries.pop() {
+            return Ok((entry, digest));
+        }
+        let (by, wanted) = (caller.clone(), agency.clone());
+        let known = self
+            .read(move |snapshot| correspondent(snapshot, &by, &wanted))
+            .await?;
+        Ok((known.ok_or(Refusal::NotFound)?, digest))
     }
 
     /// Declares the caller's own capacity.

@@ -232,6 +232,10 @@ fn prepare_post(
         return Ok(Prepared::Again(remembered(&record, 0)?, record.indexes));
     }
     let mut offer = OfferView::of_party(snapshot, name)?;
+    if offer.record.asked == 0 {
+        // Whoever was not asked hears of nothing.
+        return Err(Refusal::State(offer.state));
+    }
     if ended(&offer)?.is_some_and(|end| end.plus(AFTER_END) <= snapshot.now) {
         return Err(over(offer.state));
     }
@@ -431,7 +435,7 @@ impl Exchange {
             let record = snapshot.peek::<OfferRecord>(&key::offer(name.offer))?;
             let record = record.ok_or(Refusal::NotFound)?;
             let offer = OfferView::parse(name.offer, record, snapshot.now)?;
-            if offer.source != name.agency && offer.recipient != name.agency {
+            if !offer.is_party(&name.agency) {
                 return Err(Refusal::NotFound);
             }
             let mut headers = Vec::new();

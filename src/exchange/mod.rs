@@ -35,11 +35,14 @@ mod token;
 pub mod withdrawal;
 
 pub mod alert;
+pub mod carried;
 mod clockwork;
+mod escalation;
 pub mod person;
+mod turn;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
-pub use name::{AlertName, BasisName, OfferName, PoolName, ReferralName};
+pub use name::{AlertName, BasisName, CarriedName, OfferName, PoolName, ReferralName};
 pub use receipt::Receipt;
 pub use refusal::Refusal;
 pub use request::{Page, Paged, Requested};

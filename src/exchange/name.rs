@@ -1,7 +1,9 @@
 //! Resource names. They carry the viewer, so that another agency's name is refused before any read.
 
 use super::refusal::Refusal;
-use crate::domain::id::{AgencyId, AlertId, BadId, BasisChainId, OfferId, PoolId, ReferralId};
+use crate::domain::id::{
+    AgencyId, AlertId, BadId, BasisChainId, CarriedId, OfferId, PoolId, ReferralId,
+};
 use crate::identity::caller::Caller;
 use std::fmt;
 use std::str::FromStr;
@@ -71,6 +73,11 @@ name! {
 name! {
     /// `agencies/{viewer}/alerts/{alert}`.
     AlertName, "alerts", alert: AlertId
+}
+
+name! {
+    /// `agencies/{source}/carried/{carried}`.
+    CarriedName, "carried", carried: CarriedId
 }
 
 /// Refuses what is not under the caller's own agency.

@@ -1,6 +1,8 @@
 //! The recipient's side of an offer: looking, and saying what happens.
 
 pub(super) mod alarms;
+mod closing;
+mod decline;
 pub(super) mod moves;
 pub(super) mod view;
 
@@ -12,7 +14,8 @@ use crate::domain::id::{AgencyId, OfferId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Stage, Urgency,
+    Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Question, Stage,
+    Urgency,
 };
 use crate::identity::caller::Caller;
 use crate::storage::engine::Table;
@@ -42,6 +45,10 @@ pub struct Offer {
     pub outcome: Option<Outcome>,
     /// Places held or taken for this offer.
     pub places: u32,
+    /// What the recipient last asked for.
+    pub questions: Vec<Question>,
+    /// Whether one of its staff proposed to decline with OTHER, and a second must confirm.
+    pub decline_proposed: bool,
     /// What has been said since the offer was made.
     pub notices: Vec<OfferNotice>,
     /// Stages corrected since they were opened.
@@ -61,6 +68,8 @@ impl Offer {
             reason: records::optional(Table::Offer, &view.record.reason)?,
             outcome: records::optional(Table::Offer, &view.record.outcome)?,
             places: view.places(now),
+            questions: view.questions()?,
+            decline_proposed: !view.record.proposed_by.is_empty() && view.state.is_undecided(),
             notices: view.notices()?,
             corrected: view::stages(&view.record.corrected),
         })
@@ -198,11 +207,11 @@ impl Exchange {
         Ok(moved.await?.1)
     }
 
-    /// Declines an offer.
+    /// Declines an offer; with OTHER the first call only proposes it, and the receipt says so.
     ///
     /// # Errors
     ///
-    /// [`Refusal::State`], [`Refusal::Lapsed`], [`Refusal::NotFound`].
+    /// [`Refusal::State`], [`Refusal::Lapsed`], [`Refusal::NotFound`], [`Refusal::NeedsSecondPerson`].
     pub async fn decline_offer(
         &self,
         caller: &Caller,
@@ -214,6 +223,23 @@ impl Exchange {
         let command = OfferCommand::Decline { reason, decliner };
         self.commanded(caller, "DeclineOffer", name, requested, command)
             .await
+    }
+
+    /// Asks what must be known before deciding; the clock goes on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Exchange::acknowledge_offer`].
+    pub async fn request_information(
+        &self,
+        caller: &Caller,
+        name: &OfferName,
+        requested: Requested,
+        questions: Vec<Question>,
+    ) -> Result<Receipt, Refusal> {
+        let act = Move::Ask(questions);
+        let moved = self.moved(caller, "RequestInformation", name, requested, act);
+        Ok(moved.await?.1)
     }
 
     /// Puts an offer on the waiting list.

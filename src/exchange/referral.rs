@@ -1,5 +1,6 @@
 //! The source's side of a referral: what it asks, and what came of it.
 
+mod ending;
 pub(super) mod making;
 
 use super::amendment;
@@ -8,13 +9,14 @@ use super::offer::view::{OfferView, stages};
 use super::parcel::{self, Ask, Deposit};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot, own};
-use super::{Exchange, OfferName, Page, Paged, Receipt, ReferralName, Refusal, Requested};
+use super::{Exchange, OfferName, Page, Paged, Receipt, ReferralName, Refusal, Requested, turn};
 use crate::domain::gate::stage_open;
 use crate::domain::id::{AgencyId, CaseHandle, OfferId, ParcelId, ReferralId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    DeclineReason, Decliner, OfferState, Outcome, Purpose, ReferralState, Stage, Urgency,
+    CloseReason, DeclineReason, Decliner, OfferState, Outcome, Purpose, Question, ReferralState,
+    Stage, Urgency,
 };
 use crate::exchange::event::EventKind;
 use crate::identity::caller::Caller;
@@ -47,7 +49,11 @@ pub struct NewReferral {
     pub urgency: Urgency,
     /// Time to decide by, if sooner than the urgency's clock.
     pub decide_by: Option<Timestamp>,
-    /// 1 to 32 offers, to different recipients.
+    /// When the person must be placed by; cuts every clock.
+    pub place_by: Option<Timestamp>,
+    /// How many candidates to ask at a time, if fewer than the urgency allows.
+    pub parallel: Option<u32>,
+    /// 1 to 32 offers, to different recipients, best first.
     pub offers: Vec<NewOffer>,
 }
 
@@ -83,6 +89,12 @@ pub struct SourceOffer {
     pub opened: Vec<Stage>,
     /// When the state last changed.
     pub updated: Timestamp,
+    /// When the recipient was asked; none while, or when, it never was.
+    pub asked: Option<Timestamp>,
+    /// When its time to decide is over; none while it is next in line.
+    pub decide_by: Option<Timestamp>,
+    /// What the recipient last asked for.
+    pub questions: Vec<Question>,
     /// Stages corrected after they were opened, and whether the recipient confirmed.
     pub corrections: Vec<(Stage, bool)>,
     /// Of each stage deposited, the parcel that a correction must name.
@@ -108,6 +120,12 @@ pub struct Referral {
     pub offers: Vec<SourceOffer>,
     /// When it was created.
     pub created: Timestamp,
+    /// When the person must be placed by.
+    pub place_by: Option<Timestamp>,
+    /// When nobody was left to ask; none while somebody is.
+    pub unplaced: Option<Timestamp>,
+    /// Why the source closed it.
+    pub closed: Option<CloseReason>,
 }
 
 impl SourceOffer {
@@ -123,20 +141,35 @@ impl SourceOffer {
             deposited: stages(&record.deposited),
             opened: stages(&record.opened),
             updated: records::time(Table::Offer, record.updated)?,
+            asked: turn::optional_time(record.asked)?,
+            decide_by: turn::optional_time(record.decide_by)?,
+            questions: view.questions()?,
             corrections: amendment::corrections(view),
             parcels: amendment::correctable(snapshot, view)?,
         })
     }
 }
 
-/// Where a referral stands. A withdrawal that closed one of its offers counts once nobody else is left to decide.
-fn state_of(record: &ReferralRecord, states: &[OfferState]) -> ReferralState {
-    let hope = states.iter().any(|state| state.is_undecided());
-    ReferralState::derive(
-        states.iter().copied(),
-        record.recalled,
-        record.withdrawn && !hope,
-    )
+/// Where a referral stands.
+///
+/// What happened to the person comes first, then what the source did, then that nobody is left. A withdrawal that closed
+/// one of its offers counts once nobody else is left to decide. Who was turned away at the door was not placed.
+fn state_of(record: &ReferralRecord, offers: &[OfferView]) -> ReferralState {
+    let states = offers.iter().map(|offer| match offer.state {
+        OfferState::Completed if !turn::is_place(offer) => OfferState::Declined,
+        state => state,
+    });
+    let hope = offers.iter().any(|offer| offer.state.is_open());
+    let closed = !record.closed.is_empty();
+    let withdrawn = record.withdrawn && !hope && !closed && record.unplaced == 0;
+    let state = ReferralState::derive(states, record.recalled || closed, withdrawn);
+    match state {
+        ReferralState::Placed | ReferralState::InProgress | ReferralState::Completed => state,
+        _ if record.in_error => ReferralState::EnteredInError,
+        _ if record.closed == CloseReason::TimeRanOut.name() => ReferralState::Expired,
+        ReferralState::Open if record.unplaced != 0 => ReferralState::Unplaced,
+        state => state,
+    }
 }
 
 /// The offers of a referral, in the order made.
@@ -167,19 +200,22 @@ fn referral_of(
 ) -> Result<Referral, Refusal> {
     const TABLE: Table = Table::Referral;
     let views = offers_of(snapshot, record, false)?;
-    let states: Vec<OfferState> = views.iter().map(|view| view.state).collect();
+    let state = state_of(record, &views);
     Ok(Referral {
         name,
         case: records::word(TABLE, &record.case)?,
         purpose: records::word(TABLE, &record.purpose)?,
         urgency: records::word(TABLE, &record.urgency)?,
         decide_by: records::time(TABLE, record.decide_by)?,
-        state: state_of(record, &states),
+        state,
         offers: views
             .iter()
             .map(|view| SourceOffer::of(snapshot, view))
             .collect::<Result<_, _>>()?,
         created: records::time(TABLE, record.created)?,
+        place_by: turn::optional_time(record.place_by)?,
+        unplaced: turn::optional_time(record.unplaced)?,
+        closed: records::optional(TABLE, &record.closed)?,
     })
 }
 
@@ -207,7 +243,7 @@ fn prepare_recall(
     let mut writes: Vec<Write> = Vec::new();
     let (mut entries, mut doorbells) = (Vec::new(), Vec::new());
     for offer in offers {
-        if offer.state.is_undecided() {
+        if offer.state.is_open() {
             let mut closed = moves::close(snapshot, offer, &OfferCommand::Close)?;
             writes.append(&mut closed.writes);
             entries.append(&mut closed.entries);

@@ -88,6 +88,9 @@ pub enum Refusal {
     /// Somebody has taken the alert before.
     #[error("the alert was acknowledged before")]
     AlreadyTaken,
+    /// The same person has proposed this before; another must confirm.
+    #[error("another member of staff must confirm this")]
+    NeedsSecondPerson,
     /// Something of our own is broken; the cause is in the log only.
     #[error("internal failure")]
     Internal,
@@ -125,6 +128,7 @@ impl Refusal {
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
             Self::AlreadyTaken => "STATE",
+            Self::NeedsSecondPerson => "NEEDS_SECOND_PERSON",
         }
     }
 

@@ -1,6 +1,7 @@
 //! The exchange over a memory engine, with real keys, certificates and signatures.
 
 mod alerts;
+mod clocks;
 mod faults;
 mod lifecycle;
 mod race;

@@ -11,6 +11,7 @@ use super::event::EventKind;
 use super::offer::{moves, view::OfferView};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot};
+use super::turn::{self, Over, Why};
 use super::{BasisName, Exchange, Receipt, Refusal, Requested, SKEW};
 use crate::domain::id::OfferId;
 use crate::domain::offer::OfferCommand;
@@ -22,7 +23,6 @@ use crate::storage::engine::{Table, Write};
 use crate::storage::records::basis::BasisRecord;
 use crate::storage::records::log::WithdrawingRecord;
 use crate::storage::records::parcel::ParcelRecord;
-use crate::storage::records::referral::ReferralRecord;
 use crate::storage::records::{self, Record, key};
 
 /// Parcels looked at in one step of the clean-up.
@@ -149,16 +149,22 @@ fn prepare_step(snapshot: &mut Snapshot<'_>, name: &BasisName) -> Result<Prepare
         });
     }
     let (mut entries, mut doorbells) = (Vec::new(), Vec::new());
-    if concerned && offer.state.is_undecided() {
-        let row = key::referral(&offer.source, offer.referral);
-        let referral = snapshot.get::<ReferralRecord>(row.clone())?;
-        let mut referral = referral.ok_or_else(|| records::corrupt(Table::Offer))?;
-        referral.withdrawn = true;
-        writes.push(referral.put(row));
+    let mut next = None;
+    if concerned && offer.state.is_open() {
+        let (source, referral) = (offer.source.clone(), offer.referral);
         let closed = moves::close(snapshot, offer, &OfferCommand::Withdraw)?;
         writes.extend(closed.writes);
         entries = closed.entries;
         doorbells = closed.doorbells;
+        // Whoever is next in line has nothing to do with this withdrawal.
+        let over = Over {
+            source: &source,
+            referral,
+            offer: id,
+            at: snapshot.now,
+            why: Why::Withdrawn,
+        };
+        next = Some(turn::after(snapshot, &over)?);
     } else if concerned && !offer.state.is_terminal() {
         // What was said under it, and what was answered, goes with it.
         writes.extend(offer.erase_messages());
@@ -175,6 +181,9 @@ fn prepare_step(snapshot: &mut Snapshot<'_>, name: &BasisName) -> Result<Prepare
     change.writes = writes;
     change.entries = entries;
     change.doorbells = doorbells;
+    if let Some(next) = next {
+        next.add_to(snapshot, &mut change);
+    }
     Ok(Prepared::New(change, true, Vec::new()))
 }
 

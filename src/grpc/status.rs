@@ -356,6 +356,11 @@ impl From<Refusal> for Answer {
             Refusal::AlreadyTaken => {
                 Self::precondition("STATE", "the alert was acknowledged before", "alert")
             }
+            Refusal::NeedsSecondPerson => Self::precondition(
+                "NEEDS_SECOND_PERSON",
+                "another member of staff must confirm this",
+                "staff",
+            ),
             Refusal::Internal => internal(&"the exchange failed; see the line before"),
         }
     }

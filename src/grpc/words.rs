@@ -70,6 +70,8 @@ words! {
     MessageCode "MESSAGE_CODE_",
     OfferNotice "OFFER_NOTICE_",
     AlertKind "ALERT_KIND_",
+    Question "QUESTION_",
+    CloseReason "CLOSE_REASON_",
     DisclosureKind "DISCLOSURE_KIND_",
 }
 

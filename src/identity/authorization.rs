@@ -224,6 +224,14 @@ const TABLE: &[Rule] = &[
     // What the person asks, a human answers: no unattended program.
     rule("/safeconduct.v1.PersonService/ListDisclosures", [PEOPLE, NONE, NONE, NONE]),
 
+    rule("/safeconduct.v1.ReferralService/CloseReferral", [SOURCE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.ReferralService/MarkEnteredInError", [SOURCE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.ReferralService/AnswerInformation", [SOURCE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.OfferService/RequestInformation", [INTAKE, NONE, INTAKE, NONE]),
+    // Whoever releases has spoken with the other side by phone.
+    rule("/safeconduct.v1.CarriedService/RecordCarried", [SOURCE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.CarriedService/ReleaseCarried", [Roles::of(&[Supervisor, DutyOfficer]), NONE, NONE, NONE]),
+
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Check", [ALL, ALL, ALL, ALL]) },
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Watch", [ALL, ALL, ALL, ALL]) },
 ];

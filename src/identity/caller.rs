@@ -122,6 +122,13 @@ impl Caller {
         }
     }
 
+    /// The same, as another member of staff.
+    #[cfg(test)]
+    pub(crate) fn as_staff(mut self, staff: &str) -> Self {
+        self.staff = staff.parse().expect("a pseudonym");
+        self
+    }
+
     /// The same caller, with the key exchange group of the connection on record.
     #[must_use]
     pub const fn over(mut self, group: Option<&'static str>) -> Self {

@@ -120,7 +120,7 @@ pub enum Decision {
         purpose: String,
         /// Urgency name.
         urgency: String,
-        /// Milliseconds since the epoch.
+        /// Milliseconds since the epoch; zero for a candidate next in line, who is not asked yet.
         decide_by: i64,
         /// Parcels.
         deposits: Vec<Deposited>,
@@ -242,6 +242,32 @@ pub enum Decision {
         /// How many.
         count: u64,
     },
+    /// A source sealed a carried referral for somebody who is no member.
+    CarriedRecorded {
+        /// Carried referral id.
+        carried: String,
+        /// The statement: compact JWS.
+        statement: String,
+        /// Protocol version that allowed it.
+        protocol: u64,
+        /// Gate version that decided.
+        gate: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// A source released what opens a carried referral to a non-member whom it verified itself.
+    CarriedReleased {
+        /// Carried referral id.
+        carried: String,
+        /// SHA-256 of the request whose fingerprint was read out, base64url without padding.
+        request: String,
+        /// Protocol version that allowed it.
+        protocol: u64,
+        /// Gate version that decided.
+        gate: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
     /// Certificate revocation lists were loaded.
     RevocationsLoaded {
         /// SHA-256 of each list (DER), base64url without padding.
@@ -255,6 +281,58 @@ pub enum Decision {
         viewer: String,
         /// Kind name.
         kind: String,
+    },
+    /// A candidate next in line was asked.
+    OfferTurn {
+        /// Offer id.
+        offer: String,
+        /// Time to decide by, milliseconds since the epoch.
+        decide_by: i64,
+        /// When its turn came, milliseconds since the epoch; earlier than the entry when the router was down.
+        due: i64,
+    },
+    /// A candidate was reminded of a clock of its offer.
+    OfferReminded {
+        /// Offer id.
+        offer: String,
+        /// When that was due, milliseconds since the epoch.
+        due: i64,
+    },
+    /// Offers that nobody but their source knew of, and those on waiting lists, were closed with an acceptance, or for
+    /// lack of time.
+    OffersClosed {
+        /// Offer ids.
+        offers: Vec<String>,
+    },
+    /// One member of staff proposed to decline with OTHER; a second must confirm.
+    DeclineProposed {
+        /// Offer id.
+        offer: String,
+        /// Who declined.
+        decliner: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// A source ended its referral.
+    ReferralClosed {
+        /// Referral id.
+        referral: String,
+        /// Reason name, or `ENTERED_IN_ERROR`.
+        reason: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// A referral without a place went past its source: nobody there acted in time.
+    Escalated {
+        /// Source's agency id.
+        source: String,
+        /// Referral id.
+        referral: String,
+        /// The duty line that was rung; none when the protocol names none.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        line: Option<String>,
+        /// When that was due, milliseconds since the epoch.
+        due: i64,
     },
     /// Somebody of the viewer took an alert.
     AlertAcknowledged {
@@ -382,8 +460,16 @@ impl Decision {
         "denied",
         "denied_counted",
         "revocations_loaded",
+        "carried_recorded",
+        "carried_released",
         "alert_raised",
         "alert_acknowledged",
+        "offer_turn",
+        "offer_reminded",
+        "offers_closed",
+        "decline_proposed",
+        "referral_closed",
+        "escalated",
         "amended",
         "message_posted",
         "message_opened",
@@ -415,8 +501,16 @@ impl Decision {
             Self::Denied { .. } => "denied",
             Self::DeniedCounted { .. } => "denied_counted",
             Self::RevocationsLoaded { .. } => "revocations_loaded",
+            Self::CarriedRecorded { .. } => "carried_recorded",
+            Self::CarriedReleased { .. } => "carried_released",
             Self::AlertRaised { .. } => "alert_raised",
             Self::AlertAcknowledged { .. } => "alert_acknowledged",
+            Self::OfferTurn { .. } => "offer_turn",
+            Self::OfferReminded { .. } => "offer_reminded",
+            Self::OffersClosed { .. } => "offers_closed",
+            Self::DeclineProposed { .. } => "decline_proposed",
+            Self::ReferralClosed { .. } => "referral_closed",
+            Self::Escalated { .. } => "escalated",
             Self::Amended { .. } => "amended",
             Self::MessagePosted { .. } => "message_posted",
             Self::MessageOpened { .. } => "message_opened",

@@ -69,6 +69,10 @@ pub enum Table {
     Alert = 80,
     /// Alerts of a viewer in the order raised, by viewer, number.
     AlertOrder = 81,
+    /// Who has made an offer to whom, by recipient and source: whose statements the recipient must be able to verify.
+    Met = 113,
+    /// Carried referrals, by source and id.
+    Carried = 114,
     /// What was told of a case, by source, handle and the index of the entry: what the person may ask.
     Disclosure = 116,
     /// Labels that anybody ever opened of a case, by source, handle and label.

@@ -7,6 +7,7 @@ pub mod agency;
 pub mod alert;
 pub mod attachment;
 pub mod basis;
+pub mod carried;
 pub mod key;
 pub mod log;
 pub mod message;

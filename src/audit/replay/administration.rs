@@ -100,6 +100,10 @@ impl Administration {
         }
         self.spend(statement)?;
         match act.body {
+            // Such an id says of itself that nobody is enrolled under it.
+            ActBody::Enrol { agency, .. } if agency.is_outside() => {
+                return Err(Problem::ActNotForThis);
+            }
             ActBody::Enrol { agency, kind, .. } => agencies.enrol(agency, kind),
             ActBody::Reinstate { agency } => agencies.suspend(&agency, false)?,
             ActBody::Suspend { agency } => agencies.suspend(&agency, true)?,

@@ -5,6 +5,7 @@ use super::{Act, Problem};
 use crate::domain::basis::Basis;
 use crate::domain::gate::BasisHead;
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle};
+use crate::domain::vocabulary::AgencyKind;
 use crate::envelope::basis_statement::BasisStatement;
 use crate::envelope::withdrawal::Withdrawal;
 use std::collections::HashMap;
@@ -50,7 +51,12 @@ impl Bases {
         if !follows {
             return Err(Problem::BasisChain);
         }
-        let bounds = basis.check_bounds(agencies.kind(&basis.recipient)?);
+        let kind = if basis.recipient.is_outside() {
+            AgencyKind::NonMember
+        } else {
+            agencies.kind(&basis.recipient)?
+        };
+        let bounds = basis.check_bounds(kind);
         let chain = Chain {
             source: basis.source.clone(),
             recipient: basis.recipient.clone(),

@@ -8,7 +8,7 @@ use crate::domain::id::{BasisChainId, OfferId, ParcelId};
 use crate::domain::label::LabelSet;
 use crate::domain::message::MESSAGES_MAX;
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::{MessageCode, Stage};
+use crate::domain::vocabulary::{MessageCode, OfferState, Stage};
 use crate::envelope::error::StatementError;
 use crate::envelope::keys::{b64u, sha256};
 use crate::envelope::statement::MessageStatement;
@@ -104,7 +104,8 @@ impl Replay {
     ) -> Result<(), Problem> {
         let offer = self.offers.offer_mut(&id)?;
         let next = offer.messages.checked_add(1);
-        if next != Some(number) || number > MESSAGES_MAX {
+        let unasked = offer.state == OfferState::Queued;
+        if next != Some(number) || number > MESSAGES_MAX || unasked {
             return Err(Problem::Message);
         }
         offer.messages = number;

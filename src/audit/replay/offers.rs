@@ -4,7 +4,9 @@ use super::{Act, Problem};
 use crate::domain::id::{AgencyId, CaseHandle, OfferId, ParcelId, ReferralId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::{Alarm, OfferState, Purpose, Stage};
+use crate::domain::vocabulary::{
+    Alarm, DeclineReason, OfferState, Outcome, Purpose, Question, Stage, Urgency,
+};
 use crate::ledger::entry::Actor;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -16,8 +18,12 @@ pub(super) struct Offer {
     pub(super) referral: ReferralId,
     pub(super) case: CaseHandle,
     pub(super) purpose: Purpose,
+    pub(super) urgency: Urgency,
+    /// The epoch while it is next in line.
     pub(super) decide_by: Timestamp,
     pub(super) state: OfferState,
+    /// Who proposed to decline with OTHER.
+    pub(super) proposed_by: Option<String>,
     /// The parcel that stands for each stage.
     pub(super) parcels: BTreeMap<Stage, ParcelId>,
     /// The parcel of each stage that the recipient opened last.
@@ -44,6 +50,9 @@ impl Offer {
 pub(super) struct Offers {
     offers: HashMap<OfferId, Offer>,
     accepted: HashSet<(AgencyId, ReferralId)>,
+    referrals: HashMap<(AgencyId, ReferralId), Vec<OfferId>>,
+    /// Referrals that their source has ended.
+    ended: HashSet<(AgencyId, ReferralId)>,
 }
 
 /// The words that come with a move.
@@ -52,6 +61,7 @@ pub(super) struct Words<'a> {
     pub(super) reason: Option<&'a str>,
     pub(super) decliner: Option<&'a str>,
     pub(super) outcome: Option<&'a str>,
+    pub(super) staff: &'a str,
 }
 
 /// Who may make a move.
@@ -67,7 +77,13 @@ impl Offers {
         if self.offers.contains_key(&id) {
             return Err(Problem::Offer);
         }
+        let referral = (offer.source.clone(), offer.referral);
+        let ended = self.ended.contains(&referral);
+        self.referrals.entry(referral).or_default().push(id);
         self.offers.insert(id, offer);
+        if ended {
+            return Err(Problem::Ended);
+        }
         Ok(())
     }
 
@@ -115,8 +131,17 @@ impl Offers {
         if lapse && act.at < offer.decide_by {
             return Err(Problem::EarlyLapse);
         }
+        let second = |first: &String| first != words.staff;
+        let other = words.reason == Some(DeclineReason::Other.name());
+        if to == OfferState::Declined && other && !offer.proposed_by.as_ref().is_some_and(second) {
+            return Err(Problem::SecondPerson);
+        }
         offer.state = to;
         let referral = (offer.source.clone(), offer.referral);
+        if words.outcome == Some(Outcome::TurnedAwayAtDoor.name()) {
+            // Who was turned away was not placed: others may be asked.
+            self.accepted.remove(&referral);
+        }
         if to == OfferState::Accepted && !self.accepted.insert(referral) {
             return Err(Problem::SecondAcceptance);
         }
@@ -130,6 +155,106 @@ impl Offers {
         offer.state = from
             .apply(&OfferCommand::Close)
             .map_err(|_| Problem::Move)?;
+        Ok(())
+    }
+
+    /// A candidate's turn: it was next in line, and gets no more time than the urgency gives.
+    pub(super) fn turn(
+        &mut self,
+        act: Act<'_>,
+        id: &str,
+        decide_by: i64,
+        due: i64,
+    ) -> Result<(), Problem> {
+        router(act)?;
+        let (decide_by, due) = (time(decide_by)?, time(due)?);
+        let offer = self.named(id)?;
+        let in_time = due <= act.at
+            && due < decide_by
+            && decide_by <= due.plus(offer.urgency.decide_within());
+        let to = offer.state.apply(&OfferCommand::Turn);
+        let (Ok(to), true) = (to, in_time) else {
+            return Err(Problem::Turn);
+        };
+        (offer.state, offer.decide_by) = (to, decide_by);
+        let referral = (offer.source.clone(), offer.referral);
+        if self.accepted.contains(&referral) || self.ended.contains(&referral) {
+            return Err(Problem::Turn);
+        }
+        Ok(())
+    }
+
+    /// A reminder, while there was something to remind of.
+    pub(super) fn reminded(&mut self, act: Act<'_>, id: &str, due: i64) -> Result<(), Problem> {
+        router(act)?;
+        let due = time(due)?;
+        let offer = self.named(id)?;
+        if due <= act.at && due <= offer.decide_by && offer.state.can_lapse() {
+            Ok(())
+        } else {
+            Err(Problem::Turn)
+        }
+    }
+
+    /// Offers of one referral that were closed together by the router.
+    pub(super) fn closed_together(&mut self, act: Act<'_>, ids: &[String]) -> Result<(), Problem> {
+        router(act)?;
+        let mut referral = None;
+        for id in ids {
+            self.closed(act, id)?;
+            let offer = self.named(id)?;
+            let of = (offer.source.clone(), offer.referral);
+            if *referral.get_or_insert_with(|| of.clone()) != of {
+                return Err(Problem::Move);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first of two persons who decline with OTHER.
+    pub(super) fn proposed(&mut self, act: Act<'_>, id: &str, staff: &str) -> Result<(), Problem> {
+        let offer = self.named(id)?;
+        act.by(&offer.recipient)?;
+        if !offer.state_at(act.at).is_undecided() {
+            return Err(Problem::Move);
+        }
+        offer.proposed_by = Some(staff.to_owned());
+        Ok(())
+    }
+
+    /// Ended by its source: what is open closes by entries of its own, and nobody is asked any more.
+    pub(super) fn ended(&mut self, act: Act<'_>, referral: &str) -> Result<(), Problem> {
+        let source = act.agency()?.clone();
+        let referral = (source, referral.parse().map_err(|_| Problem::Decision)?);
+        if !self.referrals.contains_key(&referral) || self.accepted.contains(&referral) {
+            return Err(Problem::Ended);
+        }
+        self.ended.insert(referral);
+        Ok(())
+    }
+
+    /// Past its source: nobody was left to answer, and nobody had ended it.
+    pub(super) fn escalated(
+        &self,
+        act: Act<'_>,
+        source: &str,
+        referral: &str,
+        due: i64,
+    ) -> Result<(), Problem> {
+        router(act)?;
+        let due = time(due)?;
+        let source = source.parse().map_err(|_| Problem::Decision)?;
+        let referral = (source, referral.parse().map_err(|_| Problem::Decision)?);
+        let offers = self.referrals.get(&referral).ok_or(Problem::Escalation)?;
+        let left = offers.iter().filter_map(|id| self.offers.get(id));
+        let mut left = left.filter(|offer| {
+            let state = offer.state_at(due);
+            state.can_lapse() || state == OfferState::Queued
+        });
+        let over = self.accepted.contains(&referral) || self.ended.contains(&referral);
+        if due > act.at || over || left.next().is_some() {
+            return Err(Problem::Escalation);
+        }
         Ok(())
     }
 
@@ -171,6 +296,28 @@ impl Offers {
     }
 }
 
+fn router(act: Act<'_>) -> Result<(), Problem> {
+    if *act.by == Actor::Router {
+        Ok(())
+    } else {
+        Err(Problem::Actor)
+    }
+}
+
+fn time(millis: i64) -> Result<Timestamp, Problem> {
+    Timestamp::from_millis(millis).ok_or(Problem::Decision)
+}
+
+/// At least one question of the vocabulary.
+fn questions(words: Option<&str>) -> Result<(), Problem> {
+    let mut words = words.ok_or(Problem::Decision)?.split('/');
+    if words.all(|word| word.parse::<Question>().is_ok()) {
+        Ok(())
+    } else {
+        Err(Problem::Decision)
+    }
+}
+
 /// The command that leads from one state to another, and who gives it.
 fn command(
     from: OfferState,
@@ -186,7 +333,10 @@ fn command(
             (OfferCommand::AnswerInformation, Mover::Source)
         }
         OfferState::Received => (OfferCommand::Acknowledge, Mover::Recipient),
-        OfferState::InformationRequested => (OfferCommand::RequestInformation, Mover::Recipient),
+        OfferState::InformationRequested => {
+            questions(words.reason)?;
+            (OfferCommand::RequestInformation, Mover::Recipient)
+        }
         OfferState::Waitlisted => (OfferCommand::Waitlist, Mover::Recipient),
         OfferState::Accepted => (OfferCommand::Accept, Mover::Recipient),
         OfferState::InProgress => (OfferCommand::CheckIn, Mover::Recipient),
@@ -202,6 +352,6 @@ fn command(
         }
         OfferState::Lapsed => (OfferCommand::Lapse, Mover::Clock),
         OfferState::Closed => (OfferCommand::Close, Mover::Upstream),
-        OfferState::Offered => return Err(Problem::Move),
+        OfferState::Offered | OfferState::Queued => return Err(Problem::Move),
     })
 }

@@ -94,6 +94,7 @@ impl Replay {
             case,
             recipient,
             purpose,
+            urgency,
             decide_by,
             ..
         } = decision
@@ -109,7 +110,13 @@ impl Replay {
             case: word(case)?,
             purpose: word(purpose)?,
             decide_by: Timestamp::from_millis(*decide_by).ok_or(Problem::Decision)?,
-            state: OfferState::Offered,
+            state: match decide_by {
+                // Next in line: its turn says when it must decide.
+                0 => OfferState::Queued,
+                _ => OfferState::Offered,
+            },
+            urgency: word(urgency)?,
+            proposed_by: None,
             parcels: BTreeMap::new(),
             held: BTreeMap::new(),
             corrected: std::collections::BTreeSet::new(),

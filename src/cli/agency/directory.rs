@@ -1,9 +1,11 @@
 //! The directory, for people: duties first, since they decide whether somebody wants to be referred there.
 
-use crate::cli::text::{day, listed, wrapped};
+use crate::cli::text::{day, listed, minute, wrapped};
 use crate::client::directory::{Directory, Member};
 use crate::domain::directory::AgencyFacts;
+use crate::domain::hours::OpeningHours;
 use crate::domain::time::Timestamp;
+use crate::domain::vocabulary::SummerTime;
 use std::io::{self, Write};
 use std::time::Duration;
 
@@ -41,8 +43,12 @@ fn headline(member: &Member, now: Timestamp) -> String {
         }
         Some(_) => {}
     }
-    if let Some(capacity) = member.capacity {
-        text.push_str(&format!(", capacity {capacity}"));
+    if let Some(declared) = member.capacity {
+        text.push_str(&format!(
+            ", capacity {} ({})",
+            declared.capacity,
+            minute(declared.at)
+        ));
     }
     if member.suspended {
         text.push_str(", SUSPENDED: nothing is sent to it");
@@ -76,6 +82,7 @@ fn lines(facts: &AgencyFacts) -> Vec<(&'static str, String)> {
         ("  access      ", listed(&facts.accessibility, "")),
         ("  speaks      ", listed(&facts.languages, "")),
         ("  interprets  ", listed(&interpreters, "")),
+        ("  open        ", opening(&facts.open)),
         ("  hours       ", printable(&facts.hours)),
         ("  phone       ", printable(&facts.intake_phone)),
     ] {
@@ -84,6 +91,18 @@ fn lines(facts: &AgencyFacts) -> Vec<(&'static str, String)> {
         }
     }
     lines
+}
+
+fn opening(open: &OpeningHours) -> String {
+    if open.spans().is_empty() {
+        return "always".to_owned();
+    }
+    let spans: Vec<String> = open.spans().iter().map(ToString::to_string).collect();
+    let summer = match open.summer() {
+        SummerTime::Europe => ", an hour more in summer",
+        SummerTime::None => "",
+    };
+    format!("{} (UTC{}{summer})", spans.join("; "), open.offset())
 }
 
 /// Another agency's free text must not drive this terminal.

@@ -6,7 +6,11 @@ use crate::client::log::Proven;
 use crate::client::session::request_id;
 use crate::client::words;
 use crate::domain::id::{AgencyId, OfferId, ParcelId, ReferralId};
-use crate::domain::vocabulary::{DeclineReason, OfferState, Outcome, ReferralState, Stage};
+use crate::domain::time::Timestamp;
+use crate::domain::vocabulary::{
+    CloseReason, DeclineReason, OfferState, Outcome, Question, ReferralState, Stage,
+};
+use crate::ledger::decision::Decision;
 use crate::proto::v1;
 use crate::proto::v1::referral_service_client::ReferralServiceClient;
 
@@ -27,6 +31,10 @@ pub struct SourceOffer {
     pub deposited: Vec<Stage>,
     /// Stages opened.
     pub opened: Vec<Stage>,
+    /// When its time to decide is over; none while it is next in line.
+    pub decide_by: Option<Timestamp>,
+    /// What the recipient last asked for.
+    pub questions: Vec<Question>,
     /// Stages corrected after they were opened, and whether the recipient confirmed.
     pub corrections: Vec<(Stage, bool)>,
     /// Of each stage deposited, the parcel that a correction names.
@@ -67,6 +75,78 @@ impl Desk {
             closed.push(self.prove(Some(receipt), known).await?);
         }
         Ok(closed)
+    }
+
+    /// Ends a referral that is nobody's place: nobody is asked any more.
+    ///
+    /// # Errors
+    ///
+    /// As any call; `STATE` when it is placed or ended already.
+    pub async fn close_referral(
+        &self,
+        referral: ReferralId,
+        reason: CloseReason,
+    ) -> Result<Proven, ClientError> {
+        let request = v1::CloseReferralRequest {
+            name: words::referral_name(self.agency().id(), referral),
+            request_id: request_id(),
+            reason: words::close_reason_number(reason),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                ReferralServiceClient::new(channel)
+                    .close_referral(request)
+                    .await
+            })
+            .await?;
+        let proven = self.prove(reply.receipt.as_ref(), known).await?;
+        Ok(proven.expect(|decision| is_closed(decision, referral, reason.name()))?)
+    }
+
+    /// Says that a referral should never have been made.
+    ///
+    /// # Errors
+    ///
+    /// As any call; `STATE` when it is, or was, a place.
+    pub async fn mark_entered_in_error(&self, referral: ReferralId) -> Result<Proven, ClientError> {
+        let request = v1::MarkEnteredInErrorRequest {
+            name: words::referral_name(self.agency().id(), referral),
+            request_id: request_id(),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                ReferralServiceClient::new(channel)
+                    .mark_entered_in_error(request)
+                    .await
+            })
+            .await?;
+        let proven = self.prove(reply.receipt.as_ref(), known).await?;
+        let in_error = ReferralState::EnteredInError.name();
+        Ok(proven.expect(|decision| is_closed(decision, referral, in_error))?)
+    }
+
+    /// Says that what a recipient asked for is answered, by a parcel or a message: it may decide again.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn answer_information(&self, offer: OfferId) -> Result<Proven, ClientError> {
+        let request = v1::AnswerInformationRequest {
+            offer: words::offer_name(self.agency().id(), offer),
+            request_id: request_id(),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                ReferralServiceClient::new(channel)
+                    .answer_information(request)
+                    .await
+            })
+            .await?;
+        let proven = self.prove(reply.receipt.as_ref(), known).await?;
+        Ok(proven.expect(|decision| {
+            matches!(decision, Decision::OfferMoved { offer: named, to, .. }
+                if *named == offer.to_string() && to == OfferState::Received.name())
+        })?)
     }
 
     /// One referral as it stands.
@@ -135,6 +215,12 @@ impl Desk {
                     .filter_map(words::stage)
                     .collect(),
                 opened: offer.opened.into_iter().filter_map(words::stage).collect(),
+                decide_by: offer.decide_by.as_ref().and_then(words::from_proto_time),
+                questions: offer
+                    .questions
+                    .into_iter()
+                    .filter_map(words::question)
+                    .collect(),
                 corrections: offer
                     .corrections
                     .into_iter()
@@ -154,4 +240,9 @@ impl Desk {
             offers: offers.collect::<Result<_, ClientError>>()?,
         })
     }
+}
+
+fn is_closed(decision: &Decision, referral: ReferralId, reason: &str) -> bool {
+    matches!(decision, Decision::ReferralClosed { referral: named, reason: told, .. }
+        if *named == referral.to_string() && told == reason)
 }

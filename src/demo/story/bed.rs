@@ -199,6 +199,7 @@ impl Story {
                     agency: member.agency.clone(),
                     parent: member.parent.clone(),
                     facts: member.bundle.as_ref()?.content().facts.clone(),
+                    duties_stated: true,
                     capacity: member.capacity,
                 })
             })
@@ -215,6 +216,8 @@ impl Story {
             interpreter_gender: Some(PlacementGender::Woman),
             accessibility: Vec::new(),
             areas: "BELGRADE".parse().into_iter().collect(),
+            now: alpha.now(),
+            place_by: None,
             leaves_soon: false,
             excluded: Vec::new(),
             refused_reports: vec![ReportsTo::Police],

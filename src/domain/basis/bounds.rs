@@ -23,8 +23,9 @@ pub const IDENTIFYING: LabelSet = LabelSet::of_categories(&[
 /// when it is recorded.
 ///
 /// - Nobody discloses to the operator, to an agency's own data protection officer, or to oversight,
-///   other than by a complaint. A non-member is reached by a carried referral, never through the
-///   router.
+///   other than by a complaint.
+/// - A non-member is reached by a carried referral, never through the router, and on consent alone:
+///   with what helps whoever treats or defends somebody who travels on, and an alias.
 /// - `CHILD_SAFEGUARDING` reaches those whose task is children, and for a place for the night those
 ///   who run places: shelters, reception, and social services, which place children with families.
 ///   Not an NGO as such: an NGO's house is enrolled as a SHELTER, and its other work asks for
@@ -40,8 +41,14 @@ pub const IDENTIFYING: LabelSet = LabelSet::of_categories(&[
 pub const fn ceiling(kind: BasisKind, recipient: AgencyKind, purpose: Purpose) -> LabelSet {
     use AgencyKind as K;
     let oversight = matches!(recipient, K::DataProtectionAuthority | K::Ombudsperson);
-    if matches!(recipient, K::Operator | K::AgencyDpo | K::NonMember) {
+    if matches!(recipient, K::Operator | K::AgencyDpo) {
         return LabelSet::EMPTY;
+    }
+    if matches!(recipient, K::NonMember) {
+        return match kind {
+            BasisKind::Consent => non_member(purpose),
+            _ => LabelSet::EMPTY,
+        };
     }
     match kind {
         BasisKind::Complaint if oversight && matches!(purpose, Purpose::InformationRights) => {
@@ -58,6 +65,27 @@ pub const fn ceiling(kind: BasisKind, recipient: AgencyKind, purpose: Purpose) -
             Category::Statement,
             Category::Documents,
         ])),
+    }
+}
+
+const fn non_member(purpose: Purpose) -> LabelSet {
+    match purpose {
+        Purpose::MedicalCare
+        | Purpose::MentalHealthPsychosocial
+        | Purpose::SexualReproductiveHealth
+        | Purpose::MedicoLegalDocumentation
+        | Purpose::LegalAssistance
+        | Purpose::LegalDefence
+        | Purpose::OnwardReferral => LabelSet::of_categories(&[
+            Category::Health,
+            Category::CareNeeds,
+            Category::Language,
+            Category::MeetingPoint,
+        ])
+        .union(label(Category::Age, Form::Band).and_below())
+        .union(label(Category::Identity, Form::Alias).and_below())
+        .union(label(Category::Contact, Form::ViaSource).and_below()),
+        _ => LabelSet::EMPTY,
     }
 }
 

@@ -316,6 +316,7 @@ fn a_stage_opens_when_the_offer_has_come_so_far_and_not_when_it_is_over() {
         (OfferState::Declined,             [false, false, false]),
         (OfferState::Lapsed,               [false, false, false]),
         (OfferState::Closed,               [false, false, false]),
+        (OfferState::Queued,               [false, false, false]),
     ];
     for (state, open) in table {
         for (&stage, open) in Stage::ALL.iter().zip(open) {

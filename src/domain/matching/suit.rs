@@ -1,32 +1,45 @@
 //! What stands against one candidate, and what speaks for it.
 
-use super::{Candidate, Member, Needs, duties};
+use super::{
+    ADULT_AGE, CAPACITY_FRESH_MAX, Candidate, Declared, Duty, Member, Needs, Party, duties,
+};
 use crate::domain::directory::{AgencyFacts, Language, Tag};
 use crate::domain::vocabulary::{DeclaredCapacity, PlacementGender};
 
 /// Merits, in steps that do not overtake one another: a place counts for more than everything below
-/// it together.
+/// it together. Where a place cannot wait, an open door counts for more than a place behind a closed one.
+const OPEN_WHEN_URGENT: u32 = 128;
 const PLACES: u32 = 64;
 const FEW: u32 = 48;
 const UNKNOWN: u32 = 32;
 const WAITLIST: u32 = 16;
 const NO_DUTY: u32 = 8;
 const OWN_STAFF: u32 = 4;
+const OPEN: u32 = 2;
 
 /// Why the candidate does not fit; empty when it does. In words, and all of them: the desk shows
 /// them.
-pub(super) fn obstacles(needs: &Needs, candidate: &Candidate) -> Vec<String> {
+pub(super) fn obstacles<P: Party>(needs: &Needs, candidate: &Candidate<P>) -> Vec<String> {
     let facts = &candidate.facts;
     let mut why = Vec::new();
     if !facts.purposes.contains(&needs.purpose) {
         why.push(format!("does not offer {}", needs.purpose));
     }
-    match candidate.capacity {
+    match fresh(needs, candidate.capacity) {
         Some(DeclaredCapacity::None) => why.push("says that it has no places".to_owned()),
         Some(DeclaredCapacity::Waitlist) if needs.leaves_soon => {
             why.push("has a waiting list, and the person leaves soon".to_owned());
         }
         _ => {}
+    }
+    if let Some(place_by) = needs.place_by {
+        let opens = facts.open.opens(needs.now);
+        if opens > place_by {
+            let opens = facts.open.local(opens);
+            why.push(format!(
+                "takes nobody in before {opens} its time, and the place is needed sooner"
+            ));
+        }
     }
     group(needs, facts, &mut why);
     if !any_of(&needs.settings, &facts.settings) {
@@ -53,17 +66,35 @@ pub(super) fn obstacles(needs: &Needs, candidate: &Candidate) -> Vec<String> {
 }
 
 /// How much speaks for a candidate without obstacles, and what, in words.
-pub(super) fn merits(needs: &Needs, candidate: &Candidate) -> (u32, Vec<String>) {
+pub(super) fn merits<P: Party>(needs: &Needs, candidate: &Candidate<P>) -> (u32, Vec<String>) {
     let facts = &candidate.facts;
-    let (mut score, said) = match candidate.capacity {
-        Some(DeclaredCapacity::Places) => (PLACES, "says that it has places"),
-        Some(DeclaredCapacity::Few) => (FEW, "says that it has few places"),
-        Some(DeclaredCapacity::Waitlist) => (WAITLIST, "has a waiting list"),
-        None | Some(DeclaredCapacity::None) => (UNKNOWN, "has not said whether it has places"),
+    let mut score = match fresh(needs, candidate.capacity) {
+        Some(DeclaredCapacity::Places) => PLACES,
+        Some(DeclaredCapacity::Few) => FEW,
+        Some(DeclaredCapacity::Waitlist) => WAITLIST,
+        None | Some(DeclaredCapacity::None) => UNKNOWN,
     };
-    let mut reasons = vec![said.to_owned()];
+    let mut reasons = vec![said(needs, candidate.capacity)];
+    let opens = facts.open.opens(needs.now);
+    if opens > needs.now {
+        let opens = facts.open.local(opens);
+        reasons.push(format!("takes nobody in now: opens {opens} its time"));
+    } else {
+        score += if needs.place_by.is_some() {
+            OPEN_WHEN_URGENT
+        } else {
+            OPEN
+        };
+    }
+    if needs.group.iter().any(in_doubt) {
+        reasons.push(
+            "in doubt about age matched as a child: ask for a room apart from adults and from small children".to_owned(),
+        );
+    }
     let duties = duties(facts);
-    if duties.is_empty() {
+    if !candidate.duties_stated {
+        reasons.push(Duty::Unstated.to_string());
+    } else if duties.is_empty() {
         score += NO_DUTY;
         reasons.push("reports to nobody and asks for no papers".to_owned());
     }
@@ -85,6 +116,50 @@ pub(super) fn merits(needs: &Needs, candidate: &Candidate) -> (u32, Vec<String>)
     (score, reasons)
 }
 
+/// Whether the person may be a child and may be an adult.
+const fn in_doubt(member: &Member) -> bool {
+    member.age_from < ADULT_AGE && member.age_to >= ADULT_AGE
+}
+
+/// The oldest that a member is matched as: in doubt a child (R11).
+fn oldest(member: &Member) -> u8 {
+    if in_doubt(member) {
+        ADULT_AGE - 1
+    } else {
+        member.age_to
+    }
+}
+
+/// The agency's own word, if it is fresh. A clock that is ahead makes it no fresher than fresh.
+fn fresh(needs: &Needs, declared: Option<Declared>) -> Option<DeclaredCapacity> {
+    let fresh = declared.filter(|declared| declared.at.plus(CAPACITY_FRESH_MAX) >= needs.now);
+    fresh.map(|declared| declared.capacity)
+}
+
+/// What the agency says of its places, and how old that is, in words.
+fn said(needs: &Needs, declared: Option<Declared>) -> String {
+    let Some(declared) = declared else {
+        return "has not said whether it has places".to_owned();
+    };
+    let word = match declared.capacity {
+        DeclaredCapacity::Places => "says that it has places",
+        DeclaredCapacity::Few => "says that it has few places",
+        DeclaredCapacity::Waitlist => "says that it has a waiting list",
+        DeclaredCapacity::None => "says that it has no places",
+    };
+    let minutes = (needs.now.seconds() - declared.at.seconds()).max(0) / 60;
+    let age = match (minutes / (24 * 60), minutes / 60) {
+        (2.., _) => format!("{} days ago", minutes / (24 * 60)),
+        (_, 2..) => format!("{} hours ago", minutes / 60),
+        _ => format!("{minutes} min ago"),
+    };
+    if fresh(needs, Some(declared)).is_some() {
+        format!("{word} ({age})")
+    } else {
+        format!("{word}, but {age}: too old to count")
+    }
+}
+
 /// A group is judged as a whole: one who does not fit is enough.
 fn group(needs: &Needs, facts: &AgencyFacts, why: &mut Vec<String>) {
     let count = |unfit: &dyn Fn(&Member) -> bool| {
@@ -98,7 +173,7 @@ fn group(needs: &Needs, facts: &AgencyFacts, why: &mut Vec<String>) {
             facts.age_from
         ));
     }
-    let old = count(&|member| member.age_to > facts.age_to);
+    let old = count(&|member| oldest(member) > facts.age_to);
     if old > 0 {
         why.push(format!(
             "takes nobody over {}: {old} may be older",

@@ -39,6 +39,8 @@ fn samira() -> Needs {
         interpreter_gender: Some(WOMAN),
         accessibility: Vec::new(),
         areas: tags(&["BELGRADE"]),
+        now: now(),
+        place_by: None,
         leaves_soon: false,
         excluded: Vec::new(),
         refused_reports: vec![ReportsTo::Police],
@@ -61,8 +63,19 @@ fn house(name: &str) -> Candidate {
             areas: tags(&["BELGRADE"]),
             ..AgencyFacts::default()
         },
-        capacity: Some(DeclaredCapacity::Places),
+        duties_stated: true,
+        capacity: declared(DeclaredCapacity::Places),
     }
+}
+
+/// 2026-11-21, a Saturday, 01:40 UTC.
+fn now() -> Timestamp {
+    Timestamp::from_seconds(1_795_225_200).expect("in range")
+}
+
+fn declared(capacity: DeclaredCapacity) -> Option<Declared> {
+    let at = now().minus(Duration::from_secs(600));
+    Some(Declared { capacity, at })
 }
 
 /// The town of the scenarios, as far as beds go.
@@ -70,7 +83,7 @@ fn town() -> Vec<Candidate> {
     let mut house1 = house("house1");
     house1.facts.genders = vec![WOMAN];
     house1.facts.boys_up_to = Some(12);
-    house1.capacity = Some(DeclaredCapacity::Few);
+    house1.capacity = declared(DeclaredCapacity::Few);
     let house2 = house("house2");
     let mut camp = house("camp");
     camp.parent = Some(id("state"));
@@ -151,7 +164,7 @@ fn a_group_is_judged_as_a_whole() {
 #[test]
 fn every_obstacle_is_explained() {
     let mut candidate = house("house3");
-    candidate.capacity = Some(DeclaredCapacity::Waitlist);
+    candidate.capacity = declared(DeclaredCapacity::Waitlist);
     (candidate.facts.age_from, candidate.facts.age_to) = (12, 17);
     candidate.facts.genders = vec![MAN];
     let needs = Needs {
@@ -194,6 +207,101 @@ fn a_man_and_a_woman_who_need_the_same_are_ranked_the_same() {
     assert_eq!(rank(&needs, &houses), woman);
 }
 
+#[test]
+fn an_old_word_about_places_counts_as_none_and_is_shown_with_its_age() {
+    let mut old = house("house1");
+    let at = now().minus(Duration::from_secs(14 * 3600));
+    let capacity = DeclaredCapacity::None;
+    old.capacity = Some(Declared { capacity, at });
+    let mut silent = house("house2");
+    silent.capacity = None;
+    let ranking = rank(&samira(), &[silent, old, house("house3")]);
+    assert_eq!(fitting(&ranking), ["house3", "house1", "house2"]);
+    assert_eq!(
+        ranking.fit[0].reasons[0],
+        "says that it has places (10 min ago)"
+    );
+    let told = "says that it has no places, but 14 hours ago: too old to count";
+    assert_eq!(ranking.fit[1].reasons[0], told);
+}
+
+#[test]
+fn whoever_is_closed_ranks_lower_and_is_no_answer_for_tonight_when_it_opens_too_late() {
+    use crate::domain::hours::{OpeningHours, Span};
+    use crate::domain::vocabulary::{SummerTime, Weekday};
+    let [eight, six] = ["08:00", "18:00"].map(|text| text.parse().expect("a time"));
+    let span = Span::new(Weekday::ALL.to_vec(), eight, six).expect("a span");
+    let offset = "+01:00".parse().expect("an offset");
+    let open = OpeningHours::new(vec![span], offset, SummerTime::Europe, String::new());
+    let mut closed = house("house1");
+    closed.facts.open = open.expect("hours");
+    let mut silent = house("house2");
+    silent.capacity = None;
+    let houses = [closed, silent, house("house3")];
+    let ranking = rank(&samira(), &houses);
+    assert_eq!(fitting(&ranking), ["house3", "house1", "house2"]);
+    let reason = "takes nobody in now: opens SA 08:00 its time".to_owned();
+    assert!(ranking.fit[1].reasons.contains(&reason), "{ranking:?}");
+    // IMMEDIATE: an open door counts for more, and whoever opens too late is no candidate.
+    let mut needs = samira();
+    needs.place_by = Some(now().plus(Duration::from_secs(8 * 3600)));
+    assert_eq!(
+        fitting(&rank(&needs, &houses)),
+        ["house3", "house2", "house1"]
+    );
+    needs.place_by = Some(now().plus(Duration::from_secs(30 * 60)));
+    let ranking = rank(&needs, &houses);
+    assert_eq!(fitting(&ranking), ["house3", "house2"]);
+    let why = "takes nobody in before SA 08:00 its time, and the place is needed sooner";
+    assert_eq!(ranking.unfit[0].why, [why]);
+}
+
+/// R11.
+#[test]
+fn in_doubt_about_age_a_person_is_matched_as_a_child() {
+    let mut children = house("home");
+    (children.facts.age_from, children.facts.age_to) = (12, 17);
+    let mut adults = house("hostel");
+    adults.facts.age_from = 18;
+    let houses = [children, adults, house("house2")];
+    let mut needs = samira();
+    needs.group = vec![Member {
+        age_from: 16,
+        age_to: 20,
+        gender: MAN,
+    }];
+    let ranking = rank(&needs, &houses);
+    assert_eq!(fitting(&ranking), ["home", "house2"]);
+    assert_eq!(
+        ranking.unfit[0].why,
+        ["takes nobody under 18: 1 may be younger"]
+    );
+    let told = |one: &Ranked| {
+        one.reasons
+            .iter()
+            .any(|reason| reason.contains("as a child"))
+    };
+    assert!(ranking.fit.iter().all(told));
+    needs.group[0].age_from = 18;
+    assert_eq!(fitting(&rank(&needs, &houses)), ["hostel", "house2"]);
+}
+
+/// R2: silence about duties is not taken for none.
+#[test]
+fn whoever_has_not_said_its_duties_is_set_apart_from_who_refused_any() {
+    let mut silent = house("house1");
+    silent.duties_stated = false;
+    let ranking = rank(&samira(), &[silent.clone(), house("house2")]);
+    assert_eq!(fitting(&ranking), ["house2"]);
+    assert_eq!(ranking.apart[0].duties, [Duty::Unstated]);
+    let mut needs = samira();
+    needs.refused_reports.clear();
+    needs.refused_requirements.clear();
+    let ranking = rank(&needs, &[silent, house("house2")]);
+    assert_eq!(fitting(&ranking), ["house2", "house1"]);
+    assert!(ranking.fit[1].reasons.contains(&Duty::Unstated.to_string()));
+}
+
 fn any_candidate() -> impl Strategy<Value = Candidate> {
     let capacity = prop::option::of(prop::sample::select(DeclaredCapacity::ALL));
     let reports = prop::collection::vec(prop::sample::select(ReportsTo::ALL), 0..3);
@@ -202,7 +310,7 @@ fn any_candidate() -> impl Strategy<Value = Candidate> {
     ("[a-d][0-9]", capacity, reports, requires, boys).prop_map(
         |(name, capacity, reports_to, requires, boys_up_to)| {
             let mut candidate = house(&name);
-            candidate.capacity = capacity;
+            candidate.capacity = capacity.and_then(declared);
             candidate.facts.reports_to = reports_to;
             candidate.facts.requires = requires;
             candidate.facts.boys_up_to = boys_up_to;

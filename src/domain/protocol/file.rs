@@ -41,6 +41,14 @@ struct File {
     never: Vec<NeverRow>,
     #[serde(default)]
     pair: Vec<PairRow>,
+    duty: Option<DutyRow>,
+}
+
+/// Who is rung when nobody acts on a referral without a place.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DutyRow {
+    line: Spanned<String>,
 }
 
 type Words = Spanned<Vec<Spanned<String>>>;
@@ -164,8 +172,11 @@ impl Reader<'_> {
             let denied = recipients.entry(self.agency(&row.recipient)?).or_default();
             *denied = denied.union(self.labels(&row.labels)?.raised());
         }
+        let duty = file.duty.as_ref();
+        let duty_line = duty.map(|duty| self.agency(&duty.line)).transpose()?;
         Ok(Protocol {
             version,
+            duty_line,
             table: Table::enumerate(&allows, &nevers),
             allows,
             nevers,

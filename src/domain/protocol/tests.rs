@@ -154,7 +154,7 @@ fn an_ngo_has_at_most_the_shelters_or_the_legal_column_by_purpose() {
 }
 
 #[test]
-fn oversight_the_operator_and_non_members_have_nothing_but_complaints() {
+fn oversight_and_the_operator_have_nothing_but_complaints_and_non_members_nothing_but_on_consent() {
     let protocol = Protocol::shipped();
     for &basis in BasisKind::ALL {
         for &recipient in AgencyKind::ALL {
@@ -164,7 +164,8 @@ fn oversight_the_operator_and_non_members_have_nothing_but_complaints() {
             });
             use AgencyKind as K;
             match recipient {
-                K::NonMember | K::AgencyDpo | K::Operator => assert!(!any),
+                K::AgencyDpo | K::Operator => assert!(!any),
+                K::NonMember => assert_eq!(any, basis == BasisKind::Consent),
                 K::DataProtectionAuthority | K::Ombudsperson => {
                     assert_eq!(any, basis == BasisKind::Complaint);
                 }

@@ -3,9 +3,10 @@ use proptest::prelude::*;
 
 #[test]
 fn the_state_follows_from_the_offers() {
-    let cases: [(&[O], bool, bool, R); 12] = [
+    let cases: [(&[O], bool, bool, R); 13] = [
         (&[], false, false, R::Open),
         (&[O::Offered, O::Declined], false, false, R::Open),
+        (&[O::Lapsed, O::Queued], false, false, R::Open),
         (&[O::Lapsed, O::Waitlisted], false, false, R::Open),
         (&[O::Lapsed, O::Declined], false, false, R::Unplaced),
         (&[O::Closed, O::Accepted], false, false, R::Placed),

@@ -1,6 +1,8 @@
 //! The claims that carry an agency's own facts.
 
 use crate::domain::directory::{AgencyFacts, Interpreter, LIST_MAX};
+use crate::domain::hours::{OpeningHours, SPANS_MAX, Span};
+use crate::domain::vocabulary::Weekday;
 use crate::envelope::claims::{word, words};
 use crate::envelope::error::StatementError;
 use serde::{Deserialize, Serialize};
@@ -20,6 +22,7 @@ pub(super) struct FactsClaims {
     boys_up_to: Option<u8>,
     accessibility: Vec<String>,
     areas: Vec<String>,
+    open: OpenClaims,
     hours: String,
     intake_phone: String,
 }
@@ -29,6 +32,54 @@ pub(super) struct FactsClaims {
 struct InterpreterClaims {
     language: String,
     gender: String,
+}
+
+/// Local time: spans, none for always; the offset from UTC, the rule that clocks change by, and a name for people.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OpenClaims {
+    spans: Vec<SpanClaims>,
+    offset: String,
+    summer: String,
+    zone: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SpanClaims {
+    days: Vec<String>,
+    from: String,
+    until: String,
+}
+
+impl OpenClaims {
+    fn of(open: &OpeningHours) -> Self {
+        let spans = open.spans().iter().map(|span| SpanClaims {
+            days: texts(span.days()),
+            from: span.from().to_string(),
+            until: span.until().to_string(),
+        });
+        Self {
+            spans: spans.collect(),
+            offset: open.offset().to_string(),
+            summer: open.summer().to_string(),
+            zone: open.zone().to_owned(),
+        }
+    }
+
+    fn parse(self) -> Result<OpeningHours, StatementError> {
+        if self.spans.len() > SPANS_MAX {
+            return Err(StatementError::Size);
+        }
+        let spans = self.spans.iter().map(|span| {
+            let days = words(&span.days, Weekday::ALL.len())?;
+            Span::new(days, word(&span.from)?, word(&span.until)?)
+                .map_err(|_| StatementError::Claim)
+        });
+        let spans = spans.collect::<Result<_, StatementError>>()?;
+        OpeningHours::new(spans, word(&self.offset)?, word(&self.summer)?, self.zone)
+            .map_err(|_| StatementError::Claim)
+    }
 }
 
 fn texts<T: ToString>(values: &[T]) -> Vec<String> {
@@ -57,6 +108,7 @@ impl FactsClaims {
             boys_up_to: facts.boys_up_to,
             accessibility: texts(&facts.accessibility),
             areas: texts(&facts.areas),
+            open: OpenClaims::of(&facts.open),
             hours: facts.hours.clone(),
             intake_phone: facts.intake_phone.clone(),
         }
@@ -85,6 +137,7 @@ impl FactsClaims {
             boys_up_to: self.boys_up_to,
             accessibility: words(&self.accessibility, LIST_MAX)?,
             areas: words(&self.areas, LIST_MAX)?,
+            open: self.open.parse()?,
             hours: self.hours,
             intake_phone: self.intake_phone,
         };

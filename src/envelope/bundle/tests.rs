@@ -20,6 +20,20 @@ fn facts() -> AgencyFacts {
         boys_up_to: Some(12),
         accessibility: vec![],
         areas: vec!["BELGRADE".parse().unwrap()],
+        open: crate::domain::hours::OpeningHours::new(
+            vec![
+                crate::domain::hours::Span::new(
+                    vec!["SA".parse().unwrap(), "SU".parse().unwrap()],
+                    "20:00".parse().unwrap(),
+                    "06:00".parse().unwrap(),
+                )
+                .unwrap(),
+            ],
+            "+01:00".parse().unwrap(),
+            "EU".parse().unwrap(),
+            "Europe/Belgrade".to_owned(),
+        )
+        .unwrap(),
         hours: "always".to_owned(),
         intake_phone: "+000".to_owned(),
     }

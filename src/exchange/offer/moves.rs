@@ -1,33 +1,30 @@
 //! What a recipient does to an offer, as one change.
 
-use super::alarms;
 use super::view::{OfferView, stages};
-use crate::domain::id::OfferId;
+use super::{alarms, closing, decline};
 use crate::domain::offer::{OfferCommand, PlacesEffect};
 use crate::domain::place::hold_until;
 use crate::domain::time::{Period, Timestamp};
-use crate::domain::vocabulary::{Alarm, OfferNotice, OfferState, Outcome, Stage};
+use crate::domain::vocabulary::{Alarm, OfferNotice, OfferState, Outcome, Question, Stage};
 use crate::exchange::event::EventKind;
 use crate::exchange::place::{PoolState, pool_of, release_hold};
 use crate::exchange::sequencer::{Change, Doorbell, EntryDraft};
 use crate::exchange::snapshot::{Prepared, Snapshot};
+use crate::exchange::turn::{self, Over, Why};
 use crate::exchange::{OfferName, PoolName, Refusal, Requested};
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::Actor;
 use crate::storage::engine::{Table, Write};
 use crate::storage::records::parcel::ParcelRecord;
-use crate::storage::records::referral::ReferralRecord;
 use crate::storage::records::{self, key};
-
-/// Entries of an acceptance come in multiples of this, ticks for those that there are not: an urgent ask goes to three
-/// places, and the one that accepts must not read off its receipt how many others were asked (invariant 22).
-const ACCEPTANCE_ENTRIES: usize = 4;
 
 /// What a recipient does.
 pub(super) enum Move {
     /// A transition; an acceptance may name places.
     Command(OfferCommand, Option<(PoolName, u32)>),
+    /// Questions: the recipient must know more before it can decide.
+    Ask(Vec<Question>),
     /// A hold.
     Hold(PoolName, u32),
     /// An alarm.
@@ -52,7 +49,13 @@ pub(super) fn prepare(
     let staff = caller.staff().as_str().to_owned();
     let mut end = snapshot.now;
     let mut change = match act {
+        Move::Command(OfferCommand::Decline { reason, decliner }, _)
+            if decline::is_proposal(caller, &offer, *reason)? =>
+        {
+            decline::propose(snapshot, caller, offer, *decliner)
+        }
         Move::Command(command, places) => transition(snapshot, caller, offer, *command, places)?,
+        Move::Ask(questions) => question(snapshot, caller, offer, questions)?,
         Move::Hold(pool, places) => {
             end = hold_until(snapshot.now, offer.decide_by);
             hold(snapshot, caller, offer, pool, *places, end)?
@@ -121,8 +124,38 @@ fn hold(
     Ok(change)
 }
 
+/// The recipient asks; its clock goes on.
+fn question(
+    snapshot: &mut Snapshot<'_>,
+    caller: &Caller,
+    mut offer: OfferView,
+    questions: &[Question],
+) -> Result<Change, Refusal> {
+    if offer.state == OfferState::Waitlisted && offer.decide_by <= snapshot.now {
+        // Its clock has run out; from its list it may still say yes or no.
+        return Err(Refusal::State(offer.state));
+    }
+    offer.apply(&OfferCommand::RequestInformation)?;
+    let names: Vec<&str> = questions.iter().map(|question| question.name()).collect();
+    offer.record.questions = names.iter().map(|&name| name.to_owned()).collect();
+    let decision = Decision::OfferMoved {
+        offer: offer.id.to_string(),
+        to: offer.state.name().to_owned(),
+        reason: Some(names.join("/")),
+        decliner: None,
+        outcome: None,
+        staff: caller.staff().as_str().to_owned(),
+    };
+    let mut change = snapshot.change();
+    while_undecided(&mut change, &offer);
+    change.writes.push(offer.put(snapshot.now, true));
+    change.entries.push(snapshot.entry_by(caller, decision));
+    change.doorbells.push(changed_for_source(&offer));
+    Ok(change)
+}
+
 /// A decision that comes after the time to decide is no decision.
-fn while_undecided(change: &mut Change, offer: &OfferView) {
+pub(in crate::exchange) fn while_undecided(change: &mut Change, offer: &OfferView) {
     if offer.state.can_lapse() {
         change.within(Period {
             from: Timestamp::from_millis(0).unwrap_or(offer.decide_by),
@@ -171,17 +204,15 @@ fn transition(
     let mut entries = vec![snapshot.entry_by(caller, decision)];
     let mut doorbells = vec![changed_for_source(&offer)];
     if offer.state == OfferState::Accepted {
-        for sibling in siblings(snapshot, &offer)? {
-            let mut closed = close(snapshot, sibling, &OfferCommand::Close)?;
-            writes.append(&mut closed.writes);
-            entries.append(&mut closed.entries);
-            doorbells.append(&mut closed.doorbells);
-        }
-        // The receipt shows how far the log grew: by as much with three siblings as with none.
-        while !entries.len().is_multiple_of(ACCEPTANCE_ENTRIES) {
-            entries.push(EntryDraft::tick());
-        }
+        let parts = (&mut writes, &mut entries, &mut doorbells);
+        closing::siblings(snapshot, &offer, parts)?;
+        closing::pad_acceptance(&mut entries);
     }
+    let over = ended_turn(snapshot, &mut offer, command);
+    let next = match &over {
+        Some(why) => Some(turn::after(snapshot, &over_of(snapshot, &offer, *why))?),
+        None => None,
+    };
     writes.push(offer.put(snapshot.now, true));
     let mut change = snapshot.change();
     if clocked {
@@ -193,10 +224,50 @@ fn transition(
     change.writes = writes;
     change.entries = entries;
     change.doorbells = doorbells;
-    if outcome == Some(Outcome::ChildMissing) {
-        alarms::child_missing(snapshot, &mut change, &offer)?;
+    if let Some(next) = next {
+        next.add_to(snapshot, &mut change);
+        closing::pad_turn(&mut change.entries);
+    }
+    match command {
+        OfferCommand::Decline { reason, .. } => {
+            decline::alert(snapshot, &mut change, &offer, reason)?;
+        }
+        OfferCommand::Complete {
+            outcome: Outcome::ChildMissing,
+        } => alarms::child_missing(snapshot, &mut change, &offer)?,
+        _ => {}
     }
     Ok(change)
+}
+
+/// Why the act ends the offer's turn, if it does.
+fn ended_turn(
+    snapshot: &Snapshot<'_>,
+    offer: &mut OfferView,
+    command: OfferCommand,
+) -> Option<Why> {
+    match command {
+        OfferCommand::Decline { .. } => Some(Why::NoAnswer),
+        OfferCommand::Waitlist => {
+            let over = offer.urgency.waitlist_ends_turn() || offer.decide_by <= snapshot.now;
+            offer.record.turn_over = over;
+            over.then_some(Why::NoAnswer)
+        }
+        OfferCommand::Complete {
+            outcome: Outcome::TurnedAwayAtDoor,
+        } => Some(Why::TurnedAway),
+        _ => None,
+    }
+}
+
+fn over_of<'a>(snapshot: &Snapshot<'_>, offer: &'a OfferView, why: Why) -> Over<'a> {
+    Over {
+        source: &offer.source,
+        referral: offer.referral,
+        offer: offer.id,
+        at: snapshot.now,
+        why,
+    }
 }
 
 /// That no basis under which a parcel of the offer was deposited is withdrawn.
@@ -245,35 +316,17 @@ pub(in crate::exchange) fn close(
     let decision = Decision::OfferClosed {
         offer: offer.id.to_string(),
     };
+    // A recipient whose turn never came hears nothing.
+    let told = (offer.record.asked != 0).then(|| Doorbell {
+        agency: offer.recipient.clone(),
+        resource: offer.recipient_name().to_string(),
+        kind: EventKind::OfferChanged,
+    });
     Ok(Closed {
         writes,
         entries: vec![snapshot.entry(Actor::Router, decision)],
-        doorbells: vec![Doorbell {
-            agency: offer.recipient.clone(),
-            resource: offer.recipient_name().to_string(),
-            kind: EventKind::OfferChanged,
-        }],
+        doorbells: told.into_iter().collect(),
     })
-}
-
-/// The offers of the same referral that are still undecided.
-fn siblings(snapshot: &mut Snapshot<'_>, of: &OfferView) -> Result<Vec<OfferView>, Refusal> {
-    let row = key::referral(&of.source, of.referral);
-    let referral = snapshot.get::<ReferralRecord>(row)?;
-    let referral = referral.ok_or_else(|| records::corrupt(Table::Referral))?;
-    let mut undecided = Vec::new();
-    for id in &referral.offers {
-        let id: OfferId = records::word(Table::Referral, id)?;
-        if id == of.id {
-            continue;
-        }
-        let offer = OfferView::load(snapshot, id)?;
-        let offer = offer.ok_or_else(|| records::corrupt(Table::Referral))?;
-        if offer.state.is_undecided() {
-            undecided.push(offer);
-        }
-    }
-    Ok(undecided)
 }
 
 fn move_places(

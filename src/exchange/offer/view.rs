@@ -4,7 +4,7 @@ use crate::domain::gate::stage_open;
 use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
 use crate::domain::offer::{NotAllowed, OfferCommand};
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::{OfferNotice, OfferState, Purpose, Stage, Urgency};
+use crate::domain::vocabulary::{OfferNotice, OfferState, Purpose, Question, Stage, Urgency};
 use crate::exchange::snapshot::Snapshot;
 use crate::exchange::{OfferName, Refusal};
 use crate::storage::engine::{Table, Write};
@@ -74,7 +74,8 @@ impl OfferView {
     ) -> Result<Self, Refusal> {
         let offer = Self::load(snapshot, name.offer)?;
         offer
-            .filter(|offer| offer.recipient == name.agency)
+            // One whose turn has not come, or never came, is not there.
+            .filter(|offer| offer.recipient == name.agency && offer.record.asked != 0)
             .ok_or(Refusal::NotFound)
     }
 
@@ -172,12 +173,24 @@ impl OfferView {
         true
     }
 
+    /// What the recipient last asked for.
+    pub(in crate::exchange) fn questions(&self) -> Result<Vec<Question>, Refusal> {
+        let questions = self.record.questions.iter();
+        let questions = questions.map(|question| records::word(TABLE, question));
+        Ok(questions.collect::<Result<_, _>>()?)
+    }
+
     /// The write that keeps the offer; `moved` when its state changed.
     pub(in crate::exchange) fn put(&mut self, now: Timestamp, moved: bool) -> Write {
         if moved {
             self.record.updated = now.millis();
         }
         self.record.put(key::offer(self.id))
+    }
+
+    /// Whether `agency` is its source, or a recipient that was asked: before its turn there is nothing to see.
+    pub(in crate::exchange) fn is_party(&self, agency: &AgencyId) -> bool {
+        self.source == *agency || (self.recipient == *agency && self.record.asked != 0)
     }
 
     /// The offer under a party's name.
@@ -187,7 +200,7 @@ impl OfferView {
     ) -> Result<Self, Refusal> {
         let offer = Self::load(snapshot, name.offer)?;
         offer
-            .filter(|offer| offer.source == name.agency || offer.recipient == name.agency)
+            .filter(|offer| offer.is_party(&name.agency))
             .ok_or(Refusal::NotFound)
     }
 

@@ -1,21 +1,19 @@
 //! Making referrals and offers.
 
 use super::{NewOffer, NewReferral, OFFERS_MAX, load, offers_of, state_of};
-use crate::domain::deadline::decide_by;
 use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
+use crate::domain::schedule::{Schedule, Turn};
 use crate::domain::time::{Period, Timestamp};
 use crate::domain::vocabulary::{OfferState, Purpose, Stage, Urgency};
 use crate::exchange::agencies::AgencyView;
-use crate::exchange::clockwork::{Due, schedule};
-use crate::exchange::event::EventKind;
 use crate::exchange::parcel::{Admitted, Ask, admit};
 use crate::exchange::sequencer::{Change, Doorbell, EntryDraft, Row};
 use crate::exchange::snapshot::{Prepared, Snapshot, remembered};
-use crate::exchange::{OfferName, ReferralName, Refusal, Requested, directory};
+use crate::exchange::{OfferName, ReferralName, Refusal, Requested, directory, turn};
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::storage::engine::{Table, Write};
-use crate::storage::records::offer::{InboxRecord, OfferRecord};
+use crate::storage::records::offer::OfferRecord;
 use crate::storage::records::referral::{OutboxRecord, ReferralRecord};
 use crate::storage::records::{self, Record, key};
 use std::sync::Arc;
@@ -27,7 +25,9 @@ struct Asked<'a> {
     case: CaseHandle,
     purpose: Purpose,
     urgency: Urgency,
-    decide_by: Timestamp,
+    plan: Schedule,
+    /// The turn of those who are asked now.
+    turn: Turn,
 }
 
 /// What one new offer adds to a change.
@@ -35,8 +35,8 @@ struct Made {
     id: OfferId,
     entry: EntryDraft,
     writes: Vec<Write>,
-    row: Row,
-    doorbell: Doorbell,
+    /// How the recipient learns of it, if it is asked now.
+    told: Option<(Row, Doorbell)>,
     validity: Vec<Period>,
 }
 
@@ -47,8 +47,10 @@ impl Made {
         }
         change.entries.push(self.entry);
         change.writes.extend(self.writes);
-        change.rows.push(self.row);
-        change.doorbells.push(self.doorbell);
+        if let Some((row, doorbell)) = self.told {
+            change.rows.push(row);
+            change.doorbells.push(doorbell);
+        }
     }
 }
 
@@ -73,6 +75,7 @@ fn make_offer(
     caller: &Caller,
     asked: &Asked<'_>,
     new: &NewOffer,
+    queued: bool,
 ) -> Result<Made, Refusal> {
     let recipient = recipient(snapshot, caller, &new.recipient)?;
     if new.deposits.is_empty() || new.deposits.len() > Stage::ALL.len() {
@@ -96,6 +99,11 @@ fn make_offer(
         return Err(Refusal::InvalidField("offers.deposits"));
     }
     let id = OfferId::from_random(snapshot.shared.random());
+    let state = if queued {
+        OfferState::Queued
+    } else {
+        OfferState::Offered
+    };
     let record = OfferRecord {
         source: asked.source.id.to_string(),
         recipient: new.recipient.to_string(),
@@ -103,8 +111,13 @@ fn make_offer(
         case: asked.case.to_string(),
         purpose: asked.purpose.name().to_owned(),
         urgency: asked.urgency.name().to_owned(),
-        decide_by: asked.decide_by.millis(),
-        state: OfferState::Offered.name().to_owned(),
+        decide_by: if queued {
+            0
+        } else {
+            asked.turn.decide_by.millis()
+        },
+        asked: if queued { 0 } else { snapshot.now.millis() },
+        state: state.name().to_owned(),
         deposited: admitted
             .iter()
             .map(|one| u32::from(key::stage(one.stage)))
@@ -123,37 +136,22 @@ fn make_offer(
         deposits: admitted.iter().map(|one| one.decision.clone()).collect(),
         staff: caller.staff().as_str().to_owned(),
     };
-    let inbox = InboxRecord {
-        offer: id.to_string(),
-    };
-    let mut writes = vec![
-        record.put(key::offer(id)),
-        schedule(asked.decide_by, Due::Lapse(id)),
-    ];
+    let mut writes = vec![record.put(key::offer(id))];
+    if !queued {
+        writes.extend(turn::clocks(id, &asked.turn));
+        writes.push(turn::met(&new.recipient, &asked.source.id));
+    }
     let validity = admitted.iter().map(|one| one.validity).collect();
     writes.extend(
         admitted
             .into_iter()
             .flat_map(|one| one.writes(&asked.source.id, id)),
     );
-    let resource = OfferName {
-        agency: new.recipient.clone(),
-        offer: id,
-    };
     Ok(Made {
         id,
         entry: snapshot.entry_by(caller, decision),
         writes,
-        row: Row {
-            table: Table::Inbox,
-            agency: new.recipient.clone(),
-            value: prost::Message::encode_to_vec(&inbox),
-        },
-        doorbell: Doorbell {
-            agency: new.recipient.clone(),
-            resource: resource.to_string(),
-            kind: EventKind::OfferReceived,
-        },
+        told: (!queued).then(|| turn::told(&new.recipient, id)),
         validity,
     })
 }
@@ -176,8 +174,10 @@ pub(super) fn prepare_create(
     let asked = check_new(snapshot, &own, new)?;
     snapshot.case(&own.id, new.case)?;
     let mut made = Vec::with_capacity(new.offers.len());
-    for offer in &new.offers {
-        made.push(make_offer(snapshot, caller, &asked, offer)?);
+    let most = turn::limit(&asked.plan, new.parallel.unwrap_or(0), snapshot.now);
+    for (at, offer) in new.offers.iter().enumerate() {
+        // The best are asked; the others are next in line, with what was sealed for them.
+        made.push(make_offer(snapshot, caller, &asked, offer, at >= most)?);
     }
     let name = ReferralName {
         agency: own.id.clone(),
@@ -192,11 +192,13 @@ pub(super) fn prepare_create(
         case: new.case.to_string(),
         purpose: new.purpose.name().to_owned(),
         urgency: new.urgency.name().to_owned(),
-        decide_by: asked.decide_by.millis(),
+        decide_by: asked.turn.decide_by.millis(),
         offers: made.iter().map(|made| made.id.to_string()).collect(),
         created: snapshot.now.millis(),
-        recalled: false,
-        withdrawn: false,
+        place_by: new.place_by.map_or(0, Timestamp::millis),
+        finish: asked.plan.finish.map_or(0, Timestamp::millis),
+        parallel: new.parallel.unwrap_or(0),
+        ..ReferralRecord::default()
     };
     let outbox = OutboxRecord {
         referral: asked.referral.to_string(),
@@ -234,21 +236,19 @@ fn check_new<'a>(
             return Err(Refusal::InvalidField("offers.recipient"));
         }
     }
-    if new.decide_by.is_some_and(|asked| asked <= snapshot.now) {
-        return Err(Refusal::InvalidField("decide_by"));
-    }
-    let decide_by = decide_by(new.urgency, snapshot.now, new.decide_by, None);
-    if decide_by <= snapshot.now {
-        // Less than a minute is no time to decide.
-        return Err(Refusal::InvalidField("decide_by"));
-    }
+    // Less than a minute is no time to decide.
+    let plan = Schedule::new(new.urgency, snapshot.now, new.place_by);
+    let plan = plan.ok_or(Refusal::InvalidField("place_by"))?;
+    let turn = plan.turn(snapshot.now, new.decide_by);
+    let turn = turn.ok_or(Refusal::InvalidField("decide_by"))?;
     Ok(Asked {
         source: own,
         referral: ReferralId::from_random(snapshot.shared.random()),
         case: new.case,
         purpose: new.purpose,
         urgency: new.urgency,
-        decide_by,
+        plan,
+        turn,
     })
 }
 
@@ -267,8 +267,7 @@ pub(super) fn prepare_add(
     }
     let mut record = load(snapshot, name)?;
     let offers = offers_of(snapshot, &record, true)?;
-    let states: Vec<OfferState> = offers.iter().map(|offer| offer.state).collect();
-    if !state_of(&record, &states).accepts_offers() {
+    if !state_of(&record, &offers).accepts_offers() {
         return Err(Refusal::ReferralState);
     }
     if record.offers.len() >= OFFERS_MAX {
@@ -277,24 +276,37 @@ pub(super) fn prepare_add(
     if offers.iter().any(|offer| is_open_to(offer, &new.recipient)) {
         return Err(Refusal::InvalidField("offer.recipient"));
     }
-    let urgency = records::word(Table::Referral, &record.urgency)?;
+    let plan = plan_to_add(snapshot, &record)?;
+    // The next candidate has the urgency's time again; the first one's may be over.
+    let turn = plan
+        .turn(snapshot.now, None)
+        .ok_or(Refusal::ReferralState)?;
     let asked = Asked {
         source: &own,
         referral: name.referral,
         case: records::word(Table::Referral, &record.case)?,
         purpose: records::word(Table::Referral, &record.purpose)?,
-        urgency,
-        // The next candidate has the urgency's time again; the first one's may be over.
-        decide_by: decide_by(urgency, snapshot.now, None, None),
+        urgency: plan.urgency,
+        plan,
+        turn,
     };
     snapshot.case(&own.id, asked.case)?;
-    let made = make_offer(snapshot, caller, &asked, new)?;
+    let most = turn::limit(&plan, record.parallel, snapshot.now);
+    let before = offers.iter().filter(|offer| turn::has_turn(offer)).count();
+    let waits = offers.iter().any(|offer| offer.state == OfferState::Queued);
+    let queued = waits || before >= most;
+    let made = make_offer(snapshot, caller, &asked, new, queued)?;
     let offer = OfferName {
         agency: own.id.clone(),
         offer: made.id,
     };
     record.offers.push(made.id.to_string());
-    record.decide_by = record.decide_by.max(asked.decide_by.millis());
+    if !queued {
+        record.decide_by = record.decide_by.max(turn.decide_by.millis());
+    }
+    // The source has acted: nobody is rung for it.
+    record.unplaced = 0;
+    record.supervisor_by = 0;
     let mut change = snapshot.change();
     made.add_to(&mut change);
     change
@@ -303,6 +315,21 @@ pub(super) fn prepare_add(
     let names = vec![offer.to_string()];
     snapshot.remember(&mut change, &own.id, requested, names, &[0], 0);
     Ok(Prepared::New(change, offer, vec![0]))
+}
+
+/// The schedule of a referral for one more candidate. When the time to tell the person is over and they are still there,
+/// or have stayed, whoever is added has the time that is left, or the urgency's.
+fn plan_to_add(snapshot: &Snapshot<'_>, record: &ReferralRecord) -> Result<Schedule, Refusal> {
+    let plan = turn::schedule_of(record)?;
+    if plan.turn(snapshot.now, None).is_some() {
+        return Ok(plan);
+    }
+    let place_by = turn::optional_time(record.place_by)?;
+    let left = Schedule::kept(plan.urgency, place_by);
+    Ok(match left.turn(snapshot.now, None) {
+        Some(_) => left,
+        None => Schedule::kept(plan.urgency, None),
+    })
 }
 
 fn is_open_to(offer: &crate::exchange::offer::view::OfferView, recipient: &AgencyId) -> bool {

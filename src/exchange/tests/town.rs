@@ -1,8 +1,10 @@
 //! A town of agencies with real keys and certificates, over a memory engine and a clock that tests set.
 
+use crate::audit::finding::Finding;
+use crate::audit::replay::Replay;
 use crate::domain::basis::{Allow, Basis};
 use crate::domain::directory::AgencyFacts;
-use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, RequestId};
+use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, RequestId};
 use crate::domain::label::{Label, LabelSet};
 use crate::domain::time::{Period, Timestamp};
 use crate::domain::vocabulary::{
@@ -18,6 +20,7 @@ use crate::envelope::keys::{CertifiedSigner, KeyPairSigner, Signer as _};
 use crate::envelope::seal::{ParcelDraft, seal};
 use crate::envelope::statement::Forward;
 use crate::envelope::withdrawal::Withdrawal;
+use crate::exchange::ReferralName;
 use crate::exchange::clock::MockClock;
 use crate::exchange::parcel::Deposit;
 use crate::exchange::referral::{NewOffer, NewReferral};
@@ -26,11 +29,12 @@ use crate::exchange::{
 };
 use crate::identity::authority::Authority;
 use crate::identity::caller::Caller;
-use crate::ledger::entry::Entry;
+use crate::ledger::entry::{Entry, Opening};
 use crate::ledger::note::NoteSigner;
 use crate::storage::engine::{Engine, Table};
 use crate::storage::memory::MemoryEngine;
-use crate::storage::records::key;
+use crate::storage::records::log::OpeningRecord;
+use crate::storage::records::{Record as _, key};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -391,6 +395,8 @@ impl Town {
             purpose: Purpose::SafeAccommodation,
             urgency: Urgency::Emergency,
             decide_by: None,
+            place_by: None,
+            parallel: None,
             offers,
         }
     }
@@ -414,6 +420,45 @@ impl Town {
                 offer: offer.offer,
             })
             .collect()
+    }
+
+    /// Refers to each of these, best first, under chains from 1 on; gives the referral and its offers' ids.
+    pub async fn refer_in_turn(
+        &self,
+        ask: NewReferral,
+        recipients: &[&str],
+    ) -> (ReferralName, Vec<OfferId>) {
+        let mut offers = Vec::new();
+        for (recipient, chain) in recipients.iter().zip(1..) {
+            self.record_basis(recipient, chain).await;
+            offers.push(self.triage(recipient, chain));
+        }
+        let ask = NewReferral { offers, ..ask };
+        let created = self
+            .exchange
+            .create_referral(&self.caseworker(), &id("ngo"), fresh(), ask)
+            .await
+            .expect("created");
+        let offers = created.offers.iter().map(|name| name.offer).collect();
+        (created.name, offers)
+    }
+
+    /// Everything in the ledger replayed from its openings: what is found wrong.
+    pub fn replayed(&self) -> Vec<Finding> {
+        let mut replay = Replay::new();
+        let mut found = Vec::new();
+        for index in 0..self.engine.head().size {
+            let row = key::index(index);
+            let entry = self.engine.get(Table::Entry, &row).expect("readable");
+            let entry = Entry::parse(&entry.expect("there").value).expect("an entry");
+            let opening = self.engine.get(Table::Opening, &row).expect("readable");
+            let opening = opening.map(|stored| {
+                let record = OpeningRecord::from_stored(&stored).expect("a record");
+                Opening::parse(&record.nonce, &record.decision).expect("an opening")
+            });
+            found.extend(replay.feed(Some(&entry), opening.as_ref()));
+        }
+        found
     }
 
     /// The event names of the ledger from `start` on.

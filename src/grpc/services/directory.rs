@@ -128,6 +128,7 @@ fn view(entry: AgencyEntry) -> proto::Agency {
         name: names::agency(&entry.agency),
         kind: entry.kind.number(),
         parent: entry.parent.as_ref().map(names::agency).unwrap_or_default(),
+        signing_certificates: entry.certificates,
         key_bundle: entry.bundle,
         enrolment: Some(enrolment),
         capacity: entry.capacity.map_or(0, |(capacity, _)| capacity.number()),

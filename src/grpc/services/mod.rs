@@ -12,6 +12,7 @@ mod place;
 mod referral;
 
 mod alert;
+mod carried;
 mod person;
 
 use super::metrics::Metrics;

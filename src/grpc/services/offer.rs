@@ -1,15 +1,17 @@
 //! `OfferService`: the recipient's side.
 
 use super::Services;
-use crate::domain::vocabulary::{Alarm, DeclineReason, Decliner, Outcome, Stage};
+use crate::domain::vocabulary::{Alarm, DeclineReason, Decliner, Outcome, Question, Stage};
 use crate::exchange::offer::Offer;
 use crate::exchange::{OfferName, PoolName, Requested};
 use crate::grpc::call::Call;
 use crate::grpc::fields::{self, Fields};
 use crate::grpc::words::{Word, number_or_zero};
 use crate::grpc::{convert, names};
+use crate::ledger::decision::Decision;
 use crate::proto::v1 as proto;
 use proto::offer_service_server::OfferService;
+use std::collections::BTreeSet;
 use tonic::{Request, Response, Status};
 
 /// Most places of one offer: a family or a group that travels together.
@@ -142,8 +144,30 @@ impl OfferService for Services {
             .exchange
             .decline_offer(call.caller(), &name, requested, reason, decliner)
             .await?;
+        let decision = receipt.opening().map(|opening| &opening.decision);
+        let awaiting_confirmation = matches!(decision, Some(Decision::DeclineProposed { .. }));
+        Ok(Response::new(proto::DeclineOfferResponse {
+            receipt: Some(call.receipt(&receipt)?),
+            awaiting_confirmation,
+        }))
+    }
+
+    async fn request_information(
+        &self,
+        request: Request<proto::RequestInformationRequest>,
+    ) -> Result<Response<proto::RequestInformationResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let name = fields.offer("name", &message.name);
+        let questions = questions(&mut fields, &message.questions);
+        let (requested, name, questions) = fields.all((requested, name, questions))?;
+        let receipt = self
+            .exchange
+            .request_information(call.caller(), &name, requested, questions)
+            .await?;
         let receipt = Some(call.receipt(&receipt)?);
-        Ok(Response::new(proto::DeclineOfferResponse { receipt }))
+        Ok(Response::new(proto::RequestInformationResponse { receipt }))
     }
 
     async fn waitlist_offer(
@@ -243,6 +267,19 @@ fn named(
     Ok(fields.all((name, requested))?)
 }
 
+/// At least one question, each once.
+fn questions(fields: &mut Fields, numbers: &[i32]) -> Option<Vec<Question>> {
+    let distinct: BTreeSet<i32> = numbers.iter().copied().collect();
+    let fits =
+        distinct.len() == numbers.len() && (1..=Question::ALL.len()).contains(&numbers.len());
+    fields.when("questions", fits, "must be 1 to 6 different questions", ())?;
+    let questions: Vec<_> = numbers
+        .iter()
+        .map(|&number| fields.word("questions", number))
+        .collect();
+    questions.into_iter().collect()
+}
+
 /// A pool and places from it, or neither.
 fn pool_and_places(
     fields: &mut Fields,
@@ -270,6 +307,8 @@ fn view(offer: Offer) -> proto::Offer {
         decline_reason: number_or_zero(offer.reason),
         outcome: number_or_zero(offer.outcome),
         places: offer.places,
+        questions: offer.questions.into_iter().map(Word::number).collect(),
+        decline_proposed: offer.decline_proposed,
         notices: offer.notices.into_iter().map(Word::number).collect(),
         corrected: offer.corrected.into_iter().map(Word::number).collect(),
     }

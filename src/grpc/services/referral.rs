@@ -2,7 +2,7 @@
 
 use super::Services;
 use crate::domain::id::ParcelId;
-use crate::domain::vocabulary::{Purpose, Stage, Urgency};
+use crate::domain::vocabulary::{CloseReason, Purpose, Stage, Urgency};
 use crate::exchange::referral::{NewOffer, NewReferral, OFFERS_MAX, Referral, SourceOffer};
 use crate::grpc::call::Call;
 use crate::grpc::fields::{self, Fields};
@@ -130,6 +130,41 @@ impl ReferralService for Services {
         Ok(Response::new(proto::RecallReferralResponse { receipts }))
     }
 
+    async fn close_referral(
+        &self,
+        request: Request<proto::CloseReferralRequest>,
+    ) -> Result<Response<proto::CloseReferralResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let name = fields.referral("name", &message.name);
+        let reason = fields.word::<CloseReason>("reason", message.reason);
+        let (requested, name, reason) = fields.all((requested, name, reason))?;
+        let receipt = self
+            .exchange
+            .close_referral(call.caller(), &name, requested, reason)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::CloseReferralResponse { receipt }))
+    }
+
+    async fn mark_entered_in_error(
+        &self,
+        request: Request<proto::MarkEnteredInErrorRequest>,
+    ) -> Result<Response<proto::MarkEnteredInErrorResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let name = fields.referral("name", &message.name);
+        let (requested, name) = fields.all((requested, name))?;
+        let receipt = self
+            .exchange
+            .mark_entered_in_error(call.caller(), &name, requested)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::MarkEnteredInErrorResponse { receipt }))
+    }
+
     async fn amend_parcel(
         &self,
         request: Request<proto::AmendParcelRequest>,
@@ -151,6 +186,23 @@ impl ReferralService for Services {
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::AmendParcelResponse { receipt }))
     }
+
+    async fn answer_information(
+        &self,
+        request: Request<proto::AnswerInformationRequest>,
+    ) -> Result<Response<proto::AnswerInformationResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let offer = fields.offer("offer", &message.offer);
+        let (requested, offer) = fields.all((requested, offer))?;
+        let receipt = self
+            .exchange
+            .answer_information(call.caller(), &offer, requested)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::AnswerInformationResponse { receipt }))
+    }
 }
 
 fn new_referral(fields: &mut Fields, message: proto::CreateReferralRequest) -> Option<NewReferral> {
@@ -161,6 +213,14 @@ fn new_referral(fields: &mut Fields, message: proto::CreateReferralRequest) -> O
         None => Some(None),
         time => fields.time("decide_by", time).map(Some),
     };
+    let place_by = match message.place_by {
+        None => Some(None),
+        time => fields.time("place_by", time).map(Some),
+    };
+    let parallel = match message.parallel_offers {
+        0 => None,
+        parallel => Some(parallel),
+    };
     let few = (1..=OFFERS_MAX).contains(&message.offers.len());
     let offers = fields.when("offers", few, "must be 1 to 32", message.offers)?;
     let offers = fields.each("offers", offers, new_offer);
@@ -169,6 +229,8 @@ fn new_referral(fields: &mut Fields, message: proto::CreateReferralRequest) -> O
         purpose: purpose?,
         urgency: urgency?,
         decide_by: decide_by?,
+        place_by: place_by?,
+        parallel,
         offers: offers?,
     })
 }
@@ -195,6 +257,9 @@ fn view(referral: Referral) -> proto::Referral {
         state: referral.state.number(),
         offers: referral.offers.into_iter().map(view_offer).collect(),
         create_time: Some(fields::time(referral.created)),
+        place_by: referral.place_by.map(fields::time),
+        unplaced_time: referral.unplaced.map(fields::time),
+        close_reason: number_or_zero(referral.closed),
     }
 }
 
@@ -209,6 +274,9 @@ fn view_offer(offer: SourceOffer) -> proto::ReferralOffer {
         deposited: offer.deposited.into_iter().map(Word::number).collect(),
         opened: offer.opened.into_iter().map(Word::number).collect(),
         update_time: Some(fields::time(offer.updated)),
+        ask_time: offer.asked.map(fields::time),
+        decide_by: offer.decide_by.map(fields::time),
+        questions: offer.questions.into_iter().map(Word::number).collect(),
         corrections: offer.corrections.into_iter().map(correction).collect(),
         parcels: offer.parcels.into_iter().map(stage_parcel).collect(),
     }

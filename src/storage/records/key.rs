@@ -4,8 +4,8 @@
 //! a prefix of another's.
 
 use crate::domain::id::{
-    AgencyId, AlertId, AttachmentId, BasisChainId, CaseHandle, OfferId, PoolId, ProposalId,
-    ReferralId, RequestId,
+    AgencyId, AlertId, AttachmentId, BasisChainId, CarriedId, CaseHandle, OfferId, PoolId,
+    ProposalId, ReferralId, RequestId,
 };
 use crate::domain::label::Label;
 use crate::domain::time::Timestamp;
@@ -130,6 +130,18 @@ pub fn split_offer(key: &[u8]) -> Option<OfferId> {
 #[must_use]
 pub fn alert(viewer: &AgencyId, alert: AlertId) -> Vec<u8> {
     join(viewer, &[alert.as_bytes()])
+}
+
+/// Of a source that has made an offer to a recipient.
+#[must_use]
+pub fn met(recipient: &AgencyId, source: &AgencyId) -> Vec<u8> {
+    join(recipient, &[source.as_str().as_bytes()])
+}
+
+/// Of a carried referral.
+#[must_use]
+pub fn carried(source: &AgencyId, carried: CarriedId) -> Vec<u8> {
+    join(source, &[carried.as_bytes()])
 }
 
 /// Number of a stage in keys.

@@ -59,6 +59,18 @@ pub struct OfferRecord {
     /// Notices to the recipient, by name.
     #[prost(string, repeated, tag = "35")]
     pub notices: Vec<String>,
+    /// When the recipient was asked, milliseconds since the epoch; zero while, or when, it never was.
+    #[prost(int64, tag = "20")]
+    pub asked: i64,
+    /// Whether a waiting list has used its turn: the next may be asked.
+    #[prost(bool, tag = "21")]
+    pub turn_over: bool,
+    /// Who of the recipient's staff proposed to decline with OTHER; empty for nobody.
+    #[prost(string, tag = "22")]
+    pub proposed_by: String,
+    /// What the recipient last asked for, by name.
+    #[prost(string, repeated, tag = "23")]
+    pub questions: Vec<String>,
     /// Stages corrected since the recipient opened them and not yet confirmed, as in keys.
     #[prost(uint32, repeated, tag = "45")]
     pub corrected: Vec<u32>,
@@ -109,4 +121,12 @@ pub struct DeadlineRecord {}
 
 impl Record for DeadlineRecord {
     const TABLE: Table = Table::Deadline;
+}
+
+/// Says that a source has made an offer to a recipient; the key says it all.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct MetRecord {}
+
+impl Record for MetRecord {
+    const TABLE: Table = Table::Met;
 }

@@ -29,6 +29,30 @@ pub struct ReferralRecord {
     /// Whether a withdrawal closed one of its offers.
     #[prost(bool, tag = "8")]
     pub withdrawn: bool,
+    /// When the person must be placed by, milliseconds since the epoch; zero for none.
+    #[prost(int64, tag = "10")]
+    pub place_by: i64,
+    /// When its last turn ends, milliseconds since the epoch; zero for none.
+    #[prost(int64, tag = "11")]
+    pub finish: i64,
+    /// How many candidates the source wants asked at a time; zero for as many as the urgency allows.
+    #[prost(uint32, tag = "12")]
+    pub parallel: u32,
+    /// When nobody was left to ask, milliseconds since the epoch; zero while somebody is.
+    #[prost(int64, tag = "13")]
+    pub unplaced: i64,
+    /// The alert that told the source so.
+    #[prost(string, tag = "14")]
+    pub alert: String,
+    /// When the duty line is rung unless the source acts, milliseconds since the epoch; zero for not at all.
+    #[prost(int64, tag = "15")]
+    pub supervisor_by: i64,
+    /// Why the source closed it, by name; empty unless it did.
+    #[prost(string, tag = "16")]
+    pub closed: String,
+    /// Whether it should never have been made.
+    #[prost(bool, tag = "17")]
+    pub in_error: bool,
 }
 
 impl Record for ReferralRecord {

@@ -174,5 +174,6 @@ pub fn referral(
                 deposits: deposits.clone(),
             })
             .collect(),
+        ..Default::default()
     }
 }

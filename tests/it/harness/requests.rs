@@ -83,6 +83,14 @@ impl About {
                 },
             ),
             call(
+                "OfferService/RequestInformation",
+                &v1::RequestInformationRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    questions: vec![1, 5],
+                },
+            ),
+            call(
                 "OfferService/WaitlistOffer",
                 &v1::WaitlistOfferRequest {
                     name: name(),
@@ -219,6 +227,28 @@ impl About {
                 },
             ),
             call(
+                "ReferralService/CloseReferral",
+                &v1::CloseReferralRequest {
+                    name: referral(),
+                    request_id: request_id(),
+                    reason: 1,
+                },
+            ),
+            call(
+                "ReferralService/MarkEnteredInError",
+                &v1::MarkEnteredInErrorRequest {
+                    name: referral(),
+                    request_id: request_id(),
+                },
+            ),
+            call(
+                "ReferralService/AnswerInformation",
+                &v1::AnswerInformationRequest {
+                    offer: self.name("offers", &self.offer),
+                    request_id: request_id(),
+                },
+            ),
+            call(
                 "BasisService/GetBasis",
                 &v1::GetBasisRequest {
                     name: self.name("bases", &self.basis),
@@ -310,6 +340,11 @@ impl About {
                         recipient: format!("agencies/{}", self.recipient),
                         deposits: vec![self.deposit.clone()],
                     }],
+                    place_by: Some(prost_types::Timestamp {
+                        seconds: 1_900_000_000,
+                        nanos: 0,
+                    }),
+                    parallel_offers: 2,
                 },
             ),
             call(
@@ -339,6 +374,28 @@ impl About {
                 &v1::AcknowledgeAlertRequest {
                     name: self.name("alerts", &self.offer),
                     request_id: request_id(),
+                },
+            ),
+        ]
+    }
+
+    /// What records a carried referral, and what names one as its source.
+    pub fn carried(&self) -> Vec<Call> {
+        vec![
+            call(
+                "CarriedService/RecordCarried",
+                &v1::RecordCarriedRequest {
+                    parent: self.parent(),
+                    request_id: request_id(),
+                    statement: self.statement.clone(),
+                },
+            ),
+            call(
+                "CarriedService/ReleaseCarried",
+                &v1::ReleaseCarriedRequest {
+                    name: self.name("carried", &self.offer),
+                    request_id: request_id(),
+                    request_digest: vec![7; 32],
                 },
             ),
         ]
@@ -437,6 +494,7 @@ impl About {
             self.open(),
             self.offices(),
             self.alerts(),
+            self.carried(),
         ];
         parts.concat()
     }

@@ -1,0 +1,71 @@
+//! What a first acceptance closes.
+
+use super::moves::close;
+use super::view::OfferView;
+use crate::domain::offer::OfferCommand;
+use crate::exchange::Refusal;
+use crate::exchange::sequencer::{Doorbell, EntryDraft};
+use crate::exchange::snapshot::Snapshot;
+use crate::exchange::turn;
+use crate::ledger::decision::Decision;
+use crate::ledger::entry::Actor;
+use crate::storage::engine::{Table, Write};
+use crate::storage::records::referral::ReferralRecord;
+use crate::storage::records::{self, key};
+
+/// Entries of an acceptance come in multiples of this, ticks for those that there are not: the acceptance, one for each
+/// of at most three others that are asked, and one for all who wait, be it for their turn or on a list. The one that
+/// accepts must not read off its receipt how many others there were (invariant 22).
+const ACCEPTANCE_ENTRIES: usize = 5;
+
+/// Entries of an act that ends a turn: the act, at most three others that are asked then, and one for all who are not
+/// any more, or the alert that nobody is left. The one that says no must not read off its receipt what follows.
+const TURN_ENTRIES: usize = 5;
+
+/// Ticks until an acceptance shows nothing of what it closed.
+pub(super) fn pad_acceptance(entries: &mut Vec<EntryDraft>) {
+    pad(entries, ACCEPTANCE_ENTRIES);
+}
+
+/// Ticks until the end of a turn shows nothing of what follows.
+pub(super) fn pad_turn(entries: &mut Vec<EntryDraft>) {
+    pad(entries, TURN_ENTRIES);
+}
+
+fn pad(entries: &mut Vec<EntryDraft>, step: usize) {
+    while !entries.len().is_multiple_of(step) {
+        entries.push(EntryDraft::tick());
+    }
+}
+
+/// Closes the other offers of the referral that `accepted` is of.
+pub(super) fn siblings(
+    snapshot: &mut Snapshot<'_>,
+    accepted: &OfferView,
+    (writes, entries, doorbells): (&mut Vec<Write>, &mut Vec<EntryDraft>, &mut Vec<Doorbell>),
+) -> Result<(), Refusal> {
+    let row = key::referral(&accepted.source, accepted.referral);
+    let referral = snapshot.get::<ReferralRecord>(row)?;
+    let referral = referral.ok_or_else(|| records::corrupt(Table::Referral))?;
+    let now = snapshot.now;
+    let mut together = Vec::new();
+    for offer in turn::offers(snapshot, &referral, now)? {
+        if offer.id == accepted.id || !offer.state.is_open() {
+            continue;
+        }
+        let (id, asked) = (offer.id, offer.state.can_lapse());
+        let mut closed = close(snapshot, offer, &OfferCommand::Close)?;
+        writes.append(&mut closed.writes);
+        doorbells.append(&mut closed.doorbells);
+        if asked {
+            entries.append(&mut closed.entries);
+        } else {
+            together.push(id.to_string());
+        }
+    }
+    if !together.is_empty() {
+        let decision = Decision::OffersClosed { offers: together };
+        entries.push(snapshot.entry(Actor::Router, decision));
+    }
+    Ok(())
+}
