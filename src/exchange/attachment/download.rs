@@ -146,7 +146,6 @@ impl std::fmt::Debug for Download {
 
 impl Download {
     /// The receipt of the opening.
-    #[must_use]
     pub const fn receipt(&self) -> &Receipt {
         &self.receipt
     }

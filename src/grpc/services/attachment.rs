@@ -27,8 +27,8 @@ const WAITING_MAX: usize = 1;
 /// How long a reader may take none at all.
 const READER_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Longest life of a download: below a connection's, and some 30 KB/s for the longest attachment. A slower reader goes on
-/// from where it is.
+/// Longest life of a download: below a connection's, and some 30 KB/s for the longest attachment. A slower reader
+/// goes on from where it is.
 const DOWNLOAD_AGE_MAX: Duration = Duration::from_secs(14 * 60);
 
 #[tonic::async_trait]
