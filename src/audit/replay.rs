@@ -5,6 +5,7 @@
 //! not signed by someone whom the log has enrolled. What it cannot see: whether a certificate was revoked
 //! (lists are in the log by digest only), and what was never recorded.
 
+mod accesses;
 mod administration;
 mod agencies;
 mod alerts;
@@ -16,7 +17,7 @@ mod offers;
 mod parcels;
 
 use super::finding::{Finding, Problem};
-use crate::domain::id::{AgencyId, AttachmentId, CarriedId, OfferId, ParcelId};
+use crate::domain::id::{AccessId, AgencyId, AttachmentId, CarriedId, OfferId, ParcelId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::Stage;
 use crate::ledger::decision::Decision;
@@ -76,6 +77,8 @@ pub struct Replay {
     attachments: HashMap<(OfferId, AttachmentId), Stage>,
     counts: Counts,
     alerts: alerts::Alerts,
+    /// Break-glass, by access id.
+    glass: HashMap<AccessId, accesses::Glass>,
 }
 
 /// One act as replay sees it.
@@ -250,6 +253,13 @@ impl Replay {
                 self.carried(act, decision)
             }
             Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
+            Decision::AccessRequested { .. }
+            | Decision::AccessApproved { .. }
+            | Decision::AccessRefused { .. }
+            | Decision::AccessReleased { .. }
+            | Decision::AccessOpened { .. }
+            | Decision::AccessEnded { .. }
+            | Decision::AccessReviewed { .. } => self.accesses(act, decision),
             Decision::Amended { .. } => {
                 self.parcels(act, decision, problems);
                 Ok(())

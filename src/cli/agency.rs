@@ -146,6 +146,7 @@ const fn said(kind: EventKind) -> &'static str {
         EventKind::DirectoryChanged => "directory-changed",
         EventKind::Reminder => "reminder",
         EventKind::Alert => "alert",
+        EventKind::Access => "access",
         EventKind::Message => "message",
         EventKind::Corrected => "corrected",
         EventKind::Heartbeat => "heartbeat",

@@ -12,6 +12,7 @@ pub mod agent;
 pub mod alert;
 pub mod attachment;
 pub mod audit;
+pub mod break_glass;
 pub mod carried;
 pub mod connect;
 pub mod directory;

@@ -8,7 +8,7 @@ mod basis;
 mod referral;
 
 pub use amendment::{Amended, Revision};
-pub use basis::{AlsoAsked, BasisDraft};
+pub use basis::{AlsoAsked, BasisDraft, BasisView};
 pub use referral::{ReferralView, SourceOffer};
 
 use super::agency::Desk;

@@ -42,6 +42,9 @@ words! {
     capacity_number capacity DeclaredCapacity "DECLARED_CAPACITY";
     alarm_number alarm Alarm "ALARM";
     message_code_number message_code MessageCode "MESSAGE_CODE";
+    access_reason_number access_reason AccessReason "ACCESS_REASON";
+    access_state_number access_state AccessState "ACCESS_STATE";
+    access_finding_number access_finding AccessFinding "ACCESS_FINDING";
     notice_number notice OfferNotice "OFFER_NOTICE";
     alert_kind_number alert_kind AlertKind "ALERT_KIND";
     question_number question Question "QUESTION";

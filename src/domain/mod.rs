@@ -4,6 +4,7 @@
 
 pub mod attachment;
 pub mod basis;
+pub mod break_glass;
 pub mod complaint;
 pub mod deadline;
 pub mod directory;

@@ -294,6 +294,40 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// Why somebody must be told at once what they were not allowed to be told.
+    "reason to break the glass" AccessReason {
+        LifeInDanger = "LIFE_IN_DANGER",
+        ChildInDanger = "CHILD_IN_DANGER",
+        MedicalEmergency = "MEDICAL_EMERGENCY",
+        MissingPerson = "MISSING_PERSON",
+    }
+}
+
+vocabulary! {
+    /// Where a break-glass request stands.
+    "state of an access" AccessState {
+        Requested = "REQUESTED",
+        Approved = "APPROVED",
+        Released = "RELEASED",
+        /// The window is over; a review is due.
+        Ended = "ENDED",
+        Reviewed = "REVIEWED",
+        Refused = "REFUSED",
+        /// Nobody answered, or nothing was released, in time.
+        Expired = "EXPIRED",
+    }
+}
+
+vocabulary! {
+    /// What a review of an access found.
+    "finding of a review" AccessFinding {
+        Justified = "JUSTIFIED",
+        Misuse = "MISUSE",
+        RuleWrong = "RULE_WRONG",
+    }
+}
+
+vocabulary! {
     /// How a label was asked for: with the bundle of a recipient kind, or by itself.
     "way of asking" Asked {
         Bundle = "BUNDLE",

@@ -36,6 +36,8 @@ pub enum EventKind {
     Alarm,
     /// The directory or the protocol changed.
     DirectoryChanged,
+    /// A break-glass request changed.
+    Access,
     /// A clock of an offer is running out.
     Reminder,
     /// There is an alert.
@@ -56,6 +58,7 @@ impl EventKind {
             Self::ParcelReady => 4,
             Self::Alarm => 5,
             Self::DirectoryChanged => 6,
+            Self::Access => 16,
             Self::Reminder => 7,
             Self::Alert => 8,
             Self::Message => 13,
@@ -72,6 +75,7 @@ impl EventKind {
             4 => Self::ParcelReady,
             5 => Self::Alarm,
             6 => Self::DirectoryChanged,
+            16 => Self::Access,
             7 => Self::Reminder,
             8 => Self::Alert,
             13 => Self::Message,

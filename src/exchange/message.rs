@@ -14,7 +14,7 @@ use super::basis::{statement_refusal, text};
 use super::event::EventKind;
 use super::offer::view::OfferView;
 use super::opening::{Disclosure, Withheld};
-use super::parcel::{label_decision, label_record, parse_labels};
+use super::parcel::{label_decision, label_record, labels_of_records};
 use super::person::{CaseOf, Told, disclosed, released};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot, remembered};
@@ -311,7 +311,7 @@ fn prepare_open(
         return Err(Refusal::NotFound);
     }
     snapshot.case(&offer.source, offer.case)?;
-    let labels = parse_labels(&record.labels)?;
+    let labels = labels_of_records(TABLE, &record.labels)?;
     let set: LabelSet = labels.iter().map(|label| label.label).collect();
     let (permit, basis) = if from_source {
         let stage = records::word(TABLE, &record.stage)?;
@@ -383,7 +383,7 @@ fn header(offer: &OfferView, number: u32, record: &MessageRecord) -> Result<Head
     } else {
         offer.recipient.clone()
     };
-    let labels = parse_labels(&record.labels)?;
+    let labels = labels_of_records(TABLE, &record.labels)?;
     Ok(Header {
         number,
         sender,

@@ -214,18 +214,20 @@ pub(super) fn label_record(label: &LabelledDigest) -> LabelRecord {
 
 /// The labels of a stored parcel.
 pub(super) fn labels_of(record: &ParcelRecord) -> Result<Vec<LabelledDigest>, Refusal> {
-    parse_labels(&record.labels)
+    labels_of_records(Table::Parcel, &record.labels)
 }
 
-/// Stored labels.
-pub(super) fn parse_labels(labels: &[LabelRecord]) -> Result<Vec<LabelledDigest>, Refusal> {
-    const TABLE: Table = Table::Parcel;
+/// Labels as stored in `table`.
+pub(super) fn labels_of_records(
+    table: Table,
+    labels: &[LabelRecord],
+) -> Result<Vec<LabelledDigest>, Refusal> {
     let parse = |label: &LabelRecord| {
-        let category = records::word(TABLE, &label.category)?;
-        let form = records::word(TABLE, &label.form)?;
+        let category = records::word(table, &label.category)?;
+        let form = records::word(table, &label.form)?;
         Ok(LabelledDigest {
-            digest: records::fixed(TABLE, &label.digest)?,
-            label: Label::new(category, form).map_err(|_| records::corrupt(TABLE))?,
+            digest: records::fixed(table, &label.digest)?,
+            label: Label::new(category, form).map_err(|_| records::corrupt(table))?,
         })
     };
     labels.iter().map(parse).collect()

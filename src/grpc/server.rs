@@ -16,6 +16,7 @@ use proto::alert_service_server::AlertServiceServer;
 use proto::attachment_service_server::AttachmentServiceServer;
 use proto::audit_service_server::AuditServiceServer;
 use proto::basis_service_server::BasisServiceServer;
+use proto::break_glass_service_server::BreakGlassServiceServer;
 use proto::carried_service_server::CarriedServiceServer;
 use proto::directory_service_server::DirectoryServiceServer;
 use proto::event_service_server::EventServiceServer;
@@ -193,6 +194,7 @@ fn router(door: Arc<Door>, services: Services) -> Router<Stack<DoorLayer, Identi
         .add_service(limited!(AdministrationServiceServer))
         .add_service(limited!(AlertServiceServer))
         .add_service(limited!(CarriedServiceServer))
+        .add_service(limited!(BreakGlassServiceServer))
         .add_service(limited!(PersonServiceServer))
 }
 

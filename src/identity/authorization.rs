@@ -112,6 +112,17 @@ const SOURCE: Roles = Roles::of(&[Caseworker, Supervisor, DutyOfficer]);
 const SOURCE_OR_PROCESS: Roles = Roles::of(&[Caseworker, Supervisor, DutyOfficer, Process]);
 /// People who give places.
 const INTAKE: Roles = Roles::of(&[Intake, Supervisor]);
+/// Who answers at night.
+const DUTY: Roles = Roles::of(&[DutyOfficer]);
+/// Staff of oversight, and its auditors.
+const STAFF_OR_AUDIT: Roles = Roles::of(&[
+    Caseworker,
+    Intake,
+    Supervisor,
+    DutyOfficer,
+    Auditor,
+    Process,
+]);
 const KEYS: Roles = Roles::of(&[Administrator, Process]);
 const AUDIT: Roles = Roles::of(&[Auditor]);
 const ADMINISTRATION: Roles = Roles::of(&[Administrator]);
@@ -191,6 +202,17 @@ const TABLE: &[Rule] = &[
 
     rule("/safeconduct.v1.PlaceService/ListPools", [STAFF, NONE, NONE, NONE]),
     rule("/safeconduct.v1.PlaceService/UpdatePool", [INTAKE, NONE, NONE, NONE]),
+
+    // Who approves and who releases are duty officers; who reviews is neither of those two people.
+    rule("/safeconduct.v1.BreakGlassService/RequestAccess", [PEOPLE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.BreakGlassService/ApproveAccess", [DUTY, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.BreakGlassService/RefuseAccess", [DUTY, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.BreakGlassService/ReleaseAccess", [DUTY, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.BreakGlassService/OpenAccess", [PEOPLE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.BreakGlassService/ReviewAccess",
+        [Roles::of(&[Supervisor, DutyOfficer]), NONE, Roles::of(&[Supervisor, Auditor]), NONE]),
+    rule("/safeconduct.v1.BreakGlassService/GetAccess", [STAFF, NONE, STAFF_OR_AUDIT, NONE]),
+    rule("/safeconduct.v1.BreakGlassService/ListAccesses", [STAFF, NONE, STAFF_OR_AUDIT, NONE]),
 
     rule("/safeconduct.v1.EventService/Watch", [STAFF, NONE, STAFF, NONE]),
 

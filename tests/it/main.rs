@@ -17,6 +17,7 @@ mod attacks_parcel;
 mod attacks_seal;
 mod attacks_token;
 mod authorization_live;
+mod break_glass;
 mod canary;
 mod carried;
 mod consent;

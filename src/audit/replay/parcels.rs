@@ -313,11 +313,26 @@ struct Opened<'a> {
     statement_hash: &'a str,
 }
 
+pub(super) fn labels(deposit: &Deposited) -> Result<Vec<LabelledDigest>, Problem> {
+    parse(&deposit.labels)
+}
+
 /// The labels that a decision lists, if they are those that the statement signs.
 pub(super) fn listed_labels(
     items: &[crate::ledger::decision::LabelledDigest],
     claims: &ParcelClaims,
 ) -> Result<LabelSet, Problem> {
+    let labels = parse(items)?;
+    let listed = |item: &LabelledDigest| claims.digests.binary_search(&item.digest).is_ok();
+    if labels_digest(&labels) != claims.labels || !labels.iter().all(listed) {
+        return Err(Problem::Parcel(StatementError::Labels));
+    }
+    Ok(labels.iter().map(|item| item.label).collect())
+}
+
+fn parse(
+    items: &[crate::ledger::decision::LabelledDigest],
+) -> Result<Vec<LabelledDigest>, Problem> {
     let label = |item: &crate::ledger::decision::LabelledDigest| {
         let (category, form): (Category, Form) = (word(&item.cat)?, word(&item.form)?);
         let label = Label::new(category, form).map_err(|_| Problem::Decision)?;
@@ -326,10 +341,5 @@ pub(super) fn listed_labels(
             label,
         })
     };
-    let labels: Vec<LabelledDigest> = items.iter().map(label).collect::<Result<_, Problem>>()?;
-    let listed = |item: &LabelledDigest| claims.digests.binary_search(&item.digest).is_ok();
-    if labels_digest(&labels) != claims.labels || !labels.iter().all(listed) {
-        return Err(Problem::Parcel(StatementError::Labels));
-    }
-    Ok(labels.iter().map(|item| item.label).collect())
+    items.iter().map(label).collect()
 }

@@ -153,6 +153,7 @@ fn bell(event: Event) -> proto::WatchResponse {
         EventKind::ParcelReady => proto::EventKind::ParcelReady,
         EventKind::Alarm => proto::EventKind::Alarm,
         EventKind::DirectoryChanged => proto::EventKind::DirectoryChanged,
+        EventKind::Access => proto::EventKind::Access,
         EventKind::Reminder => proto::EventKind::Reminder,
         EventKind::Alert => proto::EventKind::Alert,
         EventKind::Message => proto::EventKind::Message,

@@ -4,6 +4,7 @@ mod administration;
 mod attachment;
 mod audit;
 mod basis;
+mod break_glass;
 mod directory;
 mod event;
 mod message;

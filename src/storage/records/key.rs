@@ -4,8 +4,8 @@
 //! a prefix of another's.
 
 use crate::domain::id::{
-    AgencyId, AlertId, AttachmentId, BasisChainId, CarriedId, CaseHandle, OfferId, PoolId,
-    ProposalId, ReferralId, RequestId,
+    AccessId, AgencyId, AlertId, AttachmentId, BasisChainId, CarriedId, CaseHandle, OfferId,
+    PoolId, ProposalId, ReferralId, RequestId,
 };
 use crate::domain::label::Label;
 use crate::domain::time::Timestamp;
@@ -230,6 +230,12 @@ pub fn message(offer: OfferId, number: u32) -> Vec<u8> {
 #[must_use]
 pub fn pool(agency: &AgencyId, pool: &PoolId) -> Vec<u8> {
     join(agency, &[pool.as_str().as_bytes()])
+}
+
+/// Of a break-glass request, and of what was released under it.
+#[must_use]
+pub fn access(access: AccessId) -> Vec<u8> {
+    access.as_bytes().to_vec()
 }
 
 /// Of a remembered request.

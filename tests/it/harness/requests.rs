@@ -160,6 +160,72 @@ impl About {
         ]
     }
 
+    /// What breaks the glass, and what names a request to.
+    pub fn accesses(&self) -> Vec<Call> {
+        let name = || self.name("accesses", &self.offer);
+        vec![
+            call(
+                "BreakGlassService/RequestAccess",
+                &v1::RequestAccessRequest {
+                    offer: self.name("offers", &self.offer),
+                    request_id: request_id(),
+                    reason: 1,
+                    labels: vec![v1::AccessLabel {
+                        category: 1,
+                        form: 1,
+                    }],
+                },
+            ),
+            call(
+                "BreakGlassService/ApproveAccess",
+                &v1::ApproveAccessRequest {
+                    name: name(),
+                    request_id: request_id(),
+                },
+            ),
+            call(
+                "BreakGlassService/RefuseAccess",
+                &v1::RefuseAccessRequest {
+                    name: name(),
+                    request_id: request_id(),
+                },
+            ),
+            call(
+                "BreakGlassService/ReleaseAccess",
+                &v1::ReleaseAccessRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    parcel: self.deposit.parcel.clone(),
+                    salt: vec![7; 32],
+                },
+            ),
+            call(
+                "BreakGlassService/OpenAccess",
+                &v1::OpenAccessRequest { name: name() },
+            ),
+            call(
+                "BreakGlassService/ReviewAccess",
+                &v1::ReviewAccessRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    finding: 1,
+                },
+            ),
+            call(
+                "BreakGlassService/GetAccess",
+                &v1::GetAccessRequest { name: name() },
+            ),
+            call(
+                "BreakGlassService/ListAccesses",
+                &v1::ListAccessesRequest {
+                    parent: self.parent(),
+                    page_size: 3,
+                    page_token: String::new(),
+                },
+            ),
+        ]
+    }
+
     /// What names one thing as its source.
     pub fn sources(&self) -> Vec<Call> {
         let deposits = || vec![self.deposit.clone()];
@@ -495,6 +561,7 @@ impl About {
             self.offices(),
             self.alerts(),
             self.carried(),
+            self.accesses(),
         ];
         parts.concat()
     }
