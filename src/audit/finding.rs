@@ -164,8 +164,19 @@ problems! {
     Message = Violation, "MESSAGE", "the message is not the next of its offer, or not the one that was posted";
     /// A correction that corrects nothing, or another parcel than the one in hand.
     Supersession = Violation, "SUPERSESSION", "a correction does not name the parcel that it corrects, or was not open";
+    /// More places than there are, of a room or pool that is not there, or in a room with strangers.
+    Places = Violation, "PLACES", "places were held, taken or left that were not there";
+    /// A decision on a group, or on one of it, that is not on all who were still to be decided on.
+    Group = Violation, "GROUP", "one of a group that stays together was decided on without the others";
     /// An alert is not known, or was raised or taken before.
     Alert = Violation, "ALERT", "the alert is not known, or was raised or taken before";
+    /// Passed on beyond what the person agreed to.
+    Forward = Violation, "FORWARD", "a parcel was passed on beyond what the person agreed to";
+    /// A complaint with what was never released.
+    Complaint(crate::domain::label::LabelSet) = Violation, "COMPLAINT",
+        "a complaint holds {0:?}, which nobody had been told";
+    /// Responsibility moved without the person's consent, or out of turn.
+    Transfer = Violation, "TRANSFER", "responsibility was handed over without a consent in force, or out of turn";
     /// A candidate was asked or reminded out of its turn or time.
     Turn = Violation, "TURN", "a candidate was asked or reminded out of its turn or time";
     /// Something after a source ended its referral, or an end that could not be.

@@ -8,6 +8,7 @@ use super::text::{minute, wrapped};
 use crate::client::keys::{AgencyKeys, KeyRotation};
 use crate::client::watch::Doorbell;
 use crate::domain::directory::AgencyFacts;
+use crate::domain::id::CaseHandle;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::StaffRole;
 use crate::envelope::keys::AgencySigner;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 mod directory;
+mod disclosures;
 mod status;
 
 /// Join as an agency, and see what it sees.
@@ -52,6 +54,17 @@ enum Action {
         #[command(flatten)]
         caller: CallerArgs,
     },
+    /// Print who was told what of one case, when and by which right: a sheet for the person who asks
+    Disclosures {
+        #[command(flatten)]
+        caller: CallerArgs,
+        /// The agency's random handle of the case
+        #[arg(long, value_name = "HANDLE")]
+        case: CaseHandle,
+        /// How to print it
+        #[arg(long, value_name = "FORMAT", value_enum, default_value_t = disclosures::Output::Text)]
+        output: disclosures::Output,
+    },
     /// Look at this agency's keys, certificates and connection
     Status {
         #[command(flatten)]
@@ -68,6 +81,11 @@ impl AgencyCommand {
                 Action::Join { caller, facts, .. } => join(&caller, facts).await,
                 Action::Directory { caller } => show_directory(&caller).await,
                 Action::Watch { caller } => watch(&caller).await,
+                Action::Disclosures {
+                    caller,
+                    case,
+                    output,
+                } => disclosures::show(&caller, case, output).await,
                 Action::Status { caller } => status::show(&caller).await,
             })
         })
@@ -144,9 +162,11 @@ const fn said(kind: EventKind) -> &'static str {
         EventKind::ParcelReady => "parcel-ready",
         EventKind::Alarm => "alarm",
         EventKind::DirectoryChanged => "directory-changed",
+        EventKind::Places => "places",
         EventKind::Reminder => "reminder",
         EventKind::Alert => "alert",
         EventKind::Access => "access",
+        EventKind::Transfer => "transfer",
         EventKind::Message => "message",
         EventKind::Corrected => "corrected",
         EventKind::Heartbeat => "heartbeat",

@@ -260,7 +260,7 @@ impl Desk {
         let parcel = from_proto(parcel)?;
         let source = access.source.as_ref();
         let source = source.ok_or(ClientError::Reply("no source"))?;
-        let signer = self.signing_key_behind(&parcel, source).await?;
+        let signer = self.signing_key_behind(&parcel.statement, source).await?;
         let expected = Expected {
             recipient: self.agency().id(),
             purpose: access.purpose,

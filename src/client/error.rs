@@ -116,6 +116,8 @@ reasons! {
     Internal = "INTERNAL",
     /// The resume token is too old: list, then watch without one.
     ResumeTokenExpired = "RESUME_TOKEN_EXPIRED",
+    /// The offer is of a group that stays together: decide on the group.
+    Group = "GROUP",
 }
 
 impl std::fmt::Display for Reason {
@@ -196,6 +198,9 @@ pub enum ClientError {
         "nothing was sealed: the person excluded the asking agency or its authority; refuse the request"
     )]
     Excluded,
+    /// The person has not agreed that this is passed on; nothing was sealed or sent.
+    #[error("nothing was sealed: {0}")]
+    Forward(#[from] crate::domain::forward::NotAgreed),
     /// The parcel could not be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),

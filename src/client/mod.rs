@@ -23,6 +23,7 @@ pub mod keys;
 pub mod log;
 pub mod message;
 pub mod parcel;
+pub mod person;
 pub mod publishing;
 pub mod random;
 pub mod recipient;

@@ -1,22 +1,25 @@
 //! The recipient's side: see what is asked, open what may be opened, answer.
 
 mod amendment;
+mod group;
 mod place;
 
-pub use place::PoolView;
+pub use group::{GroupPlaces, MemberPlaces, MovedGroup};
+pub use place::{PoolView, RoomView};
 
 use std::time::Duration;
 
-use crate::domain::id::{AgencyId, OfferId, PoolId};
+use crate::domain::id::{AgencyId, GroupId, OfferId, PoolId, RoomId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
     Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Question, Stage,
-    Urgency,
+    TransferState, Urgency,
 };
+use crate::envelope::ancestry;
 use crate::envelope::jws::{KeyReference, Unverified, digest_from_b64u};
 use crate::envelope::keys::{SigningKey, sha256};
 use crate::envelope::open::{Expected, OpenError, OpenedParcel, open};
-use crate::envelope::statement::SealedParcel;
+use crate::envelope::statement::{ParcelStatement, SealedParcel};
 use crate::ledger::decision::Decision;
 use crate::proto::v1;
 use crate::proto::v1::directory_service_client::DirectoryServiceClient;
@@ -52,8 +55,22 @@ pub struct OfferView {
     pub openable: Vec<Stage>,
     /// Places held or taken.
     pub places: u32,
+    /// The group that it came in, as this agency knows it.
+    pub group: Option<GroupId>,
+    /// Whether that group is decided on together.
+    pub keep_together: bool,
+    /// The pool that the places are in.
+    pub pool: Option<PoolId>,
+    /// The room that they are in.
+    pub room: Option<RoomId>,
     /// What has been said since the offer was made.
     pub notices: Vec<OfferNotice>,
+    /// Of what another agency passes on: the original source, against whose signature the parcels are checked.
+    pub forwarded_from: Option<AgencyId>,
+    /// Who is responsible for the case, as far as this offer goes.
+    pub responsible: AgencyId,
+    /// Where a transfer of responsibility stands.
+    pub transfer: Option<TransferState>,
     /// Stages corrected since they were opened: open and confirm.
     pub corrected: Vec<Stage>,
 }
@@ -106,6 +123,17 @@ impl Desk {
         self.read_offer(reply.offer.ok_or(ClientError::Reply("no offer"))?)
     }
 
+    fn read_own<T: std::str::FromStr>(
+        &self,
+        name: &str,
+        collection: &str,
+    ) -> Result<Option<T>, ClientError> {
+        if name.is_empty() {
+            return Ok(None);
+        }
+        words::own_id(name, self.agency().id(), collection).map(Some)
+    }
+
     fn read_offer(&self, offer: v1::Offer) -> Result<OfferView, ClientError> {
         Ok(OfferView {
             id: words::own_id(&offer.name, self.agency().id(), "offers")?,
@@ -120,6 +148,19 @@ impl Desk {
                 .filter_map(words::stage)
                 .collect(),
             places: offer.places,
+            forwarded_from: match offer.forwarded_from.as_str() {
+                "" => None,
+                name => Some(words::agency_of(name)?),
+            },
+            responsible: words::agency_of(&offer.responsible)?,
+            transfer: words::transfer_state(offer.transfer),
+            group: self.read_own(&offer.group, "groups")?,
+            keep_together: offer.keep_together,
+            pool: self.read_own(&offer.pool, "pools")?,
+            room: match offer.room.as_str() {
+                "" => None,
+                room => Some(room.parse().map_err(|_| ClientError::Reply("a room"))?),
+            },
             notices: (offer.notices.into_iter())
                 .filter_map(words::notice)
                 .collect(),
@@ -137,9 +178,17 @@ impl Desk {
     /// [`ClientError::Parcel`] when a check fails, after the alarm; [`ClientError::Log`] when the opening is not in
     /// the log; [`ClientError::Refused`] with `NOT_FOUND` for absent, withdrawn, expired, closed or not yet.
     pub async fn open(&self, offer: &OfferView, stage: Stage) -> Result<OpenedParcel, ClientError> {
-        let parcel = self.fetch(offer.id, stage).await?;
-        let source = self.signing_key_behind(&parcel, &offer.source).await?;
-        let opened = self.check(&parcel, &source, offer, stage);
+        let (parcel, ancestors) = self.fetch_with_ancestors(offer.id, stage).await?;
+        let source = self
+            .signing_key_behind(&parcel.statement, &offer.source)
+            .await?;
+        let mut opened = self.check(&parcel, &source, offer, stage);
+        if let Ok(parcel) = &opened {
+            opened = match self.check_ancestors(offer, parcel, &ancestors).await? {
+                true => opened,
+                false => Err(OpenError::Tampered),
+            };
+        }
         match opened {
             Ok(opened) => {
                 let claims = opened.statement.claims();
@@ -164,6 +213,15 @@ impl Desk {
     ///
     /// As [`Desk::open`], but for the parcel's own checks.
     pub async fn fetch(&self, offer: OfferId, stage: Stage) -> Result<SealedParcel, ClientError> {
+        Ok(self.fetch_with_ancestors(offer, stage).await?.0)
+    }
+
+    /// The parcel, and the statements of what it passes on.
+    async fn fetch_with_ancestors(
+        &self,
+        offer: OfferId,
+        stage: Stage,
+    ) -> Result<(SealedParcel, Vec<Vec<u8>>), ClientError> {
         let name = words::offer_name(self.agency().id(), offer);
         let request = v1::OpenParcelRequest {
             name,
@@ -191,7 +249,37 @@ impl Desk {
                 }
                 _ => false,
             })?;
-        from_proto(parcel)
+        Ok((from_proto(parcel)?, reply.ancestors))
+    }
+
+    /// Whether what was passed on is what the original source let pass on, by its own signature and that of everybody
+    /// between. A source's own parcel rests on nobody.
+    async fn check_ancestors(
+        &self,
+        offer: &OfferView,
+        parcel: &OpenedParcel,
+        ancestors: &[Vec<u8>],
+    ) -> Result<bool, ClientError> {
+        let Some(original) = &offer.forwarded_from else {
+            return Ok(ancestors.is_empty() && parcel.statement.claims().parent.is_none());
+        };
+        let mut statements = Vec::with_capacity(ancestors.len());
+        let mut issuer = original.clone();
+        // From the original source on, each was for the one who sealed the next.
+        for token in ancestors.iter().rev() {
+            let key = self.signing_key_behind(token, &issuer).await?;
+            let Ok(statement) = ParcelStatement::parse(token, &key) else {
+                return Ok(false);
+            };
+            issuer.clone_from(&statement.claims().recipient);
+            statements.push(statement);
+        }
+        statements.reverse();
+        let labels = parcel.fields.iter();
+        let labels: Vec<_> = labels
+            .map(|field| field.disclosure.labelled_digest())
+            .collect();
+        Ok(ancestry::check(&parcel.statement, &labels, &statements, original).is_ok())
     }
 
     /// The source's signing key, if it is the one that the parcel's statement names.
@@ -200,10 +288,10 @@ impl Desk {
     /// tampering: it must not ring an alarm at the source and at oversight.
     pub(super) async fn signing_key_behind(
         &self,
-        parcel: &SealedParcel,
+        statement: &[u8],
         source: &AgencyId,
     ) -> Result<SigningKey, ClientError> {
-        let named = match Unverified::parse(&parcel.statement) {
+        let named = match Unverified::parse(statement) {
             Ok(statement) => statement.header().key.clone(),
             // What does not even parse is for the checks to judge.
             Err(_) => return Ok(self.agency().directory()?.signing_key(source)?),
@@ -314,11 +402,27 @@ impl Desk {
         pool: &PoolId,
         places: u32,
     ) -> Result<Proven, ClientError> {
+        self.hold_in(offer, pool, None, places).await
+    }
+
+    /// As [`Desk::hold`], in a room of the pool, or in the first that suits.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::hold`].
+    pub async fn hold_in(
+        &self,
+        offer: OfferId,
+        pool: &PoolId,
+        room: Option<&RoomId>,
+        places: u32,
+    ) -> Result<Proven, ClientError> {
         let request = v1::HoldPlacesRequest {
             name: words::offer_name(self.agency().id(), offer),
             request_id: request_id(),
             pool: words::pool_name(self.agency().id(), pool),
             places,
+            room: room.map(ToString::to_string).unwrap_or_default(),
         };
         let (reply, known) = self
             .call(request, |channel, request| async move {
@@ -342,6 +446,20 @@ impl Desk {
         offer: OfferId,
         places: Option<(&PoolId, u32)>,
     ) -> Result<Proven, ClientError> {
+        self.accept_in(offer, None, places).await
+    }
+
+    /// As [`Desk::accept`], in a room of the pool, or in the first that suits.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::accept`].
+    pub async fn accept_in(
+        &self,
+        offer: OfferId,
+        room: Option<&RoomId>,
+        places: Option<(&PoolId, u32)>,
+    ) -> Result<Proven, ClientError> {
         let agency = self.agency().id();
         let request = v1::AcceptOfferRequest {
             name: words::offer_name(agency, offer),
@@ -350,6 +468,7 @@ impl Desk {
                 .map(|(pool, _)| words::pool_name(agency, pool))
                 .unwrap_or_default(),
             places: places.map_or(0, |(_, count)| count),
+            room: room.map(ToString::to_string).unwrap_or_default(),
         };
         let (reply, known) = self
             .call(request, |channel, request| async move {
@@ -464,6 +583,28 @@ impl Desk {
             .await?;
         self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::InProgress)
             .await
+    }
+
+    /// The person moved out: the places are being prepared, the service may go on.
+    ///
+    /// # Errors
+    ///
+    /// As any call; `NO_PLACES` when the offer occupies none.
+    pub async fn check_out(&self, offer: OfferId) -> Result<Proven, ClientError> {
+        let name = words::offer_name(self.agency().id(), offer);
+        let request = v1::CheckOutRequest {
+            name,
+            request_id: request_id(),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                OfferServiceClient::new(channel).check_out(request).await
+            })
+            .await?;
+        let proven = self.prove(reply.receipt.as_ref(), known).await?;
+        Ok(proven.expect(|decision| {
+            matches!(decision, Decision::CheckedOut { offer: named, .. } if *named == offer.to_string())
+        })?)
     }
 
     /// Ends the service with its outcome.

@@ -5,10 +5,16 @@
 
 mod amendment;
 mod basis;
+mod group;
 mod referral;
+
+mod forward;
+mod transfer;
 
 pub use amendment::{Amended, Revision};
 pub use basis::{AlsoAsked, BasisDraft, BasisView};
+pub use forward::{Onward, Passed};
+pub use group::{GroupAsk, Member, SentGroup};
 pub use referral::{ReferralView, SourceOffer};
 
 use super::agency::Desk;
@@ -24,7 +30,7 @@ use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ParcelId, R
 use crate::domain::label::LabelSet;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{Purpose, Stage, Urgency};
-use crate::envelope::disclosure::Field;
+use crate::envelope::disclosure::{Disclosure, Field};
 use crate::envelope::seal::{ParcelDraft, Sealed, seal, seal_message};
 use crate::envelope::statement::Forward;
 use crate::ledger::decision::{Decision, Deposited};
@@ -98,6 +104,17 @@ pub struct SentReferral {
     pub offers: Vec<(AgencyId, OfferId)>,
 }
 
+/// What a sealed parcel is, where it is not simply a deposit.
+#[derive(Default)]
+struct Sealing {
+    /// The parcel that it corrects.
+    supersedes: Option<ParcelId>,
+    /// The offer that it is a message of.
+    message_of: Option<OfferId>,
+    /// Digest of the statement that it passes on, and the disclosures.
+    passed: Option<([u8; 32], Vec<Disclosure>)>,
+}
+
 impl Desk {
     /// Asks the gate and, if it permits, seals `fields` for the basis's recipient at `stage`.
     ///
@@ -126,7 +143,11 @@ impl Desk {
         fields: Vec<Field>,
         supersedes: Option<ParcelId>,
     ) -> Result<Sealed, ClientError> {
-        self.seal_as(basis, purpose, stage, fields, supersedes, None)
+        let sealing = Sealing {
+            supersedes,
+            ..Sealing::default()
+        };
+        self.seal_with(basis, purpose, stage, fields, sealing)
     }
 
     /// Asks the gate and seals a message of `offer`.
@@ -138,22 +159,34 @@ impl Desk {
         stage: Stage,
         fields: Vec<Field>,
     ) -> Result<Sealed, ClientError> {
-        self.seal_as(basis, purpose, stage, fields, None, Some(offer))
+        let sealing = Sealing {
+            message_of: Some(offer),
+            ..Sealing::default()
+        };
+        self.seal_with(basis, purpose, stage, fields, sealing)
     }
 
-    fn seal_as(
+    /// Seals fields of one's own, or disclosures of a parcel that is passed on.
+    fn seal_with(
         &self,
         basis: &Basis,
         purpose: Purpose,
         stage: Stage,
         fields: Vec<Field>,
-        supersedes: Option<ParcelId>,
-        message_of: Option<OfferId>,
+        sealing: Sealing,
     ) -> Result<Sealed, ClientError> {
+        let (parent, carried) = sealing
+            .passed
+            .map_or_else(Default::default, |(parent, carried)| {
+                (Some(parent), carried)
+            });
         let now = self.now();
         let directory = self.agency().directory()?;
         let protocol = self.agency().protocol()?;
-        let labels: LabelSet = fields.iter().map(|field| field.label).collect();
+        let passed = carried.iter().map(|disclosure| disclosure.field().label);
+        let labels: LabelSet = (fields.iter().map(|field| field.label))
+            .chain(passed)
+            .collect();
         let proposal = Proposal {
             source: self.agency().id(),
             recipient: &basis.recipient,
@@ -172,17 +205,18 @@ impl Desk {
             chain: basis.chain,
             now,
             until: permit.validity().until,
-            forward: Forward {
-                recipients: Vec::new(),
-                hops: 0,
+            // A message goes no further than to whom it is sealed.
+            forward: match sealing.message_of {
+                Some(_) => Forward::default(),
+                None => self.forward_list().clone(),
             },
-            supersedes,
-            parent: None,
+            supersedes: sealing.supersedes,
+            parent,
             fields,
-            carried: Vec::new(),
+            carried,
         };
         let signer = self.agency().keys().signer();
-        Ok(match message_of {
+        Ok(match sealing.message_of {
             None => seal(draft, signer, &mut SystemRandom)?,
             Some(offer) => seal_message(offer, draft, signer, &mut SystemRandom)?,
         })

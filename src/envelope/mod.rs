@@ -4,10 +4,14 @@
 //! private key and imports nothing of the other half; the router's operations use these alone. *Sealing
 //! and opening* (`seal`, `open`, `hpke`, `record`, `stream`) belong to the agencies' programs.
 //! and opening* (`seal`, `open`, `hpke`, `record`, `carried`) belong to the agencies' programs.
+//! Two halves. *Verification* (`jws`, `bundle`, `basis_statement`, `withdrawal`, `act`, `statement`, `outward`) needs
+//! no private key and imports nothing of the other half; the router's operations use these alone. *Sealing and
+//! opening* (`seal`, `open`, `hpke`, `record`, `carried`) belong to the agencies' programs.
 //!
 //! Must not know of the network, of storage, or of the generated API types.
 
 pub mod act;
+pub mod ancestry;
 pub mod basis_statement;
 pub mod bundle;
 pub mod carried;

@@ -38,12 +38,12 @@ pub(super) fn correctable(
 ) -> Result<Vec<(Stage, ParcelId)>, Refusal> {
     let mut found = Vec::new();
     for stage in stages(&offer.record.deposited) {
-        let record = match offer.held(stage) {
+        let record = match offer.opened_parcel(stage) {
             Some(_) => None,
             None => snapshot.peek::<ParcelRecord>(&key::parcel(offer.id, stage))?,
         };
         let deposited = record.map(|record| record.parcel);
-        let parcel = offer.held(stage).map(str::to_owned).or(deposited);
+        let parcel = offer.opened_parcel(stage).map(str::to_owned).or(deposited);
         let parcel = parcel.ok_or_else(|| records::corrupt(Table::Offer))?;
         found.push((stage, records::word(Table::Parcel, &parcel)?));
     }
@@ -74,6 +74,10 @@ fn prepare_amend(
     if offer.state.is_terminal() {
         return Err(over(offer.state));
     }
+    if !offer.record.forwards.is_empty() {
+        // What is passed on is corrected where it came from.
+        return Err(Refusal::State(offer.state));
+    }
     let recipient = making::recipient(snapshot, caller, &offer.recipient)?;
     let ask = Ask {
         source: &source,
@@ -87,10 +91,10 @@ fn prepare_amend(
         // Relied on: a recipient who opens one meanwhile makes this prepare again.
         snapshot.get::<ParcelRecord>(key::parcel(offer.id, *stage))?;
     }
-    let admitted = admit_as(snapshot, &ask, deposit, Role::Amendment(&of))?;
+    let admitted = admit_as(snapshot, &ask, None, deposit, Role::Amendment(&of))?;
     let stage = admitted.stage;
     let number = u32::from(key::stage(stage));
-    let was_opened = offer.held(stage).is_some();
+    let was_opened = offer.opened_parcel(stage).is_some();
     if was_opened && !offer.record.corrected.contains(&number) {
         offer.record.corrected.push(number);
         offer.record.confirmed.retain(|&at| at != number);
@@ -140,7 +144,7 @@ fn prepare_confirm(
     let record = snapshot.get::<ParcelRecord>(key::parcel(offer.id, stage))?;
     let record = record.ok_or(Refusal::NotFound)?;
     let number = u32::from(key::stage(stage));
-    let read = offer.held(stage) == Some(record.parcel.as_str());
+    let read = offer.opened_parcel(stage) == Some(record.parcel.as_str());
     if !read || !offer.record.corrected.contains(&number) {
         return Err(Refusal::NotFound);
     }

@@ -131,6 +131,10 @@ fn open_offer(
     if offer.is_paused() {
         return Err(Refusal::BasisNotInForce);
     }
+    if !offer.record.forwards.is_empty() {
+        // Who passes on says what it was told, in parcels that name where it came from.
+        return Err(Refusal::State(offer.state));
+    }
     snapshot.case(&offer.source, offer.case)?;
     let recipient = snapshot.agency(&offer.recipient)?;
     let recipient = recipient.ok_or(Refusal::RecipientUnavailable)?;

@@ -38,10 +38,14 @@ pub enum EventKind {
     DirectoryChanged,
     /// A break-glass request changed.
     Access,
+    /// The agency's own places changed by themselves.
+    Places,
     /// A clock of an offer is running out.
     Reminder,
     /// There is an alert.
     Alert,
+    /// A transfer of responsibility was proposed or answered.
+    Transfer,
     /// A message for this agency.
     Message,
     /// A parcel that this agency opened was corrected.
@@ -59,8 +63,10 @@ impl EventKind {
             Self::Alarm => 5,
             Self::DirectoryChanged => 6,
             Self::Access => 16,
+            Self::Places => 9,
             Self::Reminder => 7,
             Self::Alert => 8,
+            Self::Transfer => 15,
             Self::Message => 13,
             Self::Corrected => 14,
         }
@@ -76,8 +82,10 @@ impl EventKind {
             5 => Self::Alarm,
             6 => Self::DirectoryChanged,
             16 => Self::Access,
+            9 => Self::Places,
             7 => Self::Reminder,
             8 => Self::Alert,
+            15 => Self::Transfer,
             13 => Self::Message,
             14 => Self::Corrected,
             _ => return None,

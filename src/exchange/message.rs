@@ -136,6 +136,10 @@ fn admit(
             if own.id != offer.source {
                 return Err(Refusal::InvalidField("basis_chain"));
             }
+            if !offer.record.forwards.is_empty() {
+                // Who passes on says what it was told, in parcels that name where it came from.
+                return Err(Refusal::State(offer.state));
+            }
             let message = verify(snapshot, offer, own, &offer.recipient, parcel)?;
             let statement = message.statement();
             statement
@@ -374,7 +378,14 @@ fn prepare_open(
         labels,
         fields: content.fields,
     };
-    Ok(Prepared::New(change, Withheld(parcel), vec![0]))
+    Ok(Prepared::New(
+        change,
+        Withheld {
+            parcel,
+            ancestors: Vec::new(),
+        },
+        vec![0],
+    ))
 }
 
 fn header(offer: &OfferView, number: u32, record: &MessageRecord) -> Result<Header, Refusal> {

@@ -18,6 +18,7 @@ pub mod clock;
 pub mod denial;
 pub mod directory;
 pub mod event;
+pub mod group;
 pub mod housekeeping;
 pub mod message;
 pub mod name;
@@ -39,12 +40,15 @@ pub mod alert;
 pub mod carried;
 mod clockwork;
 mod escalation;
+pub mod forward;
 pub mod person;
+pub mod transfer;
 mod turn;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
-
-pub use name::{AccessName, AlertName, BasisName, CarriedName, OfferName, PoolName, ReferralName};
+pub use name::{
+    AccessName, AlertName, BasisName, CarriedName, GroupName, OfferName, PoolName, ReferralName,
+};
 pub use receipt::Receipt;
 pub use refusal::Refusal;
 pub use request::{Page, Paged, Requested};

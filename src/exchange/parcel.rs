@@ -2,20 +2,21 @@
 
 use super::agencies::AgencyView;
 use super::basis::statement_refusal;
+use super::forward::{self, Received, Rests};
 use super::person::{CaseOf, ever_released};
 use super::snapshot::Snapshot;
 use super::{Refusal, SKEW};
 use crate::domain::complaint;
 use crate::domain::gate::{self, BasisHead, Proposal};
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ParcelId};
-use crate::domain::label::Label;
+use crate::domain::label::{Label, LabelSet};
 use crate::domain::time::Period;
 use crate::domain::vocabulary::{BasisKind, Purpose, Stage};
 use crate::envelope::statement::{LabelledDigest, ParcelClaims, SealedParcel};
 use crate::ledger::decision;
 use crate::storage::engine::{Table, Write};
 use crate::storage::records::parcel::{
-    ChainParcelRecord, LabelRecord, ParcelContentRecord, ParcelRecord,
+    AncestorRecord, ChainParcelRecord, LabelRecord, ParcelContentRecord, ParcelRecord,
 };
 use crate::storage::records::{self, Record, key};
 use data_encoding::BASE64URL_NOPAD;
@@ -44,21 +45,30 @@ pub(super) struct Admitted {
     pub(super) stage: Stage,
     pub(super) validity: Period,
     pub(super) decision: decision::Deposited,
+    /// Of a forward: what it rests on, the nearest first.
+    pub(super) ancestors: Vec<AncestorRecord>,
+    pub(super) labels: LabelSet,
     chain: BasisChainId,
     record: ParcelRecord,
     content: ParcelContentRecord,
+    /// Others' chains that it rests on, by which their withdrawal finds it.
+    beneath: Vec<(AgencyId, BasisChainId)>,
 }
 
 impl Admitted {
     /// The writes that keep the parcel for `offer` of `source`.
-    pub(super) fn writes(self, source: &AgencyId, offer: OfferId) -> [Write; 3] {
+    pub(super) fn writes(self, source: &AgencyId, offer: OfferId) -> Vec<Write> {
         let at = key::parcel(offer, self.stage);
         let row = key::chain_parcel(source, self.chain, offer, self.stage);
-        [
+        let mut writes = vec![
             self.record.put(at.clone()),
             self.content.put(at),
             ChainParcelRecord {}.put(row),
-        ]
+        ];
+        writes.extend(self.beneath.into_iter().map(|(source, chain)| {
+            ChainParcelRecord {}.put(key::chain_parcel(&source, chain, offer, self.stage))
+        }));
+        writes
     }
 }
 
@@ -95,18 +105,22 @@ impl Role<'_> {
 }
 
 /// Checks one deposit: signature, sealed parts, recipient's key, basis commitment, and the gate. One signature check.
+///
+/// What passes on another parcel names it as its `parent`, for an offer that passes on; nothing else does.
 pub(super) fn admit(
     snapshot: &mut Snapshot<'_>,
     ask: &Ask<'_>,
+    received: Option<&Received>,
     deposit: &Deposit,
 ) -> Result<Admitted, Refusal> {
-    admit_as(snapshot, ask, deposit, Role::Deposit)
+    admit_as(snapshot, ask, received, deposit, Role::Deposit)
 }
 
 /// As [`admit`], for a parcel that comes as `role`.
 pub(super) fn admit_as(
     snapshot: &mut Snapshot<'_>,
     ask: &Ask<'_>,
+    received: Option<&Received>,
     deposit: &Deposit,
     role: Role<'_>,
 ) -> Result<Admitted, Refusal> {
@@ -119,8 +133,8 @@ pub(super) fn admit_as(
     let claims = statement.claims();
     let meant = claims.recipient == ask.recipient.id
         && claims.purpose == ask.purpose
-        && claims.parent.is_none()
         && role.fits(claims)
+        && claims.parent.is_some() == received.is_some()
         && statement.stands(snapshot.now, SKEW);
     if !meant {
         return Err(Refusal::StatementInvalid);
@@ -163,13 +177,18 @@ pub(super) fn admit_as(
             return Err(Refusal::ComplaintBeyondReleased(beyond));
         }
     }
+    let rests = match received {
+        Some(received) => forward::admit(snapshot, received, claims, &deposit.parcel.labels)?,
+        None => Rests::NOTHING,
+    };
     let before_end = Period {
         from: permit.validity().from,
         until: claims.expires,
     };
+    let validity = permit.validity().intersection(&before_end);
     Ok(Admitted {
         stage: claims.stage,
-        validity: permit.validity().intersection(&before_end),
+        validity: validity.intersection(&rests.validity),
         decision: decision::Deposited {
             parcel: claims.parcel.to_string(),
             stage: claims.stage.name().to_owned(),
@@ -180,6 +199,8 @@ pub(super) fn admit_as(
             protocol: permit.protocol(),
             gate: permit.gate(),
         },
+        beneath: rests.chains()?,
+        labels: proposal.labels,
         chain: deposit.chain,
         record: ParcelRecord {
             statement: deposit.parcel.statement.clone(),
@@ -187,12 +208,18 @@ pub(super) fn admit_as(
             parcel: claims.parcel.to_string(),
             chain: deposit.chain.to_string(),
             expires: claims.expires.millis(),
+            forward_recipients: (claims.forward.recipients.iter())
+                .map(ToString::to_string)
+                .collect(),
+            forward_hops: u32::from(claims.forward.hops),
+            ancestors: rests.ancestors.clone(),
         },
         content: ParcelContentRecord {
             encapsulated_key: deposit.parcel.enc.clone(),
             wrapped_key: deposit.parcel.wrapped.clone(),
             fields: deposit.parcel.fields.clone(),
         },
+        ancestors: rests.ancestors,
     })
 }
 

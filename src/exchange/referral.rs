@@ -1,22 +1,28 @@
 //! The source's side of a referral: what it asks, and what came of it.
 
 mod ending;
+pub mod grouping;
 pub(super) mod making;
 
+pub(super) use making::prepare_forward;
+
 use super::amendment;
+use super::forward::{self, PassedOn, Received};
 use super::offer::moves;
 use super::offer::view::{OfferView, stages};
 use super::parcel::{self, Ask, Deposit};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot, own};
-use super::{Exchange, OfferName, Page, Paged, Receipt, ReferralName, Refusal, Requested, turn};
+use super::{
+    Exchange, GroupName, OfferName, Page, Paged, Receipt, ReferralName, Refusal, Requested, turn,
+};
 use crate::domain::gate::stage_open;
 use crate::domain::id::{AgencyId, CaseHandle, OfferId, ParcelId, ReferralId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    CloseReason, DeclineReason, Decliner, OfferState, Outcome, Purpose, Question, ReferralState,
-    Stage, Urgency,
+    CloseReason, DeclineReason, Decliner, DisclosureKind, OfferState, Outcome, Purpose, Question,
+    ReferralState, Stage, TransferState, Urgency,
 };
 use crate::exchange::event::EventKind;
 use crate::identity::caller::Caller;
@@ -89,6 +95,10 @@ pub struct SourceOffer {
     pub opened: Vec<Stage>,
     /// When the state last changed.
     pub updated: Timestamp,
+    /// Who is responsible for the case, as far as this offer goes.
+    pub responsible: AgencyId,
+    /// Where a transfer of responsibility stands.
+    pub transfer: Option<TransferState>,
     /// When the recipient was asked; none while, or when, it never was.
     pub asked: Option<Timestamp>,
     /// When its time to decide is over; none while it is next in line.
@@ -120,6 +130,8 @@ pub struct Referral {
     pub offers: Vec<SourceOffer>,
     /// When it was created.
     pub created: Timestamp,
+    /// The group that it was made with, as the source knows it.
+    pub group: Option<GroupName>,
     /// When the person must be placed by.
     pub place_by: Option<Timestamp>,
     /// When nobody was left to ask; none while somebody is.
@@ -141,6 +153,8 @@ impl SourceOffer {
             deposited: stages(&record.deposited),
             opened: stages(&record.opened),
             updated: records::time(Table::Offer, record.updated)?,
+            responsible: view.responsible()?.clone(),
+            transfer: view.transfer()?,
             asked: turn::optional_time(record.asked)?,
             decide_by: turn::optional_time(record.decide_by)?,
             questions: view.questions()?,
@@ -201,6 +215,10 @@ fn referral_of(
     const TABLE: Table = Table::Referral;
     let views = offers_of(snapshot, record, false)?;
     let state = state_of(record, &views);
+    let group = records::optional(TABLE, &record.group)?.map(|group| GroupName {
+        agency: name.agency.clone(),
+        group,
+    });
     Ok(Referral {
         name,
         case: records::word(TABLE, &record.case)?,
@@ -213,6 +231,7 @@ fn referral_of(
             .map(|view| SourceOffer::of(snapshot, view))
             .collect::<Result<_, _>>()?,
         created: records::time(TABLE, record.created)?,
+        group,
         place_by: turn::optional_time(record.place_by)?,
         unplaced: turn::optional_time(record.unplaced)?,
         closed: records::optional(TABLE, &record.closed)?,
@@ -299,7 +318,17 @@ fn prepare_deposit(
         purpose: offer.purpose,
     };
     snapshot.case(&source.id, offer.case)?;
-    let admitted = parcel::admit(snapshot, &ask, deposit)?;
+    let received = Received::behind(snapshot, &offer)?;
+    let admitted = parcel::admit(snapshot, &ask, received.as_ref(), deposit)?;
+    let passed_on = PassedOn {
+        kind: DisclosureKind::PassedOn,
+        by: source.id.clone(),
+        recipient: recipient.id.clone(),
+        purpose: offer.purpose,
+        stage: Some(admitted.stage),
+        labels: admitted.labels,
+        cases: forward::cases(&admitted.ancestors)?,
+    };
     let stage = admitted.stage;
     if stages(&offer.record.opened).contains(&stage) {
         return Err(Refusal::State(offer.state));
@@ -313,6 +342,7 @@ fn prepare_deposit(
         deposit: admitted.decision.clone(),
         staff: caller.staff().as_str().to_owned(),
     };
+    passed_on.tell(&mut change, 0);
     change.entries.push(snapshot.entry_by(caller, decision));
     // Content that this replaces loses its key: the engine erases what is overwritten.
     change

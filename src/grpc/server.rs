@@ -37,8 +37,9 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tower::layer::util::{Identity, Stack};
 
-/// Longest reply in bytes: the largest parcel that came in as a request, and the receipt of its opening.
-const REPLY_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 64 * 1024;
+/// Longest reply in bytes: the largest parcel that came in as a request, the statements of what it passes on, and
+/// the receipt of its opening.
+const REPLY_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 128 * 1024;
 
 /// Longest reply of the directory in bytes: it has no pages, and every member's key bundle is in it.
 const DIRECTORY_BYTES_MAX: usize = 16 * MESSAGE_BYTES_MAX;

@@ -137,6 +137,7 @@ impl Replay {
             return Err(Problem::ParcelTime);
         }
         let labels = listed_labels(sealed.labels, claims)?;
+        let labels = labels.iter().map(|item| item.label).collect();
         let bundle = self.agencies.bundle(to, act.at)?;
         let sealed_to = bundle.sealing_key(&claims.kid);
         let sealed_to = sealed_to.ok_or(Problem::Parcel(StatementError::Key))?;

@@ -10,20 +10,28 @@ use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{Category, Form, OfferState, Stage};
 use crate::envelope::error::StatementError;
 use crate::envelope::keys::{b64u, sha256};
-use crate::envelope::statement::{LabelledDigest, ParcelClaims, ParcelStatement, labels_digest};
+use crate::envelope::statement::{
+    Forward, LabelledDigest, ParcelClaims, ParcelStatement, labels_digest,
+};
 use crate::ledger::decision::{Decision, Deposited};
 use data_encoding::BASE64URL_NOPAD;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-/// A parcel as deposited.
+/// A parcel as deposited, as far as later acts rest on it.
 #[derive(Debug)]
 pub(super) struct Parcel {
-    stage: Stage,
-    statement_hash: String,
+    pub(super) stage: Stage,
+    pub(super) statement_hash: String,
     pub(super) expires: Timestamp,
     pub(super) labels: LabelSet,
     pub(super) chain: BasisChainId,
+    /// Its labels with their digests, sorted.
+    pub(super) items: Vec<LabelledDigest>,
+    pub(super) forward: Forward,
+    /// The parcel that it passes on.
+    pub(super) parent: Option<(OfferId, ParcelId)>,
+    pub(super) opened: bool,
 }
 
 pub(super) fn word<T: FromStr>(text: &str) -> Result<T, Problem> {
@@ -96,6 +104,7 @@ impl Replay {
             purpose,
             urgency,
             decide_by,
+            forwards,
             ..
         } = decision
         else {
@@ -118,10 +127,14 @@ impl Replay {
             urgency: word(urgency)?,
             proposed_by: None,
             parcels: BTreeMap::new(),
+            forwards: None,
+            holders: Vec::new(),
+            transfer: None,
             held: BTreeMap::new(),
             corrected: std::collections::BTreeSet::new(),
             messages: 0,
         };
+        let made = self.passed_on(made, forwards.as_deref())?;
         self.agencies.member(&made.recipient)?;
         self.offers.insert(word(offer)?, made)
     }
@@ -180,6 +193,14 @@ impl Replay {
             return Err(Problem::NoBasis);
         }
 
+        let items = labels;
+        let labels = items.iter().map(|item| item.label).collect();
+        let onward = claims.forward.clone();
+        let (parent, agreed) = match self.parent_of(act, offer, claims, &items) {
+            Ok(parent) => (parent, Ok(())),
+            Err(problem) => (None, Err(problem)),
+        };
+        let complaint = self.complaint(offer, &chain, labels);
         let (expires, statement_hash) = (claims.expires, b64u(&sha256(statement)));
         let decided = self.gate(
             act,
@@ -209,9 +230,13 @@ impl Replay {
                 expires,
                 labels,
                 chain,
+                items,
+                forward: onward,
+                parent,
+                opened: false,
             },
         );
-        decided
+        decided.and(agreed).and(complaint)
     }
 
     fn opened(
@@ -249,10 +274,17 @@ impl Replay {
             gate,
             true,
         );
+        let stands = self.ancestors_stand(act, parcel, parcel.labels);
+        let (of, labels) = ((offer.source.clone(), offer.case), parcel.labels);
+        let released = self.released.entry(of).or_default();
+        *released = released.union(labels);
+        if let Some(parcel) = self.parcels.get_mut(&(id, parcel_id)) {
+            parcel.opened = true;
+        }
         // Covered or not, the recipient has it in hand now.
         let offer = self.offers.offer_mut(&id)?;
         offer.held.insert(stage, parcel_id);
-        decided
+        decided.and(stands)
     }
 
     /// The gate, as the router ran it, at the time of the entry.
@@ -321,13 +353,13 @@ pub(super) fn labels(deposit: &Deposited) -> Result<Vec<LabelledDigest>, Problem
 pub(super) fn listed_labels(
     items: &[crate::ledger::decision::LabelledDigest],
     claims: &ParcelClaims,
-) -> Result<LabelSet, Problem> {
+) -> Result<Vec<LabelledDigest>, Problem> {
     let labels = parse(items)?;
     let listed = |item: &LabelledDigest| claims.digests.binary_search(&item.digest).is_ok();
     if labels_digest(&labels) != claims.labels || !labels.iter().all(listed) {
         return Err(Problem::Parcel(StatementError::Labels));
     }
-    Ok(labels.iter().map(|item| item.label).collect())
+    Ok(labels)
 }
 
 fn parse(

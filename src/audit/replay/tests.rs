@@ -8,6 +8,8 @@ use crate::envelope::error::StatementError;
 use crate::envelope::jws::JwsError;
 use crate::ledger::checkpoint::Checkpoint;
 
+mod onward;
+
 fn replay(log: &Memory) -> Report {
     let mut audit = Audit::new(Level::Replay, None);
     for (entry, opening) in &log.log {
@@ -18,7 +20,7 @@ fn replay(log: &Memory) -> Report {
 }
 
 /// The town's log replayed: exactly these are found.
-fn finds(town: &Town, expected: &[(u64, Problem)]) -> Counts {
+pub(super) fn finds(town: &Town, expected: &[(u64, Problem)]) -> Counts {
     let report = replay(&town.source());
     let found: Vec<_> = report
         .findings

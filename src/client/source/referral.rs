@@ -5,10 +5,10 @@ use crate::client::error::ClientError;
 use crate::client::log::Proven;
 use crate::client::session::request_id;
 use crate::client::words;
-use crate::domain::id::{AgencyId, OfferId, ParcelId, ReferralId};
+use crate::domain::id::{AgencyId, GroupId, OfferId, ParcelId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    CloseReason, DeclineReason, OfferState, Outcome, Question, ReferralState, Stage,
+    CloseReason, DeclineReason, OfferState, Outcome, Question, ReferralState, Stage, TransferState,
 };
 use crate::ledger::decision::Decision;
 use crate::proto::v1;
@@ -31,6 +31,10 @@ pub struct SourceOffer {
     pub deposited: Vec<Stage>,
     /// Stages opened.
     pub opened: Vec<Stage>,
+    /// Who is responsible for the case, as far as this offer goes.
+    pub responsible: AgencyId,
+    /// Where a transfer of responsibility stands.
+    pub transfer: Option<TransferState>,
     /// When its time to decide is over; none while it is next in line.
     pub decide_by: Option<Timestamp>,
     /// What the recipient last asked for.
@@ -50,6 +54,8 @@ pub struct ReferralView {
     pub state: ReferralState,
     /// Offers, in the order made.
     pub offers: Vec<SourceOffer>,
+    /// The group that it was made with, as this agency knows it.
+    pub group: Option<GroupId>,
 }
 
 impl Desk {
@@ -215,6 +221,8 @@ impl Desk {
                     .filter_map(words::stage)
                     .collect(),
                 opened: offer.opened.into_iter().filter_map(words::stage).collect(),
+                responsible: words::agency_of(&offer.responsible)?,
+                transfer: words::transfer_state(offer.transfer),
                 decide_by: offer.decide_by.as_ref().and_then(words::from_proto_time),
                 questions: offer
                     .questions
@@ -238,6 +246,10 @@ impl Desk {
             state: words::referral_state(referral.state)
                 .ok_or(ClientError::Reply("a referral's state"))?,
             offers: offers.collect::<Result<_, ClientError>>()?,
+            group: match referral.group.as_str() {
+                "" => None,
+                name => Some(words::own_id(name, self.agency().id(), "groups")?),
+            },
         })
     }
 }

@@ -52,7 +52,7 @@ fn prepare(
     let stage: Stage = records::word(Table::Attachment, &record.stage)?;
     let parcel = snapshot.get::<ParcelRecord>(key::parcel(offer.id, stage))?;
     // It goes with the parcel that the recipient has in hand, and that parcel must tell of copies.
-    let parcel = parcel.filter(|parcel| offer.held(stage) == Some(parcel.parcel.as_str()));
+    let parcel = parcel.filter(|parcel| offer.opened_parcel(stage) == Some(parcel.parcel.as_str()));
     let parcel = parcel.ok_or(Refusal::NotFound)?;
     let labels = copy_label()?;
     let told = labels_of(&parcel)?;

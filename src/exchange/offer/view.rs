@@ -1,19 +1,21 @@
 //! An offer as it stands now, parsed: shared by everything that looks at or moves one.
 
 use crate::domain::gate::stage_open;
-use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
+use crate::domain::id::{AgencyId, CaseHandle, GroupId, OfferId, ReferralId};
 use crate::domain::offer::{NotAllowed, OfferCommand};
+use crate::domain::place::Party;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{OfferNotice, OfferState, Purpose, Question, Stage, Urgency};
 use crate::exchange::snapshot::Snapshot;
 use crate::exchange::{OfferName, Refusal};
 use crate::storage::engine::{Table, Write};
-use crate::storage::records::offer::{HeldParcelRecord, OfferRecord};
+use crate::storage::records::offer::{OfferRecord, OpenedParcel};
 use crate::storage::records::{self, Record, key};
 
 const TABLE: Table = Table::Offer;
 
 /// An offer as it stands at one moment. One that ran out of time has lapsed, whether or not that is written down yet.
+#[derive(Clone)]
 pub(in crate::exchange) struct OfferView {
     pub(in crate::exchange) id: OfferId,
     pub(in crate::exchange) source: AgencyId,
@@ -126,26 +128,27 @@ impl OfferView {
         mark(&mut self.record.opened, stage)
     }
 
-    /// The parcel of `stage` that the recipient opened last.
-    pub(in crate::exchange) fn held(&self, stage: Stage) -> Option<&str> {
-        let number = u32::from(key::stage(stage));
-        let mut held = self.record.held.iter();
-        let found = held.find(|held| held.stage == number);
-        found.map(|held| held.parcel.as_str())
-    }
-
-    /// Notes the parcel of `stage` that the recipient has in hand now; `false` when it had it before.
-    pub(in crate::exchange) fn mark_held(&mut self, stage: Stage, parcel: &str) -> bool {
-        if self.held(stage) == Some(parcel) {
+    /// Notes which parcel of a stage was opened; `false` when it was noted before.
+    pub(in crate::exchange) fn mark_parcel_opened(&mut self, stage: Stage, parcel: &str) -> bool {
+        if self.opened_parcel(stage) == Some(parcel) {
             return false;
         }
         let number = u32::from(key::stage(stage));
-        self.record.held.retain(|held| held.stage != number);
-        self.record.held.push(HeldParcelRecord {
+        let opened = &mut self.record.opened_parcels;
+        opened.retain(|opened| opened.stage != number);
+        opened.push(OpenedParcel {
             stage: number,
             parcel: parcel.to_owned(),
         });
         true
+    }
+
+    /// The parcel of a stage that was last opened.
+    pub(in crate::exchange) fn opened_parcel(&self, stage: Stage) -> Option<&str> {
+        let number = u32::from(key::stage(stage));
+        let mut opened = self.record.opened_parcels.iter();
+        let opened = opened.find(|opened| opened.stage == number)?;
+        Some(&opened.parcel)
     }
 
     /// Notes that a stage was deposited; `false` when it had been before.
@@ -248,6 +251,17 @@ impl OfferView {
         let mut open = stages(&self.record.deposited);
         open.retain(|&stage| stage_open(self.state, stage));
         open
+    }
+
+    /// The group that it came in, as its recipient knows it.
+    pub(in crate::exchange) fn group(&self) -> Result<Option<GroupId>, Refusal> {
+        Ok(records::optional(TABLE, &self.record.group)?)
+    }
+
+    /// With whom it may share a room: with its group, when that stays together.
+    pub(in crate::exchange) fn party(&self) -> Result<Party, Refusal> {
+        let group = self.group()?.filter(|_| self.record.together);
+        Ok(group.map_or_else(|| Party::from(self.id), Party::from))
     }
 
     /// Places held, if the hold still runs, or taken.

@@ -7,6 +7,7 @@ mod basis;
 mod break_glass;
 mod directory;
 mod event;
+mod group;
 mod message;
 mod offer;
 mod place;

@@ -130,6 +130,13 @@ impl ReferralService for Services {
         Ok(Response::new(proto::RecallReferralResponse { receipts }))
     }
 
+    async fn create_group_referral(
+        &self,
+        request: Request<proto::CreateGroupReferralRequest>,
+    ) -> Result<Response<proto::CreateGroupReferralResponse>, Status> {
+        self.create_group(request).await
+    }
+
     async fn close_referral(
         &self,
         request: Request<proto::CloseReferralRequest>,
@@ -203,6 +210,71 @@ impl ReferralService for Services {
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::AnswerInformationResponse { receipt }))
     }
+
+    async fn create_forward(
+        &self,
+        request: Request<proto::CreateForwardRequest>,
+    ) -> Result<Response<proto::CreateForwardResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let offer = fields.offer("offer", &message.offer);
+        let referral = new_forward(&mut fields, message);
+        let (requested, offer, referral) = fields.all((requested, offer, referral))?;
+        let made = self
+            .exchange
+            .create_forward(call.caller(), &offer, requested, referral)
+            .await?;
+        Ok(Response::new(proto::CreateForwardResponse {
+            name: made.name.to_string(),
+            offer: made
+                .offers
+                .first()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            receipt: call.receipts(&made.receipts)?.into_iter().next(),
+        }))
+    }
+
+    async fn propose_transfer(
+        &self,
+        request: Request<proto::ProposeTransferRequest>,
+    ) -> Result<Response<proto::ProposeTransferResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let offer = fields.offer("offer", &message.offer);
+        let basis = fields.basis("basis", &message.basis);
+        let (requested, offer, basis) = fields.all((requested, offer, basis))?;
+        let receipt = self
+            .exchange
+            .propose_transfer(call.caller(), &offer, requested, basis)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::ProposeTransferResponse { receipt }))
+    }
+}
+
+fn new_forward(fields: &mut Fields, message: proto::CreateForwardRequest) -> Option<NewReferral> {
+    let case = fields.case_handle("case_handle", &message.case_handle);
+    let purpose = fields.word::<Purpose>("purpose", message.purpose);
+    let urgency = fields.word::<Urgency>("urgency", message.urgency);
+    let decide_by = match message.decide_by {
+        None => Some(None),
+        time => fields.time("decide_by", time).map(Some),
+    };
+    let offer = fields
+        .present("forward", message.forward)
+        .and_then(|offer| fields.within("forward", |fields| new_offer(fields, offer)));
+    Some(NewReferral {
+        case: case?,
+        purpose: purpose?,
+        urgency: urgency?,
+        decide_by: decide_by?,
+        parallel: None,
+        place_by: None,
+        offers: vec![offer?],
+    })
 }
 
 fn new_referral(fields: &mut Fields, message: proto::CreateReferralRequest) -> Option<NewReferral> {
@@ -235,7 +307,7 @@ fn new_referral(fields: &mut Fields, message: proto::CreateReferralRequest) -> O
     })
 }
 
-fn new_offer(fields: &mut Fields, message: proto::NewOffer) -> Option<NewOffer> {
+pub(super) fn new_offer(fields: &mut Fields, message: proto::NewOffer) -> Option<NewOffer> {
     let recipient = fields.agency("recipient", &message.recipient);
     let few = (1..=DEPOSITS_MAX).contains(&message.deposits.len());
     let expected = "must be 1 to 3, one per stage";
@@ -257,6 +329,10 @@ fn view(referral: Referral) -> proto::Referral {
         state: referral.state.number(),
         offers: referral.offers.into_iter().map(view_offer).collect(),
         create_time: Some(fields::time(referral.created)),
+        group: referral
+            .group
+            .map(|group| group.to_string())
+            .unwrap_or_default(),
         place_by: referral.place_by.map(fields::time),
         unplaced_time: referral.unplaced.map(fields::time),
         close_reason: number_or_zero(referral.closed),
@@ -274,6 +350,8 @@ fn view_offer(offer: SourceOffer) -> proto::ReferralOffer {
         deposited: offer.deposited.into_iter().map(Word::number).collect(),
         opened: offer.opened.into_iter().map(Word::number).collect(),
         update_time: Some(fields::time(offer.updated)),
+        responsible: names::agency(&offer.responsible),
+        transfer: number_or_zero(offer.transfer),
         ask_time: offer.asked.map(fields::time),
         decide_by: offer.decide_by.map(fields::time),
         questions: offer.questions.into_iter().map(Word::number).collect(),

@@ -56,6 +56,15 @@ pub struct OfferRecord {
     /// When the state last changed, milliseconds since the epoch.
     #[prost(int64, tag = "17")]
     pub updated: i64,
+    /// The recipient's id of the group that the offer came in; empty for none.
+    #[prost(string, tag = "30")]
+    pub group: String,
+    /// Whether that group is to be kept together.
+    #[prost(bool, tag = "31")]
+    pub together: bool,
+    /// Room that the places are in; empty for none.
+    #[prost(string, tag = "32")]
+    pub room: String,
     /// Notices to the recipient, by name.
     #[prost(string, repeated, tag = "35")]
     pub notices: Vec<String>,
@@ -71,15 +80,27 @@ pub struct OfferRecord {
     /// What the recipient last asked for, by name.
     #[prost(string, repeated, tag = "23")]
     pub questions: Vec<String>,
+    /// The offer whose parcels this one passes on; empty for none.
+    #[prost(string, tag = "50")]
+    pub forwards: String,
+    /// Of a forward: who held it before, the original source first, this offer's source last.
+    #[prost(string, repeated, tag = "51")]
+    pub holders: Vec<String>,
+    /// The parcel last opened, per stage.
+    #[prost(message, repeated, tag = "52")]
+    pub opened_parcels: Vec<OpenedParcel>,
+    /// Where a transfer of responsibility stands, by name; empty when none was proposed.
+    #[prost(string, tag = "53")]
+    pub transfer: String,
+    /// The source's chain that the transfer rests on.
+    #[prost(string, tag = "54")]
+    pub transfer_chain: String,
     /// Stages corrected since the recipient opened them and not yet confirmed, as in keys.
     #[prost(uint32, repeated, tag = "45")]
     pub corrected: Vec<u32>,
     /// Stages whose last correction the recipient confirmed, as in keys.
     #[prost(uint32, repeated, tag = "46")]
     pub confirmed: Vec<u32>,
-    /// The parcel of each stage that the recipient opened last.
-    #[prost(message, repeated, tag = "47")]
-    pub held: Vec<HeldParcelRecord>,
     /// Messages posted: the last one's number.
     #[prost(uint32, tag = "48")]
     pub messages: u32,
@@ -88,9 +109,9 @@ pub struct OfferRecord {
     pub attachments: Vec<Vec<u8>>,
 }
 
-/// A parcel that the recipient has in hand.
+/// Which parcel of a stage was last opened.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
-pub struct HeldParcelRecord {
+pub struct OpenedParcel {
     /// Stage, as in keys.
     #[prost(uint32, tag = "1")]
     pub stage: u32,
