@@ -22,6 +22,7 @@ mod fixture;
 pub mod keys;
 pub mod log;
 pub mod message;
+pub mod notice;
 pub mod parcel;
 pub mod person;
 pub mod publishing;

@@ -37,4 +37,5 @@ mod race;
 mod referral_lifecycle;
 mod router_process;
 mod simulation;
+mod turns;
 mod unlinkability;
