@@ -195,6 +195,8 @@ const fn said(kind: EventKind) -> &'static str {
         EventKind::Alert => "alert",
         EventKind::Access => "access",
         EventKind::Transfer => "transfer",
+        EventKind::Message => "message",
+        EventKind::Corrected => "corrected",
         EventKind::Heartbeat => "heartbeat",
         EventKind::Unspecified => "unknown",
     }
