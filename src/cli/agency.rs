@@ -198,6 +198,8 @@ const fn said(kind: EventKind) -> &'static str {
         EventKind::Notice => "notice",
         EventKind::Access => "access",
         EventKind::Transfer => "transfer",
+        EventKind::Message => "message",
+        EventKind::Corrected => "corrected",
         EventKind::Heartbeat => "heartbeat",
         EventKind::Unspecified => "unknown",
     }

@@ -7,6 +7,7 @@ use clap::Args;
 
 use crate::demo::narrate::{Narrator, Voice};
 use crate::demo::story;
+use crate::demo::surge::{COUNT_MAX, Surge};
 use crate::demo::town::{Town, TownOptions};
 
 /// Build a town of agencies and play a story in it, over real connections.
@@ -21,6 +22,22 @@ pub struct DemoCommand {
     /// Keep the files here; must be empty or not exist. Otherwise a temporary folder, removed at the end.
     #[arg(long, value_name = "DIR")]
     dir: Option<PathBuf>,
+    /// Play a surge instead: many people within one hour of simulated time, twelve houses with eighty places. Prints
+    /// how each referral ended; 0 if nobody was left without an answer, 1 if somebody was.
+    #[arg(long)]
+    surge: bool,
+    /// Draws who comes and how the houses answer.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 20_261_121,
+        requires = "surge"
+    )]
+    seed: u64,
+    /// How many people come within the hour.
+    #[arg(long, value_name = "N", default_value_t = 1_000, requires = "surge",
+          value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..=COUNT_MAX as u64))]
+    count: usize,
 }
 
 impl DemoCommand {
@@ -57,6 +74,9 @@ impl DemoCommand {
             );
             return ExitCode::from(2);
         }
+        if self.surge {
+            return self.play_surge(folder, kept).await;
+        }
         let binary = match std::env::current_exe() {
             Ok(binary) => binary,
             Err(error) => {
@@ -84,6 +104,42 @@ impl DemoCommand {
             let _ = std::fs::remove_dir_all(&folder);
         }
         if held {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
+    }
+
+    async fn play_surge(&self, folder: PathBuf, kept: bool) -> ExitCode {
+        let surge = Surge {
+            folder: folder.clone(),
+            seed: self.seed,
+            count: self.count,
+        };
+        let bar = indicatif::ProgressBar::new_spinner();
+        let picture = surge.play(|told| bar.set_message(told.to_owned())).await;
+        bar.finish_and_clear();
+        if !kept {
+            let _ = std::fs::remove_dir_all(&folder);
+        }
+        let picture = match picture {
+            Ok(picture) => picture,
+            Err(error) => {
+                eprintln!("safeconduct: {error}");
+                return ExitCode::from(2);
+            }
+        };
+        if self.json {
+            match serde_json::to_string_pretty(&picture) {
+                Ok(json) => println!("{json}"),
+                Err(error) => eprintln!("safeconduct: {error}"),
+            }
+        } else {
+            for line in picture.lines() {
+                println!("{line}");
+            }
+        }
+        if picture.holds() {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE

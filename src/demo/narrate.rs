@@ -238,7 +238,7 @@ fn width(text: &str) -> usize {
 }
 
 /// Breaks a text into lines of at most `columns`, between words.
-fn wrap(text: &str, columns: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, columns: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     for word in text.split_whitespace() {

@@ -30,7 +30,7 @@ use super::town::{Town, TownError, TownOptions};
 use crate::client::random::SystemRandom;
 
 /// What a shelter needs to decide.
-const SHELTER_TRIAGE: &[(Category, Form)] = &[
+pub(super) const SHELTER_TRIAGE: &[(Category, Form)] = &[
     (Category::Language, Form::Whole),
     (Category::PlacementNeeds, Form::Whole),
     (Category::Age, Form::Band),
@@ -104,12 +104,12 @@ impl Story {
 }
 
 /// A new random handle for a case.
-fn new_case() -> CaseHandle {
+pub(super) fn new_case() -> CaseHandle {
     CaseHandle::from_random(SystemRandom.array())
 }
 
 /// The person's yes for one recipient and purpose: the bundle, and what was asked for by itself; 30 days.
-fn consent(
+pub(super) fn consent(
     desk: &Desk,
     case: CaseHandle,
     recipient: &AgencyId,
@@ -155,6 +155,6 @@ fn tonight(desk: &Desk, case: CaseHandle, purpose: Purpose) -> Ask {
 }
 
 /// What a shelter may have of a person, both stages.
-fn shelter_bundle() -> LabelSet {
+pub(super) fn shelter_bundle() -> LabelSet {
     labels(SHELTER_TRIAGE).union(labels(SHELTER_ACCEPTED))
 }

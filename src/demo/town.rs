@@ -37,6 +37,9 @@ pub const ORIGIN: &str = "safeconduct.example";
 /// The agency that the administrators call as.
 pub const OPERATOR: &str = "operator";
 
+/// The shipped protocol.
+const PROTOCOL: &str = include_str!("../../deploy/protocol.toml");
+
 /// The town could not be built or does not answer.
 #[derive(Debug, thiserror::Error)]
 pub enum TownError {
@@ -140,7 +143,7 @@ impl Town {
     /// [`TownError`] at the first thing that fails.
     pub async fn start(options: TownOptions) -> Result<Self, TownError> {
         let mut town = Self::begin(&options)?;
-        town.settle(&options.members).await?;
+        town.settle(&options.members, PROTOCOL).await?;
         Ok(town)
     }
 
@@ -189,9 +192,9 @@ impl Town {
 
 impl<R: Reachable> Town<R> {
     /// Everything after the router's first start: operator, protocol, enrolments, keys.
-    async fn settle(&mut self, members: &[MemberSpec]) -> Result<(), TownError> {
+    async fn settle(&mut self, members: &[MemberSpec], protocol: &str) -> Result<(), TownError> {
         self.open_operator().await?;
-        self.publish_protocol().await?;
+        self.publish(protocol).await?;
         for member in members {
             self.enrol(member).await?;
         }
@@ -217,9 +220,12 @@ impl<R: Reachable> Town<R> {
     ///
     /// [`TownError`].
     pub async fn publish_protocol(&self) -> Result<(), TownError> {
-        let toml = include_str!("../../deploy/protocol.toml");
+        self.publish(PROTOCOL).await
+    }
+
+    async fn publish(&self, protocol: &str) -> Result<(), TownError> {
         self.administrator_desk()?
-            .publish_protocol(1, toml, self.signers())
+            .publish_protocol(1, protocol, self.signers())
             .await?;
         Ok(())
     }

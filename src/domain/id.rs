@@ -154,6 +154,10 @@ random_id! {
     "resume id" ResumeId
 }
 random_id! {
+    /// An attachment of an offer; its source chooses it.
+    "attachment id" AttachmentId
+}
+random_id! {
     /// A proposal of the administrators.
     "proposal id" ProposalId
 }

@@ -210,6 +210,9 @@ impl Step {
             self.next = Some(turn::after(snapshot, &over)?);
             return Ok(());
         }
+        // What was said under it, and what was answered, goes with it.
+        self.writes.extend(offer.erase_messages());
+        self.writes.extend(offer.erase_attachments());
         // A placement stays; its recipient hears that nothing more comes, never why.
         if !offer.state.is_terminal() {
             told |= self.tell(&mut offer, OfferNotice::ClosedBySource);

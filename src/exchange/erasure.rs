@@ -36,7 +36,7 @@ impl Snapshot<'_> {
         Ok(())
     }
 
-    /// The writes that destroy the content of every parcel of `offer`.
+    /// The writes that destroy the content of every parcel, message and attachment of `offer`.
     pub(super) fn erase_parcels(&mut self, offer: &OfferView) -> Result<Vec<Write>, Refusal> {
         let mut writes = Vec::new();
         for stage in stages(&offer.record.deposited) {
@@ -46,6 +46,8 @@ impl Snapshot<'_> {
                 key: key::parcel(offer.id, stage),
             });
         }
+        writes.extend(offer.erase_messages());
+        writes.extend(offer.erase_attachments());
         Ok(writes)
     }
 

@@ -52,6 +52,10 @@ pub enum EventKind {
     Notice,
     /// A transfer of responsibility was proposed or answered.
     Transfer,
+    /// A message for this agency.
+    Message,
+    /// A parcel that this agency opened was corrected.
+    Corrected,
 }
 
 impl EventKind {
@@ -72,6 +76,8 @@ impl EventKind {
             Self::Reminder => 7,
             Self::Alert => 8,
             Self::Transfer => 15,
+            Self::Message => 13,
+            Self::Corrected => 14,
         }
     }
 
@@ -92,6 +98,8 @@ impl EventKind {
             7 => Self::Reminder,
             8 => Self::Alert,
             15 => Self::Transfer,
+            13 => Self::Message,
+            14 => Self::Corrected,
             _ => return None,
         })
     }

@@ -1,7 +1,5 @@
 //! A distinctive mark in everything, and nowhere it may not be (invariants 21 and 23).
 
-use std::path::{Path, PathBuf};
-
 use data_encoding::BASE64URL_NOPAD;
 use safeconduct::client::source::{AlsoAsked, Candidate};
 use safeconduct::domain::label::LabelSet;
@@ -15,6 +13,7 @@ use crate::harness::record::{FullRecord, needles};
 use crate::harness::scene::{
     ACCEPTED, BED, TRIAGE, consent, labels, new_case, open, permitted, tonight,
 };
+use crate::harness::search::{files, search};
 use crate::harness::{Own, assert_replays, own, run};
 
 /// Whom a person can tell most, with what may be told to each at triage and once accepted.
@@ -131,19 +130,6 @@ fn secrets(own: &Own) -> Vec<Vec<u8>> {
     secrets
 }
 
-fn files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            found.extend(files(&path));
-        } else {
-            found.push(path);
-        }
-    }
-    found
-}
-
 async fn metrics(own: &mut Own) -> Vec<u8> {
     let address = own.town.router().admin();
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
@@ -157,33 +143,6 @@ async fn metrics(own: &mut Own) -> Vec<u8> {
         String::from_utf8_lossy(&reply)
     );
     reply
-}
-
-/// The first needle that is found, with where.
-fn search(places: &[(String, Vec<u8>)], needles: &[Vec<u8>]) -> Option<String> {
-    // One pass over each place: needles by their first eight bytes.
-    let mut by_head: std::collections::HashMap<&[u8], Vec<&[u8]>> =
-        std::collections::HashMap::new();
-    for needle in needles {
-        by_head.entry(&needle[..8]).or_default().push(needle);
-    }
-    for (name, bytes) in places {
-        for (at, head) in bytes.windows(8).enumerate() {
-            let Some(candidates) = by_head.get(head) else {
-                continue;
-            };
-            if let Some(needle) = candidates
-                .iter()
-                .find(|needle| bytes[at..].starts_with(needle))
-            {
-                return Some(format!(
-                    "{} in {name} at {at}",
-                    String::from_utf8_lossy(needle)
-                ));
-            }
-        }
-    }
-    None
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! One binary, by capability, a sentence per test. [`harness`] builds the town; most tests share one and keep apart
 //! by cases of their own, and those that kill, restart or watch a router's files build one for themselves.
 
+mod attachments;
 mod attacks_administration;
 mod attacks_bytes;
 mod attacks_collusion;
@@ -22,6 +23,7 @@ mod canary;
 mod carried;
 mod consent;
 mod consent_order;
+mod corrections;
 mod correspondent;
 mod deployment;
 mod durability;
@@ -29,11 +31,16 @@ mod groups;
 mod harness;
 mod hostile;
 mod idempotency;
+mod messages;
 mod minimisation;
 mod onward;
 mod race;
 mod referral_lifecycle;
 mod router_process;
+mod scenario_a;
+mod scenario_b;
+mod scenario_d;
+mod scenario_f;
 mod simulation;
 mod slips;
 mod turns;

@@ -29,7 +29,9 @@ impl MemberSpec {
         }
     }
 
-    fn offering(mut self, purposes: &[Purpose]) -> Self {
+    /// Offers this, day and night, in Belgrade.
+    #[must_use]
+    pub fn offering(mut self, purposes: &[Purpose]) -> Self {
         self.facts.purposes = purposes.to_vec();
         self.facts.hours = "day and night".into();
         self.facts.languages = parse(&["en", "sr"]);
@@ -37,7 +39,9 @@ impl MemberSpec {
         self
     }
 
-    fn interpreting(mut self, interpreters: &[(&str, PlacementGender)]) -> Self {
+    /// Has these interpreters.
+    #[must_use]
+    pub fn interpreting(mut self, interpreters: &[(&str, PlacementGender)]) -> Self {
         self.facts.interpreters = interpreters
             .iter()
             .filter_map(|(language, gender)| {
@@ -50,18 +54,24 @@ impl MemberSpec {
         self
     }
 
-    fn in_settings(mut self, settings: &[&str]) -> Self {
+    /// Has these settings.
+    #[must_use]
+    pub fn in_settings(mut self, settings: &[&str]) -> Self {
         self.facts.settings = parse(settings);
         self
     }
 
-    fn duties(mut self, reports_to: &[ReportsTo], requires: &[Requirement]) -> Self {
+    /// Must report to these, and demands this first.
+    #[must_use]
+    pub fn duties(mut self, reports_to: &[ReportsTo], requires: &[Requirement]) -> Self {
         self.facts.reports_to = reports_to.to_vec();
         self.facts.requires = requires.to_vec();
         self
     }
 
-    const fn unit_of(mut self, parent: &'static str) -> Self {
+    /// A unit of this authority.
+    #[must_use]
+    pub const fn unit_of(mut self, parent: &'static str) -> Self {
         self.parent = Some(parent);
         self
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::authority::TownAuthority;
 use super::files::{administrator, make_folder, pin};
 use super::members::MemberSpec;
-use super::{ORIGIN, Town, TownError};
+use super::{ORIGIN, PROTOCOL, Town, TownError};
 use crate::client::retry::RetryPolicy;
 use crate::client::session::{Clock, system_clock};
 use crate::domain::time::Timestamp;
@@ -42,6 +42,8 @@ pub struct Simulation {
     pub folder: PathBuf,
     /// The agencies, besides the operator.
     pub members: Vec<MemberSpec>,
+    /// The agency whose duty officer is rung when nobody else acts; one of the members.
+    pub duty_line: &'static str,
     /// When it begins.
     pub begins: Timestamp,
     /// How patient the agencies are, in real time.
@@ -62,6 +64,13 @@ pub fn next(hour: u8, minute: u8) -> Timestamp {
         today + DAY_SECONDS
     };
     Timestamp::from_seconds(at).unwrap_or(Timestamp::MAX)
+}
+
+/// The shipped protocol, in which the members have agreed on a duty line.
+fn with_duty_line(agency: &str) -> String {
+    const GROUPS: &str = "[groups.recipients]";
+    let duty = format!("[duty]\nline = \"{agency}\"\n\n{GROUPS}");
+    PROTOCOL.replacen(GROUPS, &duty, 1)
 }
 
 /// The simulated clock, as agencies are handed it.
@@ -99,7 +108,8 @@ impl Town<SimulatedRouter> {
             administrators,
             agencies: BTreeMap::new(),
         };
-        town.settle(&simulation.members).await?;
+        let protocol = with_duty_line(simulation.duty_line);
+        town.settle(&simulation.members, &protocol).await?;
         town.mirror().await?;
         Ok(town)
     }
@@ -116,20 +126,21 @@ impl Town<SimulatedRouter> {
         &self.router
     }
 
-    /// Lets time pass, step by step: whatever falls due meanwhile happens in its order.
+    /// Lets time pass, step by step: whatever falls due meanwhile happens in its order. Gives how much that was.
     ///
     /// While the router is stopped only the clock moves.
     ///
     /// # Errors
     ///
     /// [`TownError`] when the router could not keep house.
-    pub async fn pass(&mut self, by: Duration) -> Result<(), TownError> {
+    pub async fn pass(&mut self, by: Duration) -> Result<usize, TownError> {
         let until = self.now().plus(by);
         let step = if by > LONG { LONG_STEP } else { DUE_EVERY };
         let mut mirrored = self.now();
+        let mut done = 0;
         while self.now() < until {
             let left = millis_between(self.now(), until);
-            self.router.step(step.min(left)).await?;
+            done += self.router.step(step.min(left)).await?;
             if self.router.is_running() && self.router.lists_half_aged() {
                 self.authority.publish_lists()?;
                 self.router.reload().await?;
@@ -142,7 +153,7 @@ impl Town<SimulatedRouter> {
                 }
             }
         }
-        Ok(())
+        Ok(done)
     }
 
     /// Lets time pass until `at`; nothing if that is past.
@@ -150,7 +161,7 @@ impl Town<SimulatedRouter> {
     /// # Errors
     ///
     /// As [`Town::pass`].
-    pub async fn pass_until(&mut self, at: Timestamp) -> Result<(), TownError> {
+    pub async fn pass_until(&mut self, at: Timestamp) -> Result<usize, TownError> {
         let by = millis_between(self.now(), at);
         self.pass(by).await
     }
@@ -160,7 +171,7 @@ impl Town<SimulatedRouter> {
     /// # Errors
     ///
     /// As [`Town::pass`].
-    pub async fn settle_due(&mut self) -> Result<(), TownError> {
+    pub async fn settle_due(&mut self) -> Result<usize, TownError> {
         self.router.step(Duration::ZERO).await
     }
 

@@ -7,6 +7,7 @@ use crate::ledger::decision::Decision;
 use crate::ledger::entry::{Actor, Entry, EntryBody, Erased, Opening};
 use crate::ledger::hash::Hash;
 use crate::storage::engine::{Table, Write};
+use std::collections::BTreeSet;
 
 /// A key that the change relied on, and the version it had: zero for absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,6 +190,8 @@ impl Change {
             self.within(period);
         }
         self.entries.extend(other.entries);
+        let both = self.erased.iter().chain(&other.erased).copied();
+        self.erased = both.collect::<BTreeSet<u64>>().into_iter().collect();
         self.writes.extend(other.writes);
         self.rows.extend(other.rows);
         self.doorbells.extend(other.doorbells);

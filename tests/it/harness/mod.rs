@@ -1,11 +1,15 @@
 //! The town that tests play in, and the tools to misbehave in it.
 
+pub mod cast;
+pub mod eyes;
 pub mod forge;
 pub mod jose;
 pub mod normal;
+pub mod person;
 pub mod record;
 pub mod requests;
 pub mod scene;
+pub mod search;
 pub mod simulated;
 pub mod wire;
 

@@ -12,11 +12,20 @@ use safeconduct::demo::town::Town;
 use safeconduct::demo::town::members::MemberSpec;
 use safeconduct::demo::town::simulated::{SimulatedRouter, Simulation, next};
 use safeconduct::domain::time::Timestamp;
-use safeconduct::domain::vocabulary::StaffRole;
+use safeconduct::domain::vocabulary::{AgencyKind, StaffRole};
 use safeconduct::ledger::note::NoteVerifier;
 use tempfile::TempDir;
 
+use super::eyes::{Eyes, Heard};
+use super::record::needles;
+use super::search::{files, search};
 use super::{World, members};
+
+/// A minute.
+pub const MINUTE: Duration = Duration::from_secs(60);
+
+/// The national duty officer's agency.
+pub const DUTY: &str = "duty";
 
 /// A simulated town of one's own, gone with the test.
 pub struct Simulated {
@@ -30,6 +39,7 @@ pub struct Simulated {
 pub async fn simulated(ids: &[&str]) -> Simulated {
     let mut members = members();
     members.retain(|member| ids.contains(&member.id));
+    members.push(MemberSpec::new(DUTY, AgencyKind::Ngo));
     simulated_of(members, next(21, 30)).await
 }
 
@@ -39,6 +49,7 @@ pub async fn simulated_of(members: Vec<MemberSpec>, begins: Timestamp) -> Simula
     let simulation = Simulation {
         folder: folder.path().join("town"),
         members,
+        duty_line: DUTY,
         begins,
         policy: RetryPolicy::default(),
     };
@@ -81,5 +92,49 @@ impl Simulated {
             assert!(found.is_empty(), "{level:?}: {found:#?}");
             assert!(outcome.saved.is_some(), "{level:?}: not intact");
         }
+    }
+}
+
+impl Simulated {
+    /// Ends a scenario: the log replays, nobody else saw anything, and nothing readable is in the router's folder.
+    pub async fn ends(&self, eyes: &Eyes, heard: &Heard, canaries: &[&str]) {
+        eyes.assert_saw_nothing(&self.world, heard).await;
+        self.assert_audits().await;
+        self.assert_unreadable(canaries);
+    }
+
+    /// None of these texts is in any file of the router.
+    pub fn assert_unreadable(&self, canaries: &[&str]) {
+        let sought: Vec<Vec<u8>> = canaries
+            .iter()
+            .flat_map(|canary| needles(canary.as_bytes()))
+            .collect();
+        let places: Vec<(String, Vec<u8>)> = files(self.town.router().folder())
+            .into_iter()
+            .map(|file| (file.display().to_string(), std::fs::read(file).unwrap()))
+            .collect();
+        assert_eq!(search(&places, &sought), None);
+        let control = [b"agency:alpha".to_vec()];
+        assert!(
+            search(&places, &control).is_some(),
+            "the search finds nothing at all"
+        );
+    }
+}
+
+impl Simulated {
+    /// The next moment of the town at which clocks show this time.
+    pub fn next(&self, hour: i64, minute: i64) -> Timestamp {
+        let now = self.town.now().seconds();
+        let midnight = now - now.rem_euclid(24 * 60 * 60);
+        let at = midnight + (hour * 60 + minute) * 60;
+        let at = if at > now { at } else { at + 24 * 60 * 60 };
+        Timestamp::from_seconds(at).unwrap()
+    }
+
+    /// Lets time pass until clocks show this time.
+    pub async fn until(&mut self, hour: i64, minute: i64) {
+        let at = self.next(hour, minute);
+        self.town.pass_until(at).await.unwrap();
     }
 }

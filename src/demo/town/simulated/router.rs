@@ -180,11 +180,11 @@ impl SimulatedRouter {
         running.serving.await.map_err(failed)?.map_err(failed)
     }
 
-    /// Moves the clock, and keeps house as a process does by its timers.
-    pub(super) async fn step(&mut self, by: Duration) -> Result<(), TownError> {
+    /// Moves the clock, and keeps house as a process does by its timers; gives how much fell due.
+    pub(super) async fn step(&mut self, by: Duration) -> Result<usize, TownError> {
         self.clock.pass(by);
         let Some(running) = &self.running else {
-            return Ok(());
+            return Ok(0);
         };
         let (now, exchange) = (self.clock.wall(), &running.exchange);
         if self.ticked.plus(TICK_EVERY) <= now {
@@ -192,12 +192,12 @@ impl SimulatedRouter {
             exchange.tick().await.map_err(failed)?;
         }
         exchange.resume().await.map_err(failed)?;
-        exchange.run_due().await.map_err(failed)?;
+        let done = exchange.run_due().await.map_err(failed)?;
         if self.swept.plus(SWEEP_EVERY) <= now {
             self.swept = now;
             exchange.sweep().await.map_err(failed)?;
         }
-        Ok(())
+        Ok(done)
     }
 
     pub(super) fn lists_half_aged(&self) -> bool {
