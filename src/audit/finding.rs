@@ -1,5 +1,6 @@
 //! What an audit finds wrong, each with its index and its reason.
 
+use crate::domain::break_glass::Refusal as Broken;
 use crate::domain::gate::Refusal;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::Alarm;
@@ -127,6 +128,8 @@ problems! {
     BasisChain = Violation, "BASIS_CHAIN", "the statement does not follow the head of its basis chain";
     /// The basis claims more than its kind can carry.
     BasisBounds = Violation, "BASIS_BOUNDS", "the basis claims more than its kind can carry";
+    /// A duty to notify that the source had not published.
+    NoDuty = Violation, "NO_DUTY", "the basis rests on a duty to report that its source had not published";
     /// A parcel's statement is not good.
     Parcel(StatementError) = Violation, "PARCEL", "the parcel's statement is refused: {0}";
     /// A parcel's statement says something else than the deposit.
@@ -157,6 +160,13 @@ problems! {
     SecondAcceptance = Violation, "SECOND_ACCEPTANCE", "a second offer of the same referral was accepted";
     /// An alert is not known, or was raised or taken before.
     Alert = Violation, "ALERT", "the alert is not known, or was raised or taken before";
+    /// Passed on beyond what the person agreed to.
+    Forward = Violation, "FORWARD", "a parcel was passed on beyond what the person agreed to";
+    /// A complaint with what was never released.
+    Complaint(crate::domain::label::LabelSet) = Violation, "COMPLAINT",
+        "a complaint holds {0:?}, which nobody had been told";
+    /// Responsibility moved without the person's consent, or out of turn.
+    Transfer = Violation, "TRANSFER", "responsibility was handed over without a consent in force, or out of turn";
     /// A candidate was asked or reminded out of its turn or time.
     Turn = Violation, "TURN", "a candidate was asked or reminded out of its turn or time";
     /// Something after a source ended its referral, or an end that could not be.
@@ -165,6 +175,10 @@ problems! {
     SecondPerson = Violation, "SECOND_PERSON", "declined with OTHER by one person alone";
     /// Escalated although somebody was still to answer, or the source had acted.
     Escalation = Violation, "ESCALATION", "escalated although somebody was still to answer";
+    /// A break-glass act that was not allowed.
+    Access(Broken) = Violation, "ACCESS", "a break-glass act was not allowed: {0}";
+    /// The access is not known, or was asked for before.
+    NoAccess = Violation, "NO_ACCESS", "the break-glass request is not known, or was made before";
     /// A recipient raised an alarm.
     AlarmRaised(Alarm) = Notice, "ALARM", "the recipient raised the alarm {0}";
 }

@@ -64,6 +64,8 @@ pub(crate) struct Town {
     pub(crate) referral: ReferralId,
     seq: u64,
     parcels: BTreeMap<(OfferId, Stage), (ParcelId, String)>,
+    /// What the next parcels claim to pass on.
+    pub(crate) parent: Option<[u8; 32]>,
 }
 
 pub(crate) fn agency(id: &str) -> AgencyId {
@@ -102,6 +104,7 @@ impl Town {
             referral: ReferralId::from_random(random.array()),
             seq: 0,
             parcels: BTreeMap::new(),
+            parent: None,
             random,
         };
         let pem = |admin: &KeyPairSigner| {
@@ -367,7 +370,7 @@ impl Town {
             forward: Forward::default(),
             digests,
             supersedes: None,
-            parent: None,
+            parent: self.parent,
         };
         let item = |item: &LabelledDigest| crate::ledger::decision::LabelledDigest {
             d: b64u(&item.digest),
@@ -387,6 +390,15 @@ impl Town {
     }
 
     pub(crate) fn offered(&mut self, deposit: Deposited) -> (OfferId, u64) {
+        self.offered_on(deposit, None)
+    }
+
+    /// An offer that claims to pass on what another one told.
+    pub(crate) fn offered_on(
+        &mut self,
+        deposit: Deposited,
+        forwards: Option<OfferId>,
+    ) -> (OfferId, u64) {
         let offer = OfferId::from_random(self.random.array());
         self.remember(offer, &deposit);
         let decision = Decision::Offered {
@@ -398,6 +410,7 @@ impl Town {
             urgency: Urgency::Immediate.to_string(),
             decide_by: self.now.plus(Duration::from_secs(1800)).millis(),
             deposits: vec![deposit],
+            forwards: forwards.map(|offer| offer.to_string()),
             staff: "s1".into(),
         };
         (offer, self.push(Self::by("ngo"), decision))

@@ -5,16 +5,19 @@
 //! not signed by someone whom the log has enrolled. What it cannot see: whether a certificate was revoked
 //! (lists are in the log by digest only), and what was never recorded.
 
+mod accesses;
 mod administration;
 mod agencies;
 mod alerts;
 mod bases;
 mod carried;
 mod offers;
+mod onward;
 mod parcels;
 
 use super::finding::{Finding, Problem};
-use crate::domain::id::{AgencyId, CarriedId, OfferId, ParcelId};
+use crate::domain::id::{AccessId, AgencyId, CarriedId, CaseHandle, OfferId, ParcelId};
+use crate::domain::label::LabelSet;
 use crate::domain::time::Timestamp;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::{Actor, Entry, EntryBody, Opening};
@@ -65,10 +68,14 @@ pub struct Replay {
     offers: Offers,
     /// By offer as well: sources choose the ids of parcels.
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
+    /// Labels that were ever opened, by case.
+    released: HashMap<(AgencyId, CaseHandle), LabelSet>,
     /// By source as well: sources choose the ids.
     carried: HashMap<(AgencyId, CarriedId), Carried>,
     counts: Counts,
     alerts: alerts::Alerts,
+    /// Break-glass, by access id.
+    glass: HashMap<AccessId, accesses::Glass>,
 }
 
 /// One act as replay sees it.
@@ -213,6 +220,12 @@ impl Replay {
                 self.counts.denials = self.counts.denials.saturating_add(*count);
                 Ok(())
             }
+            Decision::TransferProposed { offer, chain, .. } => {
+                self.transfer_proposed(act, offer, chain)
+            }
+            Decision::TransferAnswered { offer, answer, .. } => {
+                self.transfer_answered(act, offer, answer)
+            }
             Decision::PoolUpdated { .. } | Decision::CapacityDeclared { .. } => {
                 act.agency().map(|_| ())
             }
@@ -243,6 +256,13 @@ impl Replay {
                 self.carried(act, decision)
             }
             Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
+            Decision::AccessRequested { .. }
+            | Decision::AccessApproved { .. }
+            | Decision::AccessRefused { .. }
+            | Decision::AccessReleased { .. }
+            | Decision::AccessOpened { .. }
+            | Decision::AccessEnded { .. }
+            | Decision::AccessReviewed { .. } => self.accesses(act, decision),
         };
         problems.extend(result.err());
     }

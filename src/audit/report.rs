@@ -109,6 +109,12 @@ impl Audit {
         self.findings.push(Problem::Tile(path).overall());
     }
 
+    /// What the replay found so far.
+    #[must_use]
+    pub fn replayed(&self) -> &[Finding] {
+        &self.findings
+    }
+
     /// Compares with the signed checkpoint and closes the audit.
     #[must_use]
     pub fn finish(self, checkpoint: &Checkpoint) -> Report {

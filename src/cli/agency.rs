@@ -9,6 +9,7 @@ use crate::client::keys::{AgencyKeys, KeyRotation};
 use crate::client::notice::Notices;
 use crate::client::watch::Doorbell;
 use crate::domain::directory::AgencyFacts;
+use crate::domain::id::CaseHandle;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::StaffRole;
 use crate::envelope::keys::AgencySigner;
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 mod directory;
+mod disclosures;
 mod status;
 
 /// Join as an agency, and see what it sees.
@@ -59,6 +61,17 @@ enum Action {
         #[arg(long, value_name = "PROGRAM")]
         notify_command: Option<PathBuf>,
     },
+    /// Print who was told what of one case, when and by which right: a sheet for the person who asks
+    Disclosures {
+        #[command(flatten)]
+        caller: CallerArgs,
+        /// The agency's random handle of the case
+        #[arg(long, value_name = "HANDLE")]
+        case: CaseHandle,
+        /// How to print it
+        #[arg(long, value_name = "FORMAT", value_enum, default_value_t = disclosures::Output::Text)]
+        output: disclosures::Output,
+    },
     /// Look at this agency's keys, certificates and connection
     Status {
         #[command(flatten)]
@@ -78,6 +91,11 @@ impl AgencyCommand {
                     caller,
                     notify_command,
                 } => watch(&caller, notify_command).await,
+                Action::Disclosures {
+                    caller,
+                    case,
+                    output,
+                } => disclosures::show(&caller, case, output).await,
                 Action::Status { caller } => status::show(&caller).await,
             })
         })
@@ -174,6 +192,8 @@ const fn said(kind: EventKind) -> &'static str {
         EventKind::DirectoryChanged => "directory-changed",
         EventKind::Reminder => "reminder",
         EventKind::Alert => "alert",
+        EventKind::Access => "access",
+        EventKind::Transfer => "transfer",
         EventKind::Heartbeat => "heartbeat",
         EventKind::Unspecified => "unknown",
     }

@@ -43,6 +43,7 @@ use crate::domain::protocol::Protocol;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::StaffRole;
 use crate::envelope::act::{Act, ActBody, Approval, act_digest, claimed_kid};
+use crate::envelope::statement::Forward;
 use crate::proto::v1;
 use crate::proto::v1::directory_service_client::DirectoryServiceClient;
 
@@ -73,6 +74,7 @@ struct Inner {
 pub struct Desk {
     agency: Agency,
     staff: Staff,
+    forward: Forward,
 }
 
 impl Agency {
@@ -180,6 +182,7 @@ impl Agency {
         Ok(Desk {
             agency: self.clone(),
             staff,
+            forward: Forward::default(),
         })
     }
 
@@ -244,6 +247,23 @@ impl Desk {
     #[must_use]
     pub const fn staff(&self) -> &Staff {
         &self.staff
+    }
+
+    /// The same desk for what the person lets recipients pass on: everything that it seals may go to these agencies.
+    ///
+    /// The list stands in the clear in each parcel's statement: put nobody on it whom its recipient must not know of.
+    #[must_use]
+    pub fn forwarding(&self, forward: Forward) -> Self {
+        Self {
+            forward,
+            ..self.clone()
+        }
+    }
+
+    /// To whom what this desk seals may be passed on; nobody, unless [`Desk::forwarding`] says so.
+    #[must_use]
+    pub const fn forward_list(&self) -> &Forward {
+        &self.forward
     }
 
     /// What the clock says.

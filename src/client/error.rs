@@ -75,6 +75,10 @@ reasons! {
     BasisNotCovering = "BASIS_NOT_COVERING",
     /// The members' protocol does not let this kind of recipient have a label at this stage.
     ProtocolRefused = "PROTOCOL_REFUSED",
+    /// Somebody else, outside the agency that asks to break the glass, must do this.
+    NeedsOutsider = "NEEDS_OUTSIDER",
+    /// The duty to notify is not one that the source's own key bundle names.
+    NoDuty = "NO_DUTY",
     /// The basis goes beyond what its kind may allow.
     BasisBounds = "BASIS_BOUNDS",
     /// The chain was withdrawn.
@@ -177,6 +181,23 @@ pub enum ClientError {
     /// This agency's own gate refused; nothing was sealed or sent.
     #[error("nothing was sealed: {0}")]
     Gate(#[from] Refusal),
+    /// This agency has published no duty to tell a recipient of that kind; nothing was sent.
+    #[error(
+        "this agency's own key bundle names no duty to report to a recipient of this kind; \
+         publish the duty first (reports_to), or record another ground"
+    )]
+    NoDuty,
+    /// The rules of break-glass refused; nothing was sealed or sent.
+    #[error("nothing was sealed: {0}")]
+    BreakGlass(#[from] crate::domain::break_glass::Refusal),
+    /// The person excluded the asking agency, or its authority; nothing was sealed or sent.
+    #[error(
+        "nothing was sealed: the person excluded the asking agency or its authority; refuse the request"
+    )]
+    Excluded,
+    /// The person has not agreed that this is passed on; nothing was sealed or sent.
+    #[error("nothing was sealed: {0}")]
+    Forward(#[from] crate::domain::forward::NotAgreed),
     /// The parcel could not be sealed.
     #[error(transparent)]
     Seal(#[from] SealError),

@@ -10,12 +10,13 @@ use crate::domain::id::{AgencyId, OfferId, PoolId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
     Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Question, Stage,
-    Urgency,
+    TransferState, Urgency,
 };
+use crate::envelope::ancestry;
 use crate::envelope::jws::{KeyReference, Unverified, digest_from_b64u};
 use crate::envelope::keys::{SigningKey, sha256};
-use crate::envelope::open::{Expected, OpenedParcel, open};
-use crate::envelope::statement::SealedParcel;
+use crate::envelope::open::{Expected, OpenError, OpenedParcel, open};
+use crate::envelope::statement::{ParcelStatement, SealedParcel};
 use crate::ledger::decision::Decision;
 use crate::proto::v1;
 use crate::proto::v1::directory_service_client::DirectoryServiceClient;
@@ -30,7 +31,7 @@ use super::session::request_id;
 use super::words;
 
 /// How far a source's clock may be ahead.
-const SKEW: Duration = Duration::from_secs(5 * 60);
+pub(super) const SKEW: Duration = Duration::from_secs(5 * 60);
 
 /// The recipient's view of one ask; no content.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,6 +54,12 @@ pub struct OfferView {
     pub places: u32,
     /// What has been said since the offer was made.
     pub notices: Vec<OfferNotice>,
+    /// Of what another agency passes on: the original source, against whose signature the parcels are checked.
+    pub forwarded_from: Option<AgencyId>,
+    /// Who is responsible for the case, as far as this offer goes.
+    pub responsible: AgencyId,
+    /// Where a transfer of responsibility stands.
+    pub transfer: Option<TransferState>,
 }
 
 impl Desk {
@@ -117,6 +124,12 @@ impl Desk {
                 .filter_map(words::stage)
                 .collect(),
             places: offer.places,
+            forwarded_from: match offer.forwarded_from.as_str() {
+                "" => None,
+                name => Some(words::agency_of(name)?),
+            },
+            responsible: words::agency_of(&offer.responsible)?,
+            transfer: words::transfer_state(offer.transfer),
             notices: (offer.notices.into_iter())
                 .filter_map(words::notice)
                 .collect(),
@@ -131,9 +144,17 @@ impl Desk {
     /// [`ClientError::Parcel`] when a check fails, after the alarm; [`ClientError::Log`] when the opening is not in
     /// the log; [`ClientError::Refused`] with `NOT_FOUND` for absent, withdrawn, expired, closed or not yet.
     pub async fn open(&self, offer: &OfferView, stage: Stage) -> Result<OpenedParcel, ClientError> {
-        let parcel = self.fetch(offer.id, stage).await?;
-        let source = self.signing_key_behind(&parcel, &offer.source).await?;
-        let opened = self.check(&parcel, &source, offer, stage);
+        let (parcel, ancestors) = self.fetch_with_ancestors(offer.id, stage).await?;
+        let source = self
+            .signing_key_behind(&parcel.statement, &offer.source)
+            .await?;
+        let mut opened = self.check(&parcel, &source, offer, stage);
+        if let Ok(parcel) = &opened {
+            opened = match self.check_ancestors(offer, parcel, &ancestors).await? {
+                true => opened,
+                false => Err(OpenError::Tampered),
+            };
+        }
         match opened {
             Ok(opened) => {
                 let claims = opened.statement.claims();
@@ -156,6 +177,15 @@ impl Desk {
     ///
     /// As [`Desk::open`], but for the parcel's own checks.
     pub async fn fetch(&self, offer: OfferId, stage: Stage) -> Result<SealedParcel, ClientError> {
+        Ok(self.fetch_with_ancestors(offer, stage).await?.0)
+    }
+
+    /// The parcel, and the statements of what it passes on.
+    async fn fetch_with_ancestors(
+        &self,
+        offer: OfferId,
+        stage: Stage,
+    ) -> Result<(SealedParcel, Vec<Vec<u8>>), ClientError> {
         let name = words::offer_name(self.agency().id(), offer);
         let request = v1::OpenParcelRequest {
             name,
@@ -183,19 +213,49 @@ impl Desk {
                 }
                 _ => false,
             })?;
-        from_proto(parcel)
+        Ok((from_proto(parcel)?, reply.ancestors))
+    }
+
+    /// Whether what was passed on is what the original source let pass on, by its own signature and that of everybody
+    /// between. A source's own parcel rests on nobody.
+    async fn check_ancestors(
+        &self,
+        offer: &OfferView,
+        parcel: &OpenedParcel,
+        ancestors: &[Vec<u8>],
+    ) -> Result<bool, ClientError> {
+        let Some(original) = &offer.forwarded_from else {
+            return Ok(ancestors.is_empty() && parcel.statement.claims().parent.is_none());
+        };
+        let mut statements = Vec::with_capacity(ancestors.len());
+        let mut issuer = original.clone();
+        // From the original source on, each was for the one who sealed the next.
+        for token in ancestors.iter().rev() {
+            let key = self.signing_key_behind(token, &issuer).await?;
+            let Ok(statement) = ParcelStatement::parse(token, &key) else {
+                return Ok(false);
+            };
+            issuer.clone_from(&statement.claims().recipient);
+            statements.push(statement);
+        }
+        statements.reverse();
+        let labels = parcel.fields.iter();
+        let labels: Vec<_> = labels
+            .map(|field| field.disclosure.labelled_digest())
+            .collect();
+        Ok(ancestry::check(&parcel.statement, &labels, &statements, original).is_ok())
     }
 
     /// The source's signing key, if it is the one that the parcel's statement names.
     ///
     /// A certificate that was renewed since the parcel was sealed, or since the directory was mirrored, is no sign of
     /// tampering: it must not ring an alarm at the source and at oversight.
-    async fn signing_key_behind(
+    pub(super) async fn signing_key_behind(
         &self,
-        parcel: &SealedParcel,
+        statement: &[u8],
         source: &AgencyId,
     ) -> Result<SigningKey, ClientError> {
-        let named = match Unverified::parse(&parcel.statement) {
+        let named = match Unverified::parse(statement) {
             Ok(statement) => statement.header().key.clone(),
             // What does not even parse is for the checks to judge.
             Err(_) => return Ok(self.agency().directory()?.signing_key(source)?),

@@ -6,7 +6,11 @@
 mod basis;
 mod referral;
 
-pub use basis::{AlsoAsked, BasisDraft};
+mod forward;
+mod transfer;
+
+pub use basis::{AlsoAsked, BasisDraft, BasisView};
+pub use forward::{Onward, Passed};
 pub use referral::{ReferralView, SourceOffer};
 
 use super::agency::Desk;
@@ -22,9 +26,8 @@ use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ReferralId}
 use crate::domain::label::LabelSet;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{Purpose, Stage, Urgency};
-use crate::envelope::disclosure::Field;
+use crate::envelope::disclosure::{Disclosure, Field};
 use crate::envelope::seal::{ParcelDraft, Sealed, seal};
-use crate::envelope::statement::Forward;
 use crate::ledger::decision::{Decision, Deposited};
 use crate::proto::v1;
 use crate::proto::v1::referral_service_client::ReferralServiceClient;
@@ -123,10 +126,28 @@ impl Desk {
         stage: Stage,
         fields: Vec<Field>,
     ) -> Result<Sealed, ClientError> {
+        self.seal_with(basis, purpose, stage, fields, None)
+    }
+
+    /// Seals fields of one's own, or disclosures of a parcel that is passed on.
+    fn seal_with(
+        &self,
+        basis: &Basis,
+        purpose: Purpose,
+        stage: Stage,
+        fields: Vec<Field>,
+        passed: Option<([u8; 32], Vec<Disclosure>)>,
+    ) -> Result<Sealed, ClientError> {
+        let (parent, carried) = passed.map_or_else(Default::default, |(parent, carried)| {
+            (Some(parent), carried)
+        });
         let now = self.now();
         let directory = self.agency().directory()?;
         let protocol = self.agency().protocol()?;
-        let labels: LabelSet = fields.iter().map(|field| field.label).collect();
+        let passed = carried.iter().map(|disclosure| disclosure.field().label);
+        let labels: LabelSet = (fields.iter().map(|field| field.label))
+            .chain(passed)
+            .collect();
         let proposal = Proposal {
             source: self.agency().id(),
             recipient: &basis.recipient,
@@ -145,14 +166,11 @@ impl Desk {
             chain: basis.chain,
             now,
             until: permit.validity().until,
-            forward: Forward {
-                recipients: Vec::new(),
-                hops: 0,
-            },
+            forward: self.forward_list().clone(),
             supersedes: None,
-            parent: None,
+            parent,
             fields,
-            carried: Vec::new(),
+            carried,
         };
         Ok(seal(
             draft,

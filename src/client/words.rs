@@ -41,11 +41,16 @@ words! {
     outcome_number outcome Outcome "OUTCOME";
     capacity_number capacity DeclaredCapacity "DECLARED_CAPACITY";
     alarm_number alarm Alarm "ALARM";
+    access_reason_number access_reason AccessReason "ACCESS_REASON";
+    access_state_number access_state AccessState "ACCESS_STATE";
+    access_finding_number access_finding AccessFinding "ACCESS_FINDING";
+    transfer_state_number transfer_state TransferState "TRANSFER_STATE";
+    transfer_answer_number transfer_answer TransferAnswer "TRANSFER_ANSWER";
+    disclosure_kind_number disclosure_kind DisclosureKind "DISCLOSURE_KIND";
     notice_number notice OfferNotice "OFFER_NOTICE";
     alert_kind_number alert_kind AlertKind "ALERT_KIND";
     question_number question Question "QUESTION";
     close_reason_number close_reason CloseReason "CLOSE_REASON";
-    disclosure_kind_number disclosure_kind DisclosureKind "DISCLOSURE_KIND";
 }
 
 /// `agencies/{agency}`.

@@ -138,6 +138,10 @@ random_id! {
     "basis chain id" BasisChainId
 }
 random_id! {
+    /// A break-glass request.
+    "access id" AccessId
+}
+random_id! {
     /// A parcel (`jti` of its statement).
     "parcel id" ParcelId
 }

@@ -3,10 +3,12 @@
 //! Decides; imports nothing of ours. Must not know how anything is stored, sent or encoded.
 
 pub mod basis;
+pub mod break_glass;
 pub mod complaint;
 pub mod deadline;
 pub mod directory;
 pub mod directory_record;
+pub mod forward;
 pub mod gate;
 pub mod hours;
 pub mod id;
@@ -20,4 +22,5 @@ pub mod referral;
 pub mod schedule;
 pub mod time;
 pub mod transcript;
+pub mod transfer;
 pub mod vocabulary;

@@ -14,6 +14,7 @@ use super::label::{Label, LabelSet};
 use super::vocabulary::{AgencyKind, BasisKind, Category, Purpose, Stage};
 use std::collections::BTreeMap;
 
+mod access;
 mod explain;
 mod file;
 mod report;
@@ -68,6 +69,7 @@ pub struct Protocol {
     nevers: Vec<Row>,
     pairs: BTreeMap<AgencyId, BTreeMap<AgencyId, LabelSet>>,
     table: Table,
+    access: access::AccessColumn,
     duty_line: Option<AgencyId>,
 }
 
@@ -204,7 +206,7 @@ impl Protocol {
         self.version
     }
 
-    /// The agency whose duty officer is rung when nobody acts on a referral without a place.
+    /// The agency whose duty officer is the national one, if the protocol names one.
     #[must_use]
     pub const fn duty_line(&self) -> Option<&AgencyId> {
         self.duty_line.as_ref()

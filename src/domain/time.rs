@@ -78,6 +78,12 @@ pub struct Period {
 }
 
 impl Period {
+    /// Every moment there is.
+    pub const ALWAYS: Self = Self {
+        from: Timestamp(0),
+        until: Timestamp::MAX,
+    };
+
     /// Whether `at` is inside.
     #[must_use]
     pub fn contains(&self, at: Timestamp) -> bool {

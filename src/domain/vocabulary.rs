@@ -276,6 +276,23 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// Where a transfer of responsibility stands, once proposed.
+    "transfer state" TransferState {
+        Proposed = "PROPOSED",
+        Accepted = "ACCEPTED",
+        Declined = "DECLINED",
+    }
+}
+
+vocabulary! {
+    /// What a recipient says to becoming responsible.
+    "answer to a transfer" TransferAnswer {
+        Accept = "ACCEPT",
+        Decline = "DECLINE",
+    }
+}
+
+vocabulary! {
     /// In which way something of a case was told: what a person who asks is shown (R22).
     "kind of disclosure" DisclosureKind {
         /// A parcel was opened by its recipient.
@@ -290,6 +307,40 @@ vocabulary! {
         Message = "MESSAGE",
         /// An attachment was opened.
         Attachment = "ATTACHMENT",
+    }
+}
+
+vocabulary! {
+    /// Why somebody must be told at once what they were not allowed to be told.
+    "reason to break the glass" AccessReason {
+        LifeInDanger = "LIFE_IN_DANGER",
+        ChildInDanger = "CHILD_IN_DANGER",
+        MedicalEmergency = "MEDICAL_EMERGENCY",
+        MissingPerson = "MISSING_PERSON",
+    }
+}
+
+vocabulary! {
+    /// Where a break-glass request stands.
+    "state of an access" AccessState {
+        Requested = "REQUESTED",
+        Approved = "APPROVED",
+        Released = "RELEASED",
+        /// The window is over; a review is due.
+        Ended = "ENDED",
+        Reviewed = "REVIEWED",
+        Refused = "REFUSED",
+        /// Nobody answered, or nothing was released, in time.
+        Expired = "EXPIRED",
+    }
+}
+
+vocabulary! {
+    /// What a review of an access found.
+    "finding of a review" AccessFinding {
+        Justified = "JUSTIFIED",
+        Misuse = "MISUSE",
+        RuleWrong = "RULE_WRONG",
     }
 }
 

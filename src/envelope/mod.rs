@@ -7,6 +7,7 @@
 //! Must not know of the network, of storage, or of the generated API types.
 
 pub mod act;
+pub mod ancestry;
 pub mod basis_statement;
 pub mod bundle;
 pub mod carried;

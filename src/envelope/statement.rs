@@ -84,6 +84,7 @@ pub struct ParcelClaims {
 pub struct ParcelStatement {
     claims: ParcelClaims,
     signed_digest: [u8; 32],
+    digest: [u8; 32],
 }
 
 #[derive(Serialize, Deserialize)]
@@ -253,6 +254,7 @@ impl ParcelStatement {
         Ok(Self {
             claims,
             signed_digest: verified.signed_digest,
+            digest: sha256(token),
         })
     }
 
@@ -266,6 +268,12 @@ impl ParcelStatement {
     #[must_use]
     pub const fn signed_digest(&self) -> &[u8; 32] {
         &self.signed_digest
+    }
+
+    /// SHA-256 of the whole statement: what a forward of it names as its parent.
+    #[must_use]
+    pub const fn digest(&self) -> &[u8; 32] {
+        &self.digest
     }
 
     /// Whether the statement may be deposited or opened at `now`; `skew` is how far the issuer's clock may be ahead.

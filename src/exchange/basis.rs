@@ -2,7 +2,7 @@
 
 use super::snapshot::{Prepared, Snapshot, own, remembered};
 use super::{BasisName, Exchange, Page, Paged, Receipt, Refusal, Requested, SKEW};
-use crate::domain::basis::Basis;
+use crate::domain::basis::{Basis, is_dutiful};
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::AgencyKind;
@@ -144,7 +144,7 @@ fn head_of(
 }
 
 /// The chain id at the end of a key.
-fn chain_of(key: &[u8]) -> Result<BasisChainId, Refusal> {
+pub(super) fn chain_of(key: &[u8]) -> Result<BasisChainId, Refusal> {
     let tail = key.len().checked_sub(16).and_then(|at| key.get(at..));
     let bytes = tail.and_then(|tail| tail.try_into().ok());
     bytes
@@ -183,6 +183,12 @@ fn prepare_record(
         recipient.kind
     };
     basis.check_bounds(kind).map_err(|_| Refusal::BasisBounds)?;
+
+    let facts = own.bundle.as_ref().map(|bundle| &bundle.content().facts);
+    let duties = facts.map_or(&[][..], |facts| &facts.reports_to);
+    if !is_dutiful(basis.kind, duties, kind) {
+        return Err(Refusal::NoDuty);
+    }
 
     let chain_key = key::basis(source, basis.chain);
     let before = snapshot.get::<BasisRecord>(chain_key.clone())?;

@@ -5,6 +5,7 @@
 
 use super::basis::{STATEMENT_BYTES_MAX, statement_refusal, text};
 use super::parcel::gate_refusal;
+use super::person::{CaseOf, Told, disclosed};
 use super::snapshot::{Prepared, Snapshot, own, remembered};
 use super::{CarriedName, Exchange, Receipt, Refusal, Requested, SKEW};
 use crate::domain::basis::Basis;
@@ -12,7 +13,7 @@ use crate::domain::gate::{self, BasisHead, Permit, Proposal};
 use crate::domain::id::{AgencyId, BasisChainId};
 use crate::domain::label::{Label, LabelSet};
 use crate::domain::time::Period;
-use crate::domain::vocabulary::{AgencyKind, Purpose, Stage};
+use crate::domain::vocabulary::{AgencyKind, DisclosureKind, Purpose, Stage};
 use crate::envelope::outward::OutwardStatement;
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
@@ -30,7 +31,10 @@ struct Asked<'a> {
     chain: BasisChainId,
 }
 
-fn judge(snapshot: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<Permit, Refusal> {
+fn judge(
+    snapshot: &mut Snapshot<'_>,
+    asked: &Asked<'_>,
+) -> Result<(Permit, Option<std::sync::Arc<Basis>>), Refusal> {
     let found = snapshot.basis(asked.source, asked.chain)?;
     let (record, basis): (_, Option<std::sync::Arc<Basis>>) =
         found.ok_or(Refusal::BasisNotAllowed)?;
@@ -48,7 +52,8 @@ fn judge(snapshot: &mut Snapshot<'_>, asked: &Asked<'_>) -> Result<Permit, Refus
     let head = basis
         .as_ref()
         .map_or(BasisHead::Withdrawn, |basis| BasisHead::InForce(basis));
-    gate::permit(&proposal, head, protocol.in_force()?, snapshot.now).map_err(gate_refusal)
+    let permit = gate::permit(&proposal, head, protocol.in_force()?, snapshot.now);
+    Ok((permit.map_err(gate_refusal)?, basis))
 }
 
 fn prepare_record(
@@ -82,7 +87,7 @@ fn prepare_record(
         labels: statement.labels,
         chain: statement.chain,
     };
-    let permit = judge(snapshot, &asked)?;
+    let (permit, _) = judge(snapshot, &asked)?;
     let name = CarriedName {
         agency: source.clone(),
         carried: statement.carried,
@@ -150,8 +155,25 @@ fn prepare_release(
         labels: labels.collect::<Result<_, _>>()?,
         chain: records::word(TABLE, &record.chain)?,
     };
-    let permit = judge(snapshot, &asked)?;
+    let (permit, basis) = judge(snapshot, &asked)?;
     let mut change = snapshot.change();
+    if let Some(basis) = &basis {
+        let of = CaseOf {
+            source: name.agency.clone(),
+            case: basis.case,
+        };
+        let told = Told {
+            kind: DisclosureKind::Carried,
+            by: &name.agency,
+            recipient: &recipient,
+            purpose: Some(asked.purpose),
+            stage: None,
+            labels: asked.labels,
+            basis: Some(basis),
+            offer: None,
+        };
+        disclosed(&mut change, 0, &of, &told);
+    }
     change.within(permit.validity());
     change.within(Period {
         from: permit.validity().from,

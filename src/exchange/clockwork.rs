@@ -7,7 +7,7 @@
 use super::sequencer::Change;
 use super::snapshot::{Prepared, Snapshot};
 use super::{Exchange, Refusal, escalation};
-use crate::domain::id::{AgencyId, OfferId, ReferralId};
+use crate::domain::id::{AccessId, AgencyId, OfferId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::storage::engine::{Table, Write};
 use crate::storage::records::offer::DeadlineRecord;
@@ -24,6 +24,10 @@ pub(super) enum Due {
     Remind(OfferId),
     /// 4: the source must have acted on a referral without a place.
     Supervisor(AgencyId, ReferralId),
+    /// 40: a break-glass request, its approval or its window is over.
+    AccessEnds(AccessId),
+    /// 41: a review of a break-glass access must have come.
+    ReviewDue(AccessId),
 }
 
 impl Due {
@@ -33,6 +37,8 @@ impl Due {
             Self::Acknowledge(offer) => (2, key::offer(*offer)),
             Self::Remind(offer) => (3, key::offer(*offer)),
             Self::Supervisor(source, referral) => (4, key::referral(source, *referral)),
+            Self::AccessEnds(access) => (40, key::access(*access)),
+            Self::ReviewDue(access) => (41, key::access(*access)),
         }
     }
 
@@ -45,6 +51,8 @@ impl Due {
                 let (source, referral) = key::split_referral(id)?;
                 Self::Supervisor(source, referral)
             }
+            40 => Self::AccessEnds(AccessId::from_random(id.try_into().ok()?)),
+            41 => Self::ReviewDue(AccessId::from_random(id.try_into().ok()?)),
             _ => return None,
         })
     }
@@ -81,6 +89,8 @@ fn dispatch(
         Due::Supervisor(source, referral) => {
             escalation::supervisor(snapshot, at, &source, referral)
         }
+        Due::AccessEnds(access) => super::access::ends::ends(snapshot, access),
+        Due::ReviewDue(access) => super::access::ends::unreviewed(snapshot, access),
     }
 }
 

@@ -36,10 +36,14 @@ pub enum EventKind {
     Alarm,
     /// The directory or the protocol changed.
     DirectoryChanged,
+    /// A break-glass request changed.
+    Access,
     /// A clock of an offer is running out.
     Reminder,
     /// There is an alert.
     Alert,
+    /// A transfer of responsibility was proposed or answered.
+    Transfer,
 }
 
 impl EventKind {
@@ -52,8 +56,10 @@ impl EventKind {
             Self::ParcelReady => 4,
             Self::Alarm => 5,
             Self::DirectoryChanged => 6,
+            Self::Access => 16,
             Self::Reminder => 7,
             Self::Alert => 8,
+            Self::Transfer => 15,
         }
     }
 
@@ -66,8 +72,10 @@ impl EventKind {
             4 => Self::ParcelReady,
             5 => Self::Alarm,
             6 => Self::DirectoryChanged,
+            16 => Self::Access,
             7 => Self::Reminder,
             8 => Self::Alert,
+            15 => Self::Transfer,
             _ => return None,
         })
     }

@@ -7,6 +7,7 @@
 //!
 //! Must not know how a request arrived, which status code a refusal becomes, or how anything is sealed or opened.
 
+pub mod access;
 pub mod administration;
 pub mod agencies;
 pub mod audit;
@@ -35,11 +36,14 @@ pub mod alert;
 pub mod carried;
 mod clockwork;
 mod escalation;
+pub mod forward;
 pub mod person;
+pub mod transfer;
 mod turn;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
-pub use name::{AlertName, BasisName, CarriedName, OfferName, PoolName, ReferralName};
+
+pub use name::{AccessName, AlertName, BasisName, CarriedName, OfferName, PoolName, ReferralName};
 pub use receipt::Receipt;
 pub use refusal::Refusal;
 pub use request::{Page, Paged, Requested};

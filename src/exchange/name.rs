@@ -2,7 +2,7 @@
 
 use super::refusal::Refusal;
 use crate::domain::id::{
-    AgencyId, AlertId, BadId, BasisChainId, CarriedId, OfferId, PoolId, ReferralId,
+    AccessId, AgencyId, AlertId, BadId, BasisChainId, CarriedId, OfferId, PoolId, ReferralId,
 };
 use crate::identity::caller::Caller;
 use std::fmt;
@@ -57,6 +57,10 @@ macro_rules! name {
 name! {
     /// `agencies/{viewer}/offers/{offer}`, of the recipient or of the source.
     OfferName, "offers", offer: OfferId
+}
+name! {
+    /// `agencies/{viewer}/accesses/{access}`.
+    AccessName, "accesses", access: AccessId
 }
 name! {
     /// `agencies/{source}/referrals/{referral}`.

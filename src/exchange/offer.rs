@@ -15,7 +15,7 @@ use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
     Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Question, Stage,
-    Urgency,
+    TransferState, Urgency,
 };
 use crate::identity::caller::Caller;
 use crate::storage::engine::Table;
@@ -51,6 +51,12 @@ pub struct Offer {
     pub decline_proposed: bool,
     /// What has been said since the offer was made.
     pub notices: Vec<OfferNotice>,
+    /// Of what another agency passes on: the original source.
+    pub forwarded_from: Option<AgencyId>,
+    /// Who is responsible for the case.
+    pub responsible: AgencyId,
+    /// Where a transfer of responsibility stands.
+    pub transfer: Option<TransferState>,
 }
 
 impl Offer {
@@ -66,6 +72,9 @@ impl Offer {
             reason: records::optional(Table::Offer, &view.record.reason)?,
             outcome: records::optional(Table::Offer, &view.record.outcome)?,
             places: view.places(now),
+            forwarded_from: super::forward::holders(view)?.into_iter().next(),
+            responsible: view.responsible()?.clone(),
+            transfer: view.transfer()?,
             questions: view.questions()?,
             decline_proposed: !view.record.proposed_by.is_empty() && view.state.is_undecided(),
             notices: view.notices()?,

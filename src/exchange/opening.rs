@@ -1,5 +1,6 @@
 //! Opening a parcel: the gate runs again, and the entry is durable before the first byte leaves.
 
+use super::forward::{self, PassedOn};
 use super::offer::view::OfferView;
 use super::parcel::{gate_refusal, labels_of};
 use super::person::{CaseOf, Told, disclosed, released};
@@ -20,13 +21,17 @@ use crate::storage::records::parcel::{ParcelContentRecord, ParcelRecord};
 use crate::storage::records::{self, key};
 
 /// A parcel that was read, and may not leave before its opening is in the ledger.
-struct Withheld(SealedParcel);
+struct Withheld {
+    parcel: SealedParcel,
+    ancestors: Vec<Vec<u8>>,
+}
 
 /// A parcel and the receipt of its opening: there is no other way to get one out.
 #[derive(Debug)]
 #[must_use]
 pub struct Disclosure {
     parcel: SealedParcel,
+    ancestors: Vec<Vec<u8>>,
     receipt: Receipt,
 }
 
@@ -34,9 +39,17 @@ impl Disclosure {
     /// Releases what was withheld, against the receipt of its own `opened` entry (invariant 8).
     fn release(withheld: Withheld, receipt: Receipt) -> Self {
         Self {
-            parcel: withheld.0,
+            parcel: withheld.parcel,
+            ancestors: withheld.ancestors,
             receipt,
         }
+    }
+
+    /// Of a forward: the statements of what the parcel passes on, the nearest first, for its recipient to check the
+    /// disclosures against. Empty for a source's own.
+    #[must_use]
+    pub fn ancestors(&self) -> &[Vec<u8>] {
+        &self.ancestors
     }
 
     /// The parcel and the receipt.
@@ -87,8 +100,21 @@ fn prepare(
     )
     .map_err(gate_refusal)?;
     let expires = records::time(Table::Parcel, record.expires)?;
+    // What is passed on stands only as long as everything that it rests on.
+    let beneath = forward::standing(snapshot, &record, set)?;
+    let ancestors = forward::statements(snapshot, &record)?;
+    let passed_on = PassedOn {
+        kind: DisclosureKind::Opened,
+        by: offer.source.clone(),
+        recipient: offer.recipient.clone(),
+        purpose: offer.purpose,
+        stage: Some(stage),
+        labels: set,
+        cases: forward::cases(&record.ancestors)?,
+    };
     let mut change = snapshot.change();
     change.within(permit.validity());
+    change.within(beneath);
     change.within(Period {
         from: permit.validity().from,
         until: expires,
@@ -102,7 +128,7 @@ fn prepare(
     let decision = Decision::Opened {
         offer: name.offer.to_string(),
         stage: stage.name().to_owned(),
-        parcel: record.parcel,
+        parcel: record.parcel.clone(),
         statement_hash: hash::sha256(&[&record.statement]).base64url(),
         protocol: permit.protocol(),
         gate: permit.gate(),
@@ -124,9 +150,13 @@ fn prepare(
         offer: Some(offer.id),
     };
     disclosed(&mut change, 0, &of, &told);
-    released(&mut change, &of, set);
-    if offer.mark_opened(stage) {
+    passed_on.tell(&mut change, 0);
+    let first = offer.mark_opened(stage);
+    if offer.mark_parcel_opened(stage, &record.parcel) || first {
+        released(&mut change, &of, set);
         change.writes.push(offer.put(snapshot.now, false));
+    }
+    if first {
         change.doorbells.push(Doorbell {
             agency: offer.source.clone(),
             resource: offer.source_name().to_string(),
@@ -140,7 +170,11 @@ fn prepare(
         labels,
         fields: content.fields,
     };
-    Ok(Prepared::New(change, Withheld(parcel), vec![0]))
+    Ok(Prepared::New(
+        change,
+        Withheld { parcel, ancestors },
+        vec![0],
+    ))
 }
 
 impl Exchange {

@@ -2,20 +2,21 @@
 
 use super::agencies::AgencyView;
 use super::basis::statement_refusal;
+use super::forward::{self, Received, Rests};
 use super::person::{CaseOf, ever_released};
 use super::snapshot::Snapshot;
 use super::{Refusal, SKEW};
 use crate::domain::complaint;
 use crate::domain::gate::{self, BasisHead, Proposal};
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId};
-use crate::domain::label::Label;
+use crate::domain::label::{Label, LabelSet};
 use crate::domain::time::Period;
 use crate::domain::vocabulary::{BasisKind, Purpose, Stage};
 use crate::envelope::statement::{LabelledDigest, SealedParcel};
 use crate::ledger::decision;
 use crate::storage::engine::{Table, Write};
 use crate::storage::records::parcel::{
-    ChainParcelRecord, LabelRecord, ParcelContentRecord, ParcelRecord,
+    AncestorRecord, ChainParcelRecord, LabelRecord, ParcelContentRecord, ParcelRecord,
 };
 use crate::storage::records::{self, Record, key};
 use data_encoding::BASE64URL_NOPAD;
@@ -44,21 +45,30 @@ pub(super) struct Admitted {
     pub(super) stage: Stage,
     pub(super) validity: Period,
     pub(super) decision: decision::Deposited,
+    /// Of a forward: what it rests on, the nearest first.
+    pub(super) ancestors: Vec<AncestorRecord>,
+    pub(super) labels: LabelSet,
     chain: BasisChainId,
     record: ParcelRecord,
     content: ParcelContentRecord,
+    /// Others' chains that it rests on, by which their withdrawal finds it.
+    beneath: Vec<(AgencyId, BasisChainId)>,
 }
 
 impl Admitted {
     /// The writes that keep the parcel for `offer` of `source`.
-    pub(super) fn writes(self, source: &AgencyId, offer: OfferId) -> [Write; 3] {
+    pub(super) fn writes(self, source: &AgencyId, offer: OfferId) -> Vec<Write> {
         let at = key::parcel(offer, self.stage);
         let row = key::chain_parcel(source, self.chain, offer, self.stage);
-        [
+        let mut writes = vec![
             self.record.put(at.clone()),
             self.content.put(at),
             ChainParcelRecord {}.put(row),
-        ]
+        ];
+        writes.extend(self.beneath.into_iter().map(|(source, chain)| {
+            ChainParcelRecord {}.put(key::chain_parcel(&source, chain, offer, self.stage))
+        }));
+        writes
     }
 }
 
@@ -76,9 +86,12 @@ pub(super) fn gate_refusal(refusal: gate::Refusal) -> Refusal {
 }
 
 /// Checks one deposit: signature, sealed parts, recipient's key, basis commitment, and the gate. One signature check.
+///
+/// What passes on another parcel names it as its `parent`, for an offer that passes on; nothing else does.
 pub(super) fn admit(
     snapshot: &mut Snapshot<'_>,
     ask: &Ask<'_>,
+    received: Option<&Received>,
     deposit: &Deposit,
 ) -> Result<Admitted, Refusal> {
     let invalid = |error| statement_refusal(error, Refusal::StatementInvalid);
@@ -90,7 +103,7 @@ pub(super) fn admit(
     let claims = statement.claims();
     let meant = claims.recipient == ask.recipient.id
         && claims.purpose == ask.purpose
-        && claims.parent.is_none()
+        && claims.parent.is_some() == received.is_some()
         && statement.stands(snapshot.now, SKEW);
     if !meant {
         return Err(Refusal::StatementInvalid);
@@ -133,13 +146,18 @@ pub(super) fn admit(
             return Err(Refusal::ComplaintBeyondReleased(beyond));
         }
     }
+    let rests = match received {
+        Some(received) => forward::admit(snapshot, received, claims, &deposit.parcel.labels)?,
+        None => Rests::NOTHING,
+    };
     let before_end = Period {
         from: permit.validity().from,
         until: claims.expires,
     };
+    let validity = permit.validity().intersection(&before_end);
     Ok(Admitted {
         stage: claims.stage,
-        validity: permit.validity().intersection(&before_end),
+        validity: validity.intersection(&rests.validity),
         decision: decision::Deposited {
             parcel: claims.parcel.to_string(),
             stage: claims.stage.name().to_owned(),
@@ -150,6 +168,8 @@ pub(super) fn admit(
             protocol: permit.protocol(),
             gate: permit.gate(),
         },
+        beneath: rests.chains()?,
+        labels: proposal.labels,
         chain: deposit.chain,
         record: ParcelRecord {
             statement: deposit.parcel.statement.clone(),
@@ -157,16 +177,22 @@ pub(super) fn admit(
             parcel: claims.parcel.to_string(),
             chain: deposit.chain.to_string(),
             expires: claims.expires.millis(),
+            forward_recipients: (claims.forward.recipients.iter())
+                .map(ToString::to_string)
+                .collect(),
+            forward_hops: u32::from(claims.forward.hops),
+            ancestors: rests.ancestors.clone(),
         },
         content: ParcelContentRecord {
             encapsulated_key: deposit.parcel.enc.clone(),
             wrapped_key: deposit.parcel.wrapped.clone(),
             fields: deposit.parcel.fields.clone(),
         },
+        ancestors: rests.ancestors,
     })
 }
 
-fn label_decision(label: &LabelledDigest) -> decision::LabelledDigest {
+pub(super) fn label_decision(label: &LabelledDigest) -> decision::LabelledDigest {
     decision::LabelledDigest {
         d: BASE64URL_NOPAD.encode(&label.digest),
         cat: label.label.category().name().to_owned(),
@@ -174,7 +200,7 @@ fn label_decision(label: &LabelledDigest) -> decision::LabelledDigest {
     }
 }
 
-fn label_record(label: &LabelledDigest) -> LabelRecord {
+pub(super) fn label_record(label: &LabelledDigest) -> LabelRecord {
     LabelRecord {
         digest: label.digest.to_vec(),
         category: label.label.category().name().to_owned(),
@@ -184,14 +210,21 @@ fn label_record(label: &LabelledDigest) -> LabelRecord {
 
 /// The labels of a stored parcel.
 pub(super) fn labels_of(record: &ParcelRecord) -> Result<Vec<LabelledDigest>, Refusal> {
-    const TABLE: Table = Table::Parcel;
+    labels_of_records(Table::Parcel, &record.labels)
+}
+
+/// Labels as stored in `table`.
+pub(super) fn labels_of_records(
+    table: Table,
+    labels: &[LabelRecord],
+) -> Result<Vec<LabelledDigest>, Refusal> {
     let parse = |label: &LabelRecord| {
-        let category = records::word(TABLE, &label.category)?;
-        let form = records::word(TABLE, &label.form)?;
+        let category = records::word(table, &label.category)?;
+        let form = records::word(table, &label.form)?;
         Ok(LabelledDigest {
-            digest: records::fixed(TABLE, &label.digest)?,
-            label: Label::new(category, form).map_err(|_| records::corrupt(TABLE))?,
+            digest: records::fixed(table, &label.digest)?,
+            label: Label::new(category, form).map_err(|_| records::corrupt(table))?,
         })
     };
-    record.labels.iter().map(parse).collect()
+    labels.iter().map(parse).collect()
 }

@@ -3,6 +3,9 @@
 mod ending;
 mod making;
 
+pub(super) use making::prepare_forward;
+
+use super::forward::{self, PassedOn, Received};
 use super::offer::moves;
 use super::offer::view::{OfferView, stages};
 use super::parcel::{self, Ask, Deposit};
@@ -14,8 +17,8 @@ use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    CloseReason, DeclineReason, Decliner, OfferState, Outcome, Purpose, Question, ReferralState,
-    Stage, Urgency,
+    CloseReason, DeclineReason, Decliner, DisclosureKind, OfferState, Outcome, Purpose, Question,
+    ReferralState, Stage, TransferState, Urgency,
 };
 use crate::exchange::event::EventKind;
 use crate::identity::caller::Caller;
@@ -88,6 +91,10 @@ pub struct SourceOffer {
     pub opened: Vec<Stage>,
     /// When the state last changed.
     pub updated: Timestamp,
+    /// Who is responsible for the case, as far as this offer goes.
+    pub responsible: AgencyId,
+    /// Where a transfer of responsibility stands.
+    pub transfer: Option<TransferState>,
     /// When the recipient was asked; none while, or when, it never was.
     pub asked: Option<Timestamp>,
     /// When its time to decide is over; none while it is next in line.
@@ -136,6 +143,8 @@ impl SourceOffer {
             deposited: stages(&record.deposited),
             opened: stages(&record.opened),
             updated: records::time(Table::Offer, record.updated)?,
+            responsible: view.responsible()?.clone(),
+            transfer: view.transfer()?,
             asked: turn::optional_time(record.asked)?,
             decide_by: turn::optional_time(record.decide_by)?,
             questions: view.questions()?,
@@ -292,7 +301,17 @@ fn prepare_deposit(
         purpose: offer.purpose,
     };
     snapshot.case(&source.id, offer.case)?;
-    let admitted = parcel::admit(snapshot, &ask, deposit)?;
+    let received = Received::behind(snapshot, &offer)?;
+    let admitted = parcel::admit(snapshot, &ask, received.as_ref(), deposit)?;
+    let passed_on = PassedOn {
+        kind: DisclosureKind::PassedOn,
+        by: source.id.clone(),
+        recipient: recipient.id.clone(),
+        purpose: offer.purpose,
+        stage: Some(admitted.stage),
+        labels: admitted.labels,
+        cases: forward::cases(&admitted.ancestors)?,
+    };
     let stage = admitted.stage;
     if stages(&offer.record.opened).contains(&stage) {
         return Err(Refusal::State(offer.state));
@@ -306,6 +325,7 @@ fn prepare_deposit(
         deposit: admitted.decision.clone(),
         staff: caller.staff().as_str().to_owned(),
     };
+    passed_on.tell(&mut change, 0);
     change.entries.push(snapshot.entry_by(caller, decision));
     // Content that this replaces loses its key: the engine erases what is overwritten.
     change

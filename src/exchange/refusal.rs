@@ -1,7 +1,7 @@
 //! Why the exchange did not do what was asked.
 
 use crate::domain::label::LabelSet;
-use crate::domain::vocabulary::OfferState;
+use crate::domain::vocabulary::{AccessState, OfferState};
 use crate::storage::engine::StorageError;
 
 /// Why an operation had no effect. Safe to log and to answer: names no person, no exclusion, and nothing of others.
@@ -64,9 +64,18 @@ pub enum Refusal {
     /// The person has not agreed to this forward: one text, whichever of its rules it breaks.
     #[error("the person has not agreed to this recipient")]
     ForwardNotAllowed,
+    /// A duty to notify that the source's own published facts do not name.
+    #[error("the source has published no such duty")]
+    NoDuty,
     /// Past a documented limit.
     #[error("too many")]
     TooMany,
+    /// The state of a break-glass request does not allow the act.
+    #[error("the access's state does not allow this")]
+    Access(AccessState),
+    /// Who approves or reviews must be somebody else, outside the asking agency and its authority.
+    #[error("somebody else, outside the asking agency, must do this")]
+    NeedsOutsider,
     /// A parcel's statement, labels or sealed parts do not agree.
     #[error("the parcel's statement is not valid")]
     StatementInvalid,
@@ -119,7 +128,10 @@ impl Refusal {
             Self::NoPlaces => "NO_PLACES",
             Self::ComplaintBeyondReleased(_) => "COMPLAINT_BEYOND_RELEASED",
             Self::ForwardNotAllowed => "FORWARD_NOT_ALLOWED",
+            Self::NoDuty => "NO_DUTY",
             Self::TooMany => "TOO_MANY",
+            Self::Access(_) => "STATE",
+            Self::NeedsOutsider => "NEEDS_OUTSIDER",
             Self::StatementInvalid => "STATEMENT_INVALID",
             Self::KeyBundleInvalid => "KEY_BUNDLE_INVALID",
             Self::ResumeTokenExpired => "RESUME_TOKEN_EXPIRED",
@@ -147,6 +159,8 @@ impl Refusal {
                 | Self::SignatureInvalid
                 | Self::StatementInvalid
                 | Self::KeyBundleInvalid
+                | Self::NeedsOutsider
+                | Self::NoDuty
                 | Self::ComplaintBeyondReleased(_)
                 | Self::ForwardNotAllowed
         )

@@ -8,6 +8,7 @@
 
 use super::basis::{STATEMENT_BYTES_MAX, statement_refusal, text};
 use super::event::EventKind;
+use super::forward::rests_on;
 use super::offer::{moves, view::OfferView};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot};
@@ -136,7 +137,9 @@ fn prepare_step(snapshot: &mut Snapshot<'_>, name: &BasisName) -> Result<Prepare
     for &stage in &stages {
         // A parcel that was replaced by one under another chain is not this one's to erase.
         let parcel = snapshot.get::<ParcelRecord>(key::parcel(id, stage))?;
-        if parcel.is_some_and(|parcel| parcel.chain == name.chain.to_string()) {
+        let rests =
+            |parcel: &ParcelRecord| rests_on(parcel, &offer.source, &name.agency, name.chain);
+        if parcel.as_ref().is_some_and(rests) {
             concerned = true;
             writes.push(Write::Erase {
                 table: Table::ParcelContent,

@@ -32,7 +32,8 @@ pub fn deposit(fields: &mut Fields, message: proto::Deposit) -> Option<Deposit> 
     })
 }
 
-fn parcel(fields: &mut Fields, message: proto::Parcel) -> Option<SealedParcel> {
+/// A parcel, and everything that is wrong with it.
+pub fn parcel(fields: &mut Fields, message: proto::Parcel) -> Option<SealedParcel> {
     let statement = fields.bytes(
         "statement",
         message.statement,

@@ -6,7 +6,9 @@ use super::names;
 use super::words::Word;
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, ProposalId, RequestId};
 use crate::domain::time::Timestamp;
-use crate::exchange::{AlertName, BasisName, CarriedName, OfferName, Page, PoolName, ReferralName};
+use crate::exchange::{
+    AccessName, AlertName, BasisName, CarriedName, OfferName, Page, PoolName, ReferralName,
+};
 use std::str::FromStr;
 
 /// Most violations that one reply names; more would only make the reply large.
@@ -261,6 +263,15 @@ impl Fields {
             path,
             text,
             "must be a resource name agencies/{agency}/carried/{carried}",
+        )
+    }
+
+    /// A resource name of a break-glass request.
+    pub fn access(&mut self, path: &str, text: &str) -> Option<AccessName> {
+        self.text(
+            path,
+            text,
+            "must be a resource name agencies/{agency}/accesses/{access}",
         )
     }
 

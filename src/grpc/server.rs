@@ -15,6 +15,7 @@ use proto::administration_service_server::AdministrationServiceServer;
 use proto::alert_service_server::AlertServiceServer;
 use proto::audit_service_server::AuditServiceServer;
 use proto::basis_service_server::BasisServiceServer;
+use proto::break_glass_service_server::BreakGlassServiceServer;
 use proto::carried_service_server::CarriedServiceServer;
 use proto::directory_service_server::DirectoryServiceServer;
 use proto::event_service_server::EventServiceServer;
@@ -34,8 +35,9 @@ use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 use tower::layer::util::{Identity, Stack};
 
-/// Longest reply in bytes: the largest parcel that came in as a request, and the receipt of its opening.
-const REPLY_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 64 * 1024;
+/// Longest reply in bytes: the largest parcel that came in as a request, the statements of what it passes on, and
+/// the receipt of its opening.
+const REPLY_BYTES_MAX: usize = MESSAGE_BYTES_MAX + 128 * 1024;
 
 /// Longest reply of the directory in bytes: it has no pages, and every member's key bundle is in it.
 const DIRECTORY_BYTES_MAX: usize = 16 * MESSAGE_BYTES_MAX;
@@ -187,6 +189,7 @@ fn router(door: Arc<Door>, services: Services) -> Router<Stack<DoorLayer, Identi
         .add_service(limited!(AdministrationServiceServer))
         .add_service(limited!(AlertServiceServer))
         .add_service(limited!(CarriedServiceServer))
+        .add_service(limited!(BreakGlassServiceServer))
         .add_service(limited!(PersonServiceServer))
 }
 

@@ -338,7 +338,21 @@ impl From<Refusal> for Answer {
                 "the person has not agreed to this recipient",
                 "forward",
             ),
+            Refusal::NoDuty => Self::field(
+                "NO_DUTY",
+                "statement",
+                "must rest on a duty to report to the recipient that the agency's own key bundle names, or on another ground",
+            ),
             Refusal::TooMany => TOO_MANY,
+            Refusal::Access(state) => {
+                Self::precondition("STATE", "the access's state does not allow this", "access")
+                    .with("state", state.name())
+            }
+            Refusal::NeedsOutsider => Self::precondition(
+                "NEEDS_OUTSIDER",
+                "somebody else, outside the asking agency, must do this",
+                "staff",
+            ),
             Refusal::StatementInvalid => Self::field(
                 "STATEMENT_INVALID",
                 "statement",

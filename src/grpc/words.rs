@@ -67,11 +67,16 @@ words! {
     Outcome "OUTCOME_",
     DeclaredCapacity "DECLARED_CAPACITY_",
     Alarm "ALARM_",
+    AccessReason "ACCESS_REASON_",
+    AccessState "ACCESS_STATE_",
+    AccessFinding "ACCESS_FINDING_",
+    DisclosureKind "DISCLOSURE_KIND_",
+    TransferState "TRANSFER_STATE_",
+    TransferAnswer "TRANSFER_ANSWER_",
     OfferNotice "OFFER_NOTICE_",
     AlertKind "ALERT_KIND_",
     Question "QUESTION_",
     CloseReason "CLOSE_REASON_",
-    DisclosureKind "DISCLOSURE_KIND_",
 }
 
 /// The proto number of an optional word; the unspecified zero for none.

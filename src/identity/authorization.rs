@@ -112,6 +112,17 @@ const SOURCE: Roles = Roles::of(&[Caseworker, Supervisor, DutyOfficer]);
 const SOURCE_OR_PROCESS: Roles = Roles::of(&[Caseworker, Supervisor, DutyOfficer, Process]);
 /// People who give places.
 const INTAKE: Roles = Roles::of(&[Intake, Supervisor]);
+/// Who answers at night.
+const DUTY: Roles = Roles::of(&[DutyOfficer]);
+/// Staff of oversight, and its auditors.
+const STAFF_OR_AUDIT: Roles = Roles::of(&[
+    Caseworker,
+    Intake,
+    Supervisor,
+    DutyOfficer,
+    Auditor,
+    Process,
+]);
 const KEYS: Roles = Roles::of(&[Administrator, Process]);
 const AUDIT: Roles = Roles::of(&[Auditor]);
 const ADMINISTRATION: Roles = Roles::of(&[Administrator]);
@@ -192,6 +203,17 @@ const TABLE: &[Rule] = &[
     rule("/safeconduct.v1.PlaceService/ListPools", [STAFF, NONE, NONE, NONE]),
     rule("/safeconduct.v1.PlaceService/UpdatePool", [INTAKE, NONE, NONE, NONE]),
 
+    // Who approves and who releases are duty officers; who reviews is neither of those two people.
+    rule("/safeconduct.v1.BreakGlassService/RequestAccess", [PEOPLE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.BreakGlassService/ApproveAccess", [DUTY, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.BreakGlassService/RefuseAccess", [DUTY, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.BreakGlassService/ReleaseAccess", [DUTY, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.BreakGlassService/OpenAccess", [PEOPLE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.BreakGlassService/ReviewAccess",
+        [Roles::of(&[Supervisor, DutyOfficer]), NONE, Roles::of(&[Supervisor, Auditor]), NONE]),
+    rule("/safeconduct.v1.BreakGlassService/GetAccess", [STAFF, NONE, STAFF_OR_AUDIT, NONE]),
+    rule("/safeconduct.v1.BreakGlassService/ListAccesses", [STAFF, NONE, STAFF_OR_AUDIT, NONE]),
+
     rule("/safeconduct.v1.EventService/Watch", [STAFF, NONE, STAFF, NONE]),
 
     // Checkpoints and proofs hold hashes only; entries and openings need a mandate.
@@ -205,11 +227,14 @@ const TABLE: &[Rule] = &[
     rule("/safeconduct.v1.AdministrationService/Approve", [NONE, NONE, NONE, ADMINISTRATION]),
     rule("/safeconduct.v1.AdministrationService/SuspendAgency", [NONE, NONE, NONE, ADMINISTRATION]),
 
+    rule("/safeconduct.v1.ReferralService/CreateForward", [SOURCE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.ReferralService/ProposeTransfer", [SOURCE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.OfferService/AnswerTransfer", [INTAKE, NONE, NONE, NONE]),
+    // What the person asks, a human answers: no unattended program.
+    rule("/safeconduct.v1.PersonService/ListDisclosures", [PEOPLE, NONE, NONE, NONE]),
     // Oversight is alerted too; it takes what it is told.
     rule("/safeconduct.v1.AlertService/ListAlerts", [STAFF, NONE, STAFF, NONE]),
     rule("/safeconduct.v1.AlertService/AcknowledgeAlert", [PEOPLE, NONE, PEOPLE, NONE]),
-    // What the person asks, a human answers: no unattended program.
-    rule("/safeconduct.v1.PersonService/ListDisclosures", [PEOPLE, NONE, NONE, NONE]),
 
     rule("/safeconduct.v1.ReferralService/CloseReferral", [SOURCE, NONE, NONE, NONE]),
     rule("/safeconduct.v1.ReferralService/MarkEnteredInError", [SOURCE, NONE, NONE, NONE]),

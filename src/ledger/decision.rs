@@ -106,6 +106,9 @@ pub enum Decision {
         decide_by: i64,
         /// Parcels.
         deposits: Vec<Deposited>,
+        /// The received offer whose parcels these pass on.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        forwards: Option<String>,
         /// Staff pseudonym.
         staff: String,
     },
@@ -195,6 +198,101 @@ pub enum Decision {
         stage: String,
         /// Alarm name.
         alarm: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// Break-glass was asked for: the alarm, before anything else.
+    AccessRequested {
+        /// Access id.
+        access: String,
+        /// Offer id.
+        offer: String,
+        /// Reason name.
+        reason: String,
+        /// Labels asked for, as `CATEGORY/FORM`.
+        labels: Vec<String>,
+        /// When an answer must have come by, milliseconds since the epoch.
+        until: i64,
+        /// Protocol version that allowed it.
+        protocol: u64,
+        /// Gate version that decided.
+        gate: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// Somebody outside the asking agency approved.
+    AccessApproved {
+        /// Access id.
+        access: String,
+        /// When a release must have come by, milliseconds since the epoch.
+        until: i64,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// Somebody outside the asking agency refused.
+    AccessRefused {
+        /// Access id.
+        access: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// The source's duty desk released a parcel.
+    AccessReleased {
+        /// Access id.
+        access: String,
+        /// The parcel; its chain is the access id.
+        deposit: Deposited,
+        /// When it can no longer be opened, milliseconds since the epoch.
+        until: i64,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// What was released was disclosed to the asking agency.
+    AccessOpened {
+        /// Access id.
+        access: String,
+        /// Parcel id.
+        parcel: String,
+        /// SHA-256 of the statement, base64url without padding.
+        statement_hash: String,
+        /// Protocol version that allowed it.
+        protocol: u64,
+        /// Gate version that decided.
+        gate: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// An access ended by itself: its window is over, or nobody answered or released in time.
+    AccessEnded {
+        /// Access id.
+        access: String,
+        /// State name after it.
+        to: String,
+    },
+    /// A review found whether an access was right.
+    AccessReviewed {
+        /// Access id.
+        access: String,
+        /// Finding name.
+        finding: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// The source asked the recipient to become responsible.
+    TransferProposed {
+        /// Offer id.
+        offer: String,
+        /// Basis chain that says so.
+        chain: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// The recipient answered.
+    TransferAnswered {
+        /// Offer id.
+        offer: String,
+        /// Answer name.
+        answer: String,
         /// Staff pseudonym.
         staff: String,
     },
@@ -343,7 +441,16 @@ impl Decision {
         "pool_updated",
         "capacity_declared",
         "alarm_raised",
+        "access_requested",
+        "access_approved",
+        "access_refused",
+        "access_released",
+        "access_opened",
+        "access_ended",
+        "access_reviewed",
         "audit_read",
+        "transfer_proposed",
+        "transfer_answered",
         "denied",
         "denied_counted",
         "revocations_loaded",
@@ -378,7 +485,16 @@ impl Decision {
             Self::PoolUpdated { .. } => "pool_updated",
             Self::CapacityDeclared { .. } => "capacity_declared",
             Self::AlarmRaised { .. } => "alarm_raised",
+            Self::AccessRequested { .. } => "access_requested",
+            Self::AccessApproved { .. } => "access_approved",
+            Self::AccessRefused { .. } => "access_refused",
+            Self::AccessReleased { .. } => "access_released",
+            Self::AccessOpened { .. } => "access_opened",
+            Self::AccessEnded { .. } => "access_ended",
+            Self::AccessReviewed { .. } => "access_reviewed",
             Self::AuditRead { .. } => "audit_read",
+            Self::TransferProposed { .. } => "transfer_proposed",
+            Self::TransferAnswered { .. } => "transfer_answered",
             Self::Denied { .. } => "denied",
             Self::DeniedCounted { .. } => "denied_counted",
             Self::RevocationsLoaded { .. } => "revocations_loaded",

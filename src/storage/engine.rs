@@ -55,6 +55,14 @@ pub enum Table {
     Request = 70,
     /// Remembered requests by day, for sweeping.
     RequestDay = 71,
+    /// Break-glass requests, by id.
+    Access = 120,
+    /// Sealed fields of what was released under break-glass, by access id. Content.
+    AccessContent = 121,
+    /// Break-glass requests that a viewer may see, in the order made, by viewer, number.
+    AccessList = 122,
+    /// The last break-glass request of an offer, by offer id.
+    OfferAccess = 123,
     /// Alerts, by viewer and id.
     Alert = 80,
     /// Alerts of a viewer in the order raised, by viewer, number.

@@ -3,6 +3,7 @@
 //! Tags are on disk: never reuse one. Vocabulary words are stored by name. Whatever does not decode is
 //! [`StorageError::Corrupt`]: a store that answers with something else than was written must not go on.
 
+pub mod access;
 pub mod agency;
 pub mod alert;
 pub mod basis;

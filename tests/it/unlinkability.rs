@@ -248,6 +248,8 @@ impl Town {
             under("house1").agencies(),
             under("alpha").sources(),
             under("alpha").agencies(),
+            guess.accesses(),
+            own.accesses(),
             own.open(),
             own.offices(),
             own.offers(),

@@ -104,7 +104,11 @@ impl Administration {
             ActBody::Enrol { agency, .. } if agency.is_outside() => {
                 return Err(Problem::ActNotForThis);
             }
-            ActBody::Enrol { agency, kind, .. } => agencies.enrol(agency, kind),
+            ActBody::Enrol {
+                agency,
+                kind,
+                parent,
+            } => agencies.enrol(agency, kind, parent),
             ActBody::Reinstate { agency } => agencies.suspend(&agency, false)?,
             ActBody::Suspend { agency } => agencies.suspend(&agency, true)?,
             ActBody::PublishProtocol { version, toml } => {

@@ -2,9 +2,10 @@
 
 use super::administration::Administration;
 use super::{Act, Problem, SKEW};
+use crate::domain::break_glass::Party;
 use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::AgencyKind;
+use crate::domain::vocabulary::{AgencyKind, ReportsTo};
 use crate::envelope::bundle::KeyBundle;
 use crate::envelope::error::StatementError;
 use crate::envelope::jws::{KeyReference, Unverified};
@@ -22,6 +23,8 @@ const SIGNERS_KEPT: usize = 4;
 struct Agency {
     /// None while it has only published keys: certified, and not a member.
     kind: Option<AgencyKind>,
+    /// The authority that it is a unit of.
+    parent: Option<AgencyId>,
     suspended: bool,
     bundle: Option<KeyBundle>,
     /// Keys and the end of their certificates, newest first.
@@ -33,8 +36,19 @@ struct Agency {
 pub(super) struct Agencies(BTreeMap<AgencyId, Agency>);
 
 impl Agencies {
-    pub(super) fn enrol(&mut self, id: AgencyId, kind: AgencyKind) {
-        self.0.entry(id).or_default().kind = Some(kind);
+    pub(super) fn enrol(&mut self, id: AgencyId, kind: AgencyKind, parent: Option<AgencyId>) {
+        let agency = self.0.entry(id).or_default();
+        agency.kind = Some(kind);
+        agency.parent = parent;
+    }
+
+    /// An agency with its authority.
+    pub(super) fn party(&self, id: &AgencyId) -> Result<Party, Problem> {
+        let agency = self.0.get(id).ok_or(Problem::NotEnrolled)?;
+        Ok(Party {
+            agency: id.clone(),
+            authority: agency.parent.clone(),
+        })
     }
 
     pub(super) fn suspend(&mut self, id: &AgencyId, suspended: bool) -> Result<(), Problem> {
@@ -97,6 +111,12 @@ impl Agencies {
     pub(super) fn kind(&self, id: &AgencyId) -> Result<AgencyKind, Problem> {
         let agency = self.0.get(id).ok_or(Problem::NotEnrolled)?;
         agency.kind.ok_or(Problem::NotEnrolled)
+    }
+
+    /// The duties to report that an agency's last bundle names.
+    pub(super) fn duties(&self, id: &AgencyId) -> &[ReportsTo] {
+        let bundle = self.0.get(id).and_then(|agency| agency.bundle.as_ref());
+        bundle.map_or(&[][..], |bundle| &bundle.content().facts.reports_to)
     }
 
     /// The agency's last bundle, if it stands.

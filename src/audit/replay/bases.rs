@@ -2,7 +2,7 @@
 
 use super::agencies::Agencies;
 use super::{Act, Problem};
-use crate::domain::basis::Basis;
+use crate::domain::basis::{Basis, is_dutiful};
 use crate::domain::gate::BasisHead;
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle};
 use crate::domain::vocabulary::AgencyKind;
@@ -57,6 +57,7 @@ impl Bases {
             agencies.kind(&basis.recipient)?
         };
         let bounds = basis.check_bounds(kind);
+        let dutiful = is_dutiful(basis.kind, agencies.duties(source), kind);
         let chain = Chain {
             source: basis.source.clone(),
             recipient: basis.recipient.clone(),
@@ -65,7 +66,12 @@ impl Bases {
             head: Some(basis.clone()),
         };
         self.0.insert(name, chain);
-        bounds.map_err(|_| Problem::BasisBounds)
+        bounds.map_err(|_| Problem::BasisBounds)?;
+        if dutiful {
+            Ok(())
+        } else {
+            Err(Problem::NoDuty)
+        }
     }
 
     /// A withdrawal can always be recorded: also by a suspended source.
@@ -106,6 +112,20 @@ impl Bases {
             .head
             .as_ref()
             .map_or(BasisHead::Withdrawn, BasisHead::InForce))
+    }
+
+    /// Whether the person took back what `recipient` had in a case, and did not agree again since.
+    pub(super) fn taken_back(
+        &self,
+        source: &AgencyId,
+        case: CaseHandle,
+        recipient: &AgencyId,
+    ) -> bool {
+        let of_both = |chain: &&Chain| {
+            chain.source == *source && chain.case == case && chain.recipient == *recipient
+        };
+        let chains: Vec<_> = self.0.values().filter(of_both).collect();
+        !chains.is_empty() && chains.iter().all(|chain| chain.head.is_none())
     }
 
     /// The case of a chain.

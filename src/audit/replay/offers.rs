@@ -1,11 +1,11 @@
 //! Offers: whose they are and where they stand.
 
 use super::{Act, Problem};
-use crate::domain::id::{AgencyId, CaseHandle, OfferId, ParcelId, ReferralId};
+use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ParcelId, ReferralId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    Alarm, DeclineReason, OfferState, Outcome, Purpose, Question, Stage, Urgency,
+    Alarm, DeclineReason, OfferState, Outcome, Purpose, Question, Stage, TransferState, Urgency,
 };
 use crate::ledger::entry::Actor;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -26,6 +26,12 @@ pub(super) struct Offer {
     pub(super) proposed_by: Option<String>,
     /// The parcel that stands for each stage.
     pub(super) parcels: BTreeMap<Stage, ParcelId>,
+    /// The received offer whose parcels this one passes on.
+    pub(super) forwards: Option<OfferId>,
+    /// Of a forward: who held it before, the original source first, this offer's source last.
+    pub(super) holders: Vec<AgencyId>,
+    /// Where a transfer stands, and the chain that it rests on.
+    pub(super) transfer: Option<(TransferState, BasisChainId)>,
 }
 
 impl Offer {
@@ -89,7 +95,7 @@ impl Offers {
         self.offers.get_mut(id).ok_or(Problem::Offer)
     }
 
-    fn named(&mut self, id: &str) -> Result<&mut Offer, Problem> {
+    pub(super) fn named(&mut self, id: &str) -> Result<&mut Offer, Problem> {
         self.offer_mut(&id.parse().map_err(|_| Problem::Decision)?)
     }
 

@@ -10,27 +10,33 @@ use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{Category, Form, OfferState, Stage};
 use crate::envelope::error::StatementError;
 use crate::envelope::keys::{b64u, sha256};
-use crate::envelope::statement::{LabelledDigest, ParcelStatement, labels_digest};
+use crate::envelope::statement::{Forward, LabelledDigest, ParcelStatement, labels_digest};
 use crate::ledger::decision::{Decision, Deposited};
 use data_encoding::BASE64URL_NOPAD;
 use std::collections::BTreeMap;
 use std::str::FromStr;
 
-/// A parcel as deposited.
+/// A parcel as deposited, as far as later acts rest on it.
 #[derive(Debug)]
 pub(super) struct Parcel {
-    stage: Stage,
-    statement_hash: String,
-    expires: Timestamp,
-    labels: LabelSet,
-    chain: BasisChainId,
+    pub(super) stage: Stage,
+    pub(super) statement_hash: String,
+    pub(super) expires: Timestamp,
+    pub(super) labels: LabelSet,
+    pub(super) chain: BasisChainId,
+    /// Its labels with their digests, sorted.
+    pub(super) items: Vec<LabelledDigest>,
+    pub(super) forward: Forward,
+    /// The parcel that it passes on.
+    pub(super) parent: Option<(OfferId, ParcelId)>,
+    pub(super) opened: bool,
 }
 
-fn word<T: FromStr>(text: &str) -> Result<T, Problem> {
+pub(super) fn word<T: FromStr>(text: &str) -> Result<T, Problem> {
     text.parse().map_err(|_| Problem::Decision)
 }
 
-fn digest(text: &str) -> Result<[u8; 32], Problem> {
+pub(super) fn digest(text: &str) -> Result<[u8; 32], Problem> {
     let bytes = BASE64URL_NOPAD
         .decode(text.as_bytes())
         .map_err(|_| Problem::Decision)?;
@@ -93,6 +99,7 @@ impl Replay {
             purpose,
             urgency,
             decide_by,
+            forwards,
             ..
         } = decision
         else {
@@ -115,7 +122,11 @@ impl Replay {
             urgency: word(urgency)?,
             proposed_by: None,
             parcels: BTreeMap::new(),
+            forwards: None,
+            holders: Vec::new(),
+            transfer: None,
         };
+        let made = self.passed_on(made, forwards.as_deref())?;
         self.agencies.member(&made.recipient)?;
         self.offers.insert(word(offer)?, made)
     }
@@ -163,7 +174,14 @@ impl Replay {
             return Err(Problem::NoBasis);
         }
 
-        let labels = labels.iter().map(|item| item.label).collect();
+        let items = labels;
+        let labels = items.iter().map(|item| item.label).collect();
+        let onward = claims.forward.clone();
+        let (parent, agreed) = match self.parent_of(act, offer, claims, &items) {
+            Ok(parent) => (parent, Ok(())),
+            Err(problem) => (None, Err(problem)),
+        };
+        let complaint = self.complaint(offer, &chain, labels);
         let (expires, statement_hash) = (claims.expires, b64u(&sha256(statement)));
         let decided = self.gate(
             act,
@@ -189,13 +207,17 @@ impl Replay {
                 expires,
                 labels,
                 chain,
+                items,
+                forward: onward,
+                parent,
+                opened: false,
             },
         );
-        decided
+        decided.and(agreed).and(complaint)
     }
 
     fn opened(
-        &self,
+        &mut self,
         act: Act<'_>,
         opened: Opened<'_>,
         protocol: u64,
@@ -219,7 +241,7 @@ impl Replay {
         if act.at >= parcel.expires {
             return Err(Problem::ParcelTime);
         }
-        self.gate(
+        let decided = self.gate(
             act,
             offer,
             stage,
@@ -228,7 +250,15 @@ impl Replay {
             protocol,
             gate,
             true,
-        )
+        );
+        let stands = self.ancestors_stand(act, parcel, parcel.labels);
+        let (of, labels) = ((offer.source.clone(), offer.case), parcel.labels);
+        let released = self.released.entry(of).or_default();
+        *released = released.union(labels);
+        if let Some(parcel) = self.parcels.get_mut(&(id, parcel_id)) {
+            parcel.opened = true;
+        }
+        decided.and(stands)
     }
 
     /// The gate, as the router ran it, at the time of the entry.
@@ -289,7 +319,7 @@ struct Opened<'a> {
     statement_hash: &'a str,
 }
 
-fn labels(deposit: &Deposited) -> Result<Vec<LabelledDigest>, Problem> {
+pub(super) fn labels(deposit: &Deposited) -> Result<Vec<LabelledDigest>, Problem> {
     let label = |item: &crate::ledger::decision::LabelledDigest| {
         let (category, form): (Category, Form) = (word(&item.cat)?, word(&item.form)?);
         let label = Label::new(category, form).map_err(|_| Problem::Decision)?;

@@ -8,6 +8,8 @@ use crate::envelope::error::StatementError;
 use crate::envelope::jws::JwsError;
 use crate::ledger::checkpoint::Checkpoint;
 
+mod onward;
+
 fn replay(log: &Memory) -> Report {
     let mut audit = Audit::new(Level::Replay, None);
     for (entry, opening) in &log.log {
@@ -443,4 +445,79 @@ fn a_log_that_does_not_begin_with_its_pins_is_found() {
     town.log.push(first);
     let report = replay(&town.source());
     assert!(report.findings.contains(&Problem::Time.at(twice)));
+}
+
+/// Break-glass acts, as a router that keeps to no rule would record them.
+fn requested(town: &mut Town, offer: OfferId, until: i64) -> u64 {
+    let decision = Decision::AccessRequested {
+        access: AccessId::from_random([9; 16]).to_string(),
+        offer: offer.to_string(),
+        reason: "LIFE_IN_DANGER".into(),
+        labels: vec!["HEALTH/FUNCTIONAL".into()],
+        until,
+        protocol: 1,
+        gate: 1,
+        staff: "s1".into(),
+    };
+    town.push(Town::by("shelter"), decision)
+}
+
+fn approved(town: &mut Town, by: &str) -> u64 {
+    let decision = Decision::AccessApproved {
+        access: AccessId::from_random([9; 16]).to_string(),
+        until: town.now.millis() + 1_000,
+        staff: "d1".into(),
+    };
+    town.push(Town::by(by), decision)
+}
+
+fn opened_under_access(town: &mut Town) -> u64 {
+    let decision = Decision::AccessOpened {
+        access: AccessId::from_random([9; 16]).to_string(),
+        parcel: crate::domain::id::ParcelId::from_random([3; 16]).to_string(),
+        statement_hash: "x".into(),
+        protocol: 1,
+        gate: 1,
+        staff: "s1".into(),
+    };
+    town.push(Town::by("shelter"), decision)
+}
+
+#[test]
+fn a_glass_broken_against_the_rules_is_found_act_by_act() {
+    // Invariant 16.
+    use crate::domain::break_glass::Refusal as Broken;
+    let mut town = Town::new();
+    town.record_basis();
+    let offer = town.offer(TRIAGE);
+    let hour = |town: &Town| town.now.millis() + 60 * 60 * 1000;
+    let before = opened_under_access(&mut town);
+    let long = hour(&town) + 1;
+    let too_long = requested(&mut town, offer, long);
+    let until = hour(&town);
+    requested(&mut town, offer, until);
+    let own = approved(&mut town, "shelter");
+    approved(&mut town, "ngo");
+    let unreleased = opened_under_access(&mut town);
+    finds(
+        &town,
+        &[
+            (before, Problem::NoAccess),
+            (too_long, Problem::Access(Broken::Period)),
+            (own, Problem::Access(Broken::NotOutside)),
+            (unreleased, Problem::NoParcel),
+        ],
+    );
+}
+
+#[test]
+fn a_glass_broken_after_the_withdrawal_is_found() {
+    let mut town = Town::new();
+    town.record_basis();
+    let offer = town.offer(TRIAGE);
+    town.withdraw();
+    let until = town.now.millis() + 1_000;
+    let asked = requested(&mut town, offer, until);
+    let refused = crate::domain::break_glass::Refusal::TakenBack;
+    finds(&town, &[(asked, Problem::Access(refused))]);
 }

@@ -6,7 +6,7 @@ use crate::client::log::Proven;
 use crate::client::random::SystemRandom;
 use crate::client::session::request_id;
 use crate::client::words;
-use crate::domain::basis::{Allow, Basis, ForChild};
+use crate::domain::basis::{Allow, Basis, ForChild, is_dutiful};
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle};
 use crate::domain::random::Random;
 use crate::domain::time::Timestamp;
@@ -40,6 +40,17 @@ pub struct BasisDraft {
     pub for_child: ForChild,
     /// Salted digest of the rest of the record, which stays in this agency.
     pub evidence: [u8; 32],
+}
+
+/// One of this agency's own chains.
+#[derive(Debug, Clone)]
+pub struct BasisView {
+    /// Its id.
+    pub chain: BasisChainId,
+    /// Where it stands.
+    pub state: v1::BasisState,
+    /// What its head says; none for a withdrawal, and for a statement signed under an earlier certificate.
+    pub basis: Option<Basis>,
 }
 
 /// The answers to the second and third question of a withdrawal.
@@ -100,6 +111,7 @@ impl Desk {
     }
 
     async fn send_basis(&self, basis: Basis, evidence: [u8; 32]) -> Result<Basis, ClientError> {
+        self.check_duty(&basis)?;
         let statement = BasisStatement {
             basis,
             issued: self.now(),
@@ -120,6 +132,58 @@ impl Desk {
             matches!(decision, Decision::BasisRecorded { statement, .. } if statement.as_bytes() == token)
         })?;
         Ok(statement.basis)
+    }
+
+    /// That a duty to notify is one which this agency has published.
+    fn check_duty(&self, basis: &Basis) -> Result<(), ClientError> {
+        if basis.kind != BasisKind::LegalDuty {
+            return Ok(());
+        }
+        let directory = self.agency().directory()?;
+        let own = directory.member(self.agency().id())?.bundle.as_deref();
+        let duties = own.map_or(&[][..], |bundle| &bundle.content().facts.reports_to);
+        let recipient = directory.member(&basis.recipient)?.kind;
+        if is_dutiful(basis.kind, duties, recipient) {
+            Ok(())
+        } else {
+            Err(ClientError::NoDuty)
+        }
+    }
+
+    /// Every chain of one case, or of all: what each rests on, and where it stands.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn bases(&self, case: Option<CaseHandle>) -> Result<Vec<BasisView>, ClientError> {
+        let signer = self.agency().directory()?.signing_key(self.agency().id())?;
+        let mut found = Vec::new();
+        let mut page_token = String::new();
+        loop {
+            let request = v1::ListBasesRequest {
+                parent: words::agency_name(self.agency().id()),
+                case_handle: case.map(|case| case.to_string()).unwrap_or_default(),
+                page_size: 100,
+                page_token,
+            };
+            let (reply, _) = self
+                .call(request, |channel, request| async move {
+                    BasisServiceClient::new(channel).list_bases(request).await
+                })
+                .await?;
+            for basis in reply.bases {
+                let parsed = BasisStatement::parse(&basis.statement, &signer).ok();
+                found.push(BasisView {
+                    chain: words::own_id(&basis.name, self.agency().id(), "bases")?,
+                    state: basis.state(),
+                    basis: parsed.map(|statement| statement.basis),
+                });
+            }
+            page_token = reply.next_page_token;
+            if page_token.is_empty() {
+                return Ok(found);
+            }
+        }
     }
 
     /// Takes a basis back, in one step. From the entry on, nothing more is disclosed under it.

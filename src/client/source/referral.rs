@@ -8,7 +8,7 @@ use crate::client::words;
 use crate::domain::id::{AgencyId, OfferId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    CloseReason, DeclineReason, OfferState, Outcome, Question, ReferralState, Stage,
+    CloseReason, DeclineReason, OfferState, Outcome, Question, ReferralState, Stage, TransferState,
 };
 use crate::ledger::decision::Decision;
 use crate::proto::v1;
@@ -31,6 +31,10 @@ pub struct SourceOffer {
     pub deposited: Vec<Stage>,
     /// Stages opened.
     pub opened: Vec<Stage>,
+    /// Who is responsible for the case, as far as this offer goes.
+    pub responsible: AgencyId,
+    /// Where a transfer of responsibility stands.
+    pub transfer: Option<TransferState>,
     /// When its time to decide is over; none while it is next in line.
     pub decide_by: Option<Timestamp>,
     /// What the recipient last asked for.
@@ -211,6 +215,8 @@ impl Desk {
                     .filter_map(words::stage)
                     .collect(),
                 opened: offer.opened.into_iter().filter_map(words::stage).collect(),
+                responsible: words::agency_of(&offer.responsible)?,
+                transfer: words::transfer_state(offer.transfer),
                 decide_by: offer.decide_by.as_ref().and_then(words::from_proto_time),
                 questions: offer
                     .questions

@@ -4,6 +4,7 @@ use super::{ALLOWS_MAX, Allow, BASIS_MAX, Basis, BoundsError, VITAL_INTEREST_MAX
 use crate::domain::label::{Label, LabelSet};
 use crate::domain::vocabulary::{
     AgencyKind, Assent, BasisKind, Category, ChildTold, ChildView, Form, GivenBy, Purpose,
+    ReportsTo,
 };
 use std::time::Duration;
 
@@ -35,7 +36,8 @@ pub const IDENTIFYING: LabelSet = LabelSet::of_categories(&[
 /// - `VITAL_INTEREST` reaches health, with what treats; and for physical protection the police and
 ///   the border police, who run mountain and river rescue, with where and how urgent, and nothing
 ///   about the person.
-/// - `LEGAL_DUTY` never says who the person is.
+/// - `LEGAL_DUTY` reaches those whom some duty to report names, for a report and for protection; it never says who the
+///   person is, nor what they were made to do.
 /// - `COMPLAINT` reaches oversight for the person's rights.
 #[must_use]
 pub const fn ceiling(kind: BasisKind, recipient: AgencyKind, purpose: Purpose) -> LabelSet {
@@ -59,12 +61,7 @@ pub const fn ceiling(kind: BasisKind, recipient: AgencyKind, purpose: Purpose) -
         BasisKind::Consent => LabelSet::ALL,
         BasisKind::ChildSafeguarding => child_safeguarding(recipient, purpose),
         BasisKind::VitalInterest => vital_interest(recipient, purpose),
-        BasisKind::LegalDuty => LabelSet::ALL.beyond(LabelSet::of_categories(&[
-            Category::Identity,
-            Category::Contact,
-            Category::Statement,
-            Category::Documents,
-        ])),
+        BasisKind::LegalDuty => legal_duty(recipient, purpose),
     }
 }
 
@@ -87,6 +84,50 @@ const fn non_member(purpose: Purpose) -> LabelSet {
         .union(label(Category::Contact, Form::ViaSource).and_below()),
         _ => LabelSet::EMPTY,
     }
+}
+
+/// What a duty to notify may say: that something happened to somebody, never to whom, nor what they were made to do.
+const fn legal_duty(recipient: AgencyKind, purpose: Purpose) -> LabelSet {
+    let serves = matches!(
+        purpose,
+        Purpose::CrimeReport | Purpose::PhysicalProtection | Purpose::ChildProtection
+    );
+    let mut any = false;
+    let mut rest = ReportsTo::ALL;
+    while let Some((duty, after)) = rest.split_first() {
+        any |= names(*duty, recipient);
+        rest = after;
+    }
+    if serves && any {
+        LabelSet::ALL
+            .beyond(IDENTIFYING.union(LabelSet::of_categories(&[Category::PunishableActs])))
+    } else {
+        LabelSet::EMPTY
+    }
+}
+
+/// Whether a duty to report is one towards a kind of recipient.
+#[must_use]
+pub const fn names(duty: ReportsTo, recipient: AgencyKind) -> bool {
+    use AgencyKind as K;
+    match duty {
+        ReportsTo::Police => matches!(recipient, K::Police | K::BorderPolice),
+        ReportsTo::Prosecutor => matches!(recipient, K::Prosecution),
+        ReportsTo::Ministry => matches!(
+            recipient,
+            K::IdentificationAuthority | K::SocialService | K::LabourInspectorate
+        ),
+        ReportsTo::ChildProtection => matches!(recipient, K::ChildProtection | K::GuardianService),
+    }
+}
+
+/// Whether a source whose own published facts name these duties may rest a basis of `kind` on them.
+///
+/// Only a duty to notify asks for one: it was shown before the person spoke, because it stands in the source's own
+/// signed key bundle.
+#[must_use]
+pub fn is_dutiful(kind: BasisKind, duties: &[ReportsTo], recipient: AgencyKind) -> bool {
+    kind != BasisKind::LegalDuty || duties.iter().any(|&duty| names(duty, recipient))
 }
 
 const fn child_safeguarding(recipient: AgencyKind, purpose: Purpose) -> LabelSet {

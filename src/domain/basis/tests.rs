@@ -1,6 +1,6 @@
 use super::*;
 use crate::domain::label::Label;
-use crate::domain::vocabulary::{Assent, ChildView, GuardianRelation};
+use crate::domain::vocabulary::{Assent, ChildView, GuardianRelation, ReportsTo};
 
 fn labels(texts: &[&str]) -> LabelSet {
     let labels = texts.iter().map(|text| text.parse::<Label>());
@@ -99,6 +99,36 @@ fn each_ground_reaches_only_whom_it_may() {
 }
 
 #[test]
+fn a_duty_to_notify_reaches_those_whom_a_published_duty_names_and_nobody_else() {
+    use {AgencyKind as K, ReportsTo as R};
+    let named = |duty| {
+        let kinds = K::ALL.iter().copied();
+        kinds
+            .filter(|&kind| is_dutiful(BasisKind::LegalDuty, &[duty], kind))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(named(R::Police), [K::Police, K::BorderPolice]);
+    assert_eq!(named(R::Prosecutor), [K::Prosecution]);
+    assert_eq!(
+        named(R::ChildProtection),
+        [K::ChildProtection, K::GuardianService]
+    );
+    for &kind in K::ALL {
+        assert!(!is_dutiful(BasisKind::LegalDuty, &[], kind), "{kind}");
+        assert!(is_dutiful(BasisKind::Consent, &[], kind), "{kind}");
+        let named = R::ALL.iter().any(|&duty| bounds::names(duty, kind));
+        for &purpose in Purpose::ALL {
+            let reached = !ceiling(BasisKind::LegalDuty, kind, purpose).is_empty();
+            let serves = matches!(
+                purpose,
+                Purpose::CrimeReport | Purpose::PhysicalProtection | Purpose::ChildProtection
+            );
+            assert_eq!(reached, named && serves, "{kind} {purpose}");
+        }
+    }
+}
+
+#[test]
 fn a_duty_to_notify_never_says_who_the_person_is() {
     let kind = BasisKind::LegalDuty;
     for texts in [
@@ -106,6 +136,7 @@ fn a_duty_to_notify_never_says_who_the_person_is() {
         ["CONTACT/VIA_SOURCE"],
         ["STATEMENT/WHOLE"],
         ["DOCUMENTS/LIST"],
+        ["PUNISHABLE_ACTS/WHOLE"],
     ] {
         let duty = basis(kind, Purpose::PhysicalProtection, &texts);
         let refused = Err(BoundsError::Labels(

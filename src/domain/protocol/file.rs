@@ -1,5 +1,9 @@
 //! The file as written: strict rows, words, groups, and what no protocol may say.
 
+mod access;
+
+use self::access::BreakGlassRow;
+use super::access::AccessColumn;
 use super::words::{GroupsOf, Word, is_group_name, is_name, names};
 use super::{ALWAYS_SPECIFIC, NEVER_AT_TRIAGE, Protocol, Row, Table};
 use crate::domain::basis::ceiling;
@@ -41,6 +45,8 @@ struct File {
     never: Vec<NeverRow>,
     #[serde(default)]
     pair: Vec<PairRow>,
+    #[serde(default)]
+    break_glass: Vec<BreakGlassRow>,
     duty: Option<DutyRow>,
 }
 
@@ -117,7 +123,8 @@ impl Reader<'_> {
             let at = file.version.span().start;
             return Err(self.error(at, "the version is not a positive number", "count from 1"));
         }
-        if file.allow.len() + file.never.len() + file.pair.len() > ROWS_MAX {
+        let rows = file.allow.len() + file.never.len() + file.pair.len() + file.break_glass.len();
+        if rows > ROWS_MAX {
             return Err(self.error(0, "more than 1,024 rows", "join rows that differ little"));
         }
         self.text_line(0, file.title.as_deref().unwrap_or_default())?;
@@ -163,6 +170,7 @@ impl Reader<'_> {
                 labels: self.labels(&row.labels)?.raised(),
             });
         }
+        let access = self.access(&file.break_glass, &recipients, &mut names)?;
         self.all_used(&recipients)?;
         self.all_used(&purposes)?;
 
@@ -178,6 +186,7 @@ impl Reader<'_> {
             version,
             duty_line,
             table: Table::enumerate(&allows, &nevers),
+            access: AccessColumn::enumerate(&access, &nevers),
             allows,
             nevers,
             pairs,

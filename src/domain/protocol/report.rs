@@ -1,8 +1,9 @@
 //! The table as text, for reviewers: the whole matrix, and what changed between two.
 
+use super::access::greatest;
 use super::{Column, Protocol, Verdict};
 use crate::domain::label::{Label, LabelSet};
-use crate::domain::vocabulary::{AgencyKind, BasisKind, Category, Purpose, Stage};
+use crate::domain::vocabulary::{AccessReason, AgencyKind, BasisKind, Category, Purpose, Stage};
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
@@ -52,6 +53,7 @@ impl Protocol {
             let _ = writeln!(out, "\n{basis} to these: nothing");
             wrap(&mut out, "  ", &nothing);
         }
+        self.access_matrix(&mut out);
         for (source, recipients) in &self.pairs {
             for (recipient, denied) in recipients {
                 let _ = writeln!(out, "\nnever from {source} to {recipient}");
@@ -61,6 +63,47 @@ impl Protocol {
             }
         }
         out
+    }
+
+    /// What break-glass tells to whom, for which reasons; the greatest form of each category.
+    fn access_matrix(&self, out: &mut String) {
+        let mut nothing = Vec::new();
+        for &recipient in AgencyKind::ALL {
+            let blocks = self.access_blocks(recipient);
+            if blocks.is_empty() {
+                nothing.push(recipient.name());
+            }
+            for (labels, reasons) in blocks {
+                let _ = writeln!(out, "\nBREAK_GLASS to {recipient}");
+                let reasons: Vec<_> = reasons.iter().map(|reason| reason.name()).collect();
+                wrap(out, "  if ", &reasons);
+                let labels = greatest(labels);
+                let labels: Vec<_> = labels.iter().map(String::as_str).collect();
+                wrap(out, "  ", &labels);
+            }
+        }
+        let _ = writeln!(out, "\nBREAK_GLASS to these: nothing");
+        wrap(out, "  ", &nothing);
+    }
+
+    fn diff_access(&self, newer: &Self, out: &mut String) {
+        for (title, before, after) in [("WIDENED", self, newer), ("NARROWED", newer, self)] {
+            for &recipient in AgencyKind::ALL {
+                for &reason in AccessReason::ALL {
+                    let (old, new) = (
+                        before.access(recipient, reason),
+                        after.access(recipient, reason),
+                    );
+                    let more = new.beyond(old);
+                    if !more.is_empty() {
+                        let _ = writeln!(out, "{title} BREAK_GLASS to {recipient} if {reason}");
+                        let labels: Vec<_> = more.iter().map(|label| label.to_string()).collect();
+                        let labels: Vec<_> = labels.iter().map(String::as_str).collect();
+                        wrap(out, "  ", &labels);
+                    }
+                }
+            }
+        }
     }
 
     /// Purposes with the same answers, in the order of the first of each.
@@ -105,6 +148,7 @@ impl Protocol {
                 }
             }
         }
+        self.diff_access(newer, &mut out);
         self.diff_pairs(newer, &mut out);
         out
     }

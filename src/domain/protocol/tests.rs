@@ -1,4 +1,5 @@
 use super::*;
+use crate::domain::vocabulary::AccessReason;
 use proptest::prelude::*;
 
 const GOLDEN: &str = include_str!("../../../tests/golden/protocol-matrix.txt");
@@ -427,4 +428,91 @@ proptest! {
         prop_assert!(at(Stage::Triage) <= at(Stage::Accepted));
         prop_assert!(at(Stage::Accepted) <= at(Stage::InCare));
     }
+}
+
+const GLASS: &str = r#"
+[[break_glass]]
+name = "glass"
+why = "A reason."
+recipients = ["SHELTER"]
+reasons = ["LIFE_IN_DANGER"]
+labels = ["HEALTH/CLINICAL", "PLACEMENT_LOCATION"]
+"#;
+
+#[test]
+fn break_glass_tells_what_a_row_names_to_whom_and_why_it_names_and_a_never_row_beats_it() {
+    use AccessReason as R;
+    let told = |text: &str, kind, reason| parsed(text).access(kind, reason);
+    let text = format!("{HEAD}{GLASS}");
+    let named: LabelSet = [
+        "HEALTH/FUNCTIONAL",
+        "HEALTH/CLINICAL",
+        "PLACEMENT_LOCATION/WHOLE",
+    ]
+    .map(label)
+    .into_iter()
+    .collect();
+    assert_eq!(told(&text, AgencyKind::Shelter, R::LifeInDanger), named);
+    assert!(told(&text, AgencyKind::Shelter, R::MissingPerson).is_empty());
+    assert!(told(&text, AgencyKind::Police, R::LifeInDanger).is_empty());
+    // Whatever else a never row is narrowed to.
+    let never = r#"
+[[never]]
+name = "never"
+why = "A reason."
+basis = ["CONSENT"]
+recipients = ["SHELTER"]
+purposes = ["SAFE_ACCOMMODATION"]
+labels = ["PLACEMENT_LOCATION", "HEALTH/CLINICAL"]
+"#;
+    let beaten = told(
+        &format!("{text}{never}"),
+        AgencyKind::Shelter,
+        R::LifeInDanger,
+    );
+    assert_eq!(
+        beaten,
+        std::iter::once(label("HEALTH/FUNCTIONAL")).collect()
+    );
+    assert!(
+        parsed(HEAD)
+            .diff(&parsed(&text))
+            .starts_with("WIDENED BREAK_GLASS to SHELTER")
+    );
+}
+
+#[test]
+fn no_break_glass_row_tells_the_police_a_status_or_anybody_a_punishable_act() {
+    // R4: by construction, whatever the members agree on.
+    for (kind, what) in [
+        ("POLICE", "LEGAL_STATUS"),
+        ("BORDER_POLICE", "PUNISHABLE_ACTS"),
+        ("PROSECUTION", "LEGAL_STATUS"),
+        ("ASYLUM_SERVICE", "LEGAL_STATUS"),
+        ("HEALTH_SERVICE", "PUNISHABLE_ACTS"),
+        ("OMBUDSPERSON", "LANGUAGE"),
+        ("OPERATOR", "LANGUAGE"),
+    ] {
+        let row = GLASS
+            .replace("SHELTER", kind)
+            .replace("PLACEMENT_LOCATION", what);
+        let error = Protocol::parse(&format!("{HEAD}{row}")).expect_err(kind);
+        assert!(error.problem.contains("break-glass never tells"), "{error}");
+        assert_eq!(error.line, 8);
+    }
+    let unknown = GLASS.replace("LIFE_IN_DANGER", "HURRY");
+    let error = Protocol::parse(&format!("{HEAD}{unknown}")).expect_err("no such reason");
+    assert!(
+        error.problem.contains("reason to break the glass"),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_duty_line_is_an_agency_id_or_nothing() {
+    assert_eq!(parsed(HEAD).duty_line(), None);
+    let text = format!("{HEAD}[duty]\nline = \"line\"\n");
+    assert_eq!(parsed(&text).duty_line(), Some(&agency("line")));
+    let wrong = format!("{HEAD}[duty]\nline = \"The Line\"\n");
+    assert_eq!(Protocol::parse(&wrong).expect_err("no id").line, 3);
 }

@@ -43,7 +43,7 @@ pub(in crate::exchange) fn alert_kinds(
     Ok(())
 }
 
-/// Alerts the offer's source to what its recipient did.
+/// Alerts the offer's source, and whoever is responsible now, to what its recipient did.
 pub(in crate::exchange) fn alert_source(
     snapshot: &Snapshot<'_>,
     change: &mut Change,
@@ -58,6 +58,16 @@ pub(in crate::exchange) fn alert_source(
         code: code.to_owned(),
     };
     raise(snapshot, change, &offer.source, alert);
+    // Whoever took over responsibility is told beside the source, under its own name of the offer.
+    if offer.responsible().is_ok_and(|who| *who == offer.recipient) {
+        let alert = Alert {
+            kind,
+            about: offer.recipient_name().to_string(),
+            by: Some(offer.recipient.clone()),
+            code: code.to_owned(),
+        };
+        raise(snapshot, change, &offer.recipient, alert);
+    }
 }
 
 /// A recipient's checks found a parcel wrong: the source and national oversight are rung and alerted.

@@ -7,6 +7,7 @@ use crate::domain::place::hold_until;
 use crate::domain::time::{Period, Timestamp};
 use crate::domain::vocabulary::{Alarm, OfferNotice, OfferState, Outcome, Question, Stage};
 use crate::exchange::event::EventKind;
+use crate::exchange::forward;
 use crate::exchange::place::{PoolState, pool_of, release_hold};
 use crate::exchange::sequencer::{Change, Doorbell, EntryDraft};
 use crate::exchange::snapshot::{Prepared, Snapshot};
@@ -278,7 +279,8 @@ fn still_standing(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<(), 
         let parcel = snapshot.get::<ParcelRecord>(key::parcel(offer.id, stage))?;
         let parcel = parcel.ok_or_else(|| records::corrupt(Table::Offer))?;
         let chain = records::word(Table::Parcel, &parcel.chain)?;
-        if let Some((_, None)) = snapshot.basis(&offer.source, chain)? {
+        let withdrawn = matches!(snapshot.basis(&offer.source, chain)?, Some((_, None)));
+        if withdrawn || !forward::none_withdrawn(snapshot, &parcel)? {
             return Err(Refusal::State(OfferState::Closed));
         }
     }

@@ -8,7 +8,7 @@ use crate::domain::vocabulary::{OfferNotice, OfferState, Purpose, Question, Stag
 use crate::exchange::snapshot::Snapshot;
 use crate::exchange::{OfferName, Refusal};
 use crate::storage::engine::{Table, Write};
-use crate::storage::records::offer::OfferRecord;
+use crate::storage::records::offer::{OfferRecord, OpenedParcel};
 use crate::storage::records::{self, Record, key};
 
 const TABLE: Table = Table::Offer;
@@ -124,6 +124,29 @@ impl OfferView {
     /// Notes that the recipient opened a stage; `false` when it had before.
     pub(in crate::exchange) fn mark_opened(&mut self, stage: Stage) -> bool {
         mark(&mut self.record.opened, stage)
+    }
+
+    /// Notes which parcel of a stage was opened; `false` when it was noted before.
+    pub(in crate::exchange) fn mark_parcel_opened(&mut self, stage: Stage, parcel: &str) -> bool {
+        if self.opened_parcel(stage) == Some(parcel) {
+            return false;
+        }
+        let number = u32::from(key::stage(stage));
+        let opened = &mut self.record.opened_parcels;
+        opened.retain(|opened| opened.stage != number);
+        opened.push(OpenedParcel {
+            stage: number,
+            parcel: parcel.to_owned(),
+        });
+        true
+    }
+
+    /// The parcel of a stage that was last opened.
+    pub(in crate::exchange) fn opened_parcel(&self, stage: Stage) -> Option<&str> {
+        let number = u32::from(key::stage(stage));
+        let mut opened = self.record.opened_parcels.iter();
+        let opened = opened.find(|opened| opened.stage == number)?;
+        Some(&opened.parcel)
     }
 
     /// Notes that a stage was deposited; `false` when it had been before.

@@ -2,10 +2,12 @@
 
 use super::{NewOffer, NewReferral, OFFERS_MAX, load, offers_of, state_of};
 use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
+use crate::domain::label::LabelSet;
 use crate::domain::schedule::{Schedule, Turn};
 use crate::domain::time::{Period, Timestamp};
-use crate::domain::vocabulary::{OfferState, Purpose, Stage, Urgency};
+use crate::domain::vocabulary::{DisclosureKind, OfferState, Purpose, Stage, Urgency};
 use crate::exchange::agencies::AgencyView;
+use crate::exchange::forward::{self, PassedOn, Received};
 use crate::exchange::parcel::{Admitted, Ask, admit};
 use crate::exchange::sequencer::{Change, Doorbell, EntryDraft, Row};
 use crate::exchange::snapshot::{Prepared, Snapshot, remembered};
@@ -15,6 +17,7 @@ use crate::ledger::decision::Decision;
 use crate::storage::engine::{Table, Write};
 use crate::storage::records::offer::OfferRecord;
 use crate::storage::records::referral::{OutboxRecord, ReferralRecord};
+use crate::storage::records::request::RequestRecord;
 use crate::storage::records::{self, Record, key};
 use std::sync::Arc;
 
@@ -25,6 +28,8 @@ struct Asked<'a> {
     case: CaseHandle,
     purpose: Purpose,
     urgency: Urgency,
+    /// What is passed on; none for an ask of its own.
+    received: Option<Received>,
     plan: Schedule,
     /// The turn of those who are asked now.
     turn: Turn,
@@ -38,6 +43,7 @@ struct Made {
     /// How the recipient learns of it, if it is asked now.
     told: Option<(Row, Doorbell)>,
     validity: Vec<Period>,
+    passed_on: PassedOn,
 }
 
 impl Made {
@@ -45,6 +51,7 @@ impl Made {
         for period in self.validity {
             change.within(period);
         }
+        self.passed_on.tell(change, change.entries.len());
         change.entries.push(self.entry);
         change.writes.extend(self.writes);
         if let Some((row, doorbell)) = self.told {
@@ -89,7 +96,7 @@ fn make_offer(
     };
     let mut admitted: Vec<Admitted> = Vec::with_capacity(new.deposits.len());
     for deposit in &new.deposits {
-        let one = admit(snapshot, &ask, deposit)?;
+        let one = admit(snapshot, &ask, asked.received.as_ref(), deposit)?;
         if admitted.iter().any(|other| other.stage == one.stage) {
             return Err(Refusal::InvalidField("offers.deposits"));
         }
@@ -99,6 +106,8 @@ fn make_offer(
         return Err(Refusal::InvalidField("offers.deposits"));
     }
     let id = OfferId::from_random(snapshot.shared.random());
+    let received = asked.received.as_ref();
+    let forwards = received.map(|received| received.offer.id.to_string());
     let state = if queued {
         OfferState::Queued
     } else {
@@ -123,7 +132,22 @@ fn make_offer(
             .map(|one| u32::from(key::stage(one.stage)))
             .collect(),
         updated: snapshot.now.millis(),
+        forwards: forwards.clone().unwrap_or_default(),
+        holders: (asked.received.iter())
+            .flat_map(|received| &received.holders)
+            .map(ToString::to_string)
+            .collect(),
         ..OfferRecord::default()
+    };
+    let told = admitted.iter().map(|one| one.labels);
+    let passed_on = PassedOn {
+        kind: DisclosureKind::PassedOn,
+        by: asked.source.id.clone(),
+        recipient: recipient.id.clone(),
+        purpose: asked.purpose,
+        stage: None,
+        labels: told.fold(LabelSet::EMPTY, LabelSet::union),
+        cases: forward::cases(admitted.iter().flat_map(|one| &one.ancestors))?,
     };
     let decision = Decision::Offered {
         offer: id.to_string(),
@@ -134,6 +158,7 @@ fn make_offer(
         urgency: record.urgency.clone(),
         decide_by: record.decide_by,
         deposits: admitted.iter().map(|one| one.decision.clone()).collect(),
+        forwards,
         staff: caller.staff().as_str().to_owned(),
     };
     let mut writes = vec![record.put(key::offer(id))];
@@ -153,6 +178,7 @@ fn make_offer(
         writes,
         told: (!queued).then(|| turn::told(&new.recipient, id)),
         validity,
+        passed_on,
     })
 }
 
@@ -165,19 +191,55 @@ pub(super) fn prepare_create(
 ) -> Result<Prepared<(ReferralName, Vec<OfferName>)>, Refusal> {
     let own = snapshot.own_agency(caller)?;
     if let Some(record) = snapshot.recall(caller.agency(), requested)? {
-        let name = remembered(&record, 0)?;
-        let offers: Result<_, _> = (1..record.names.len())
-            .map(|at| remembered(&record, at))
-            .collect();
-        return Ok(Prepared::Again((name, offers?), record.indexes));
+        return again(&record);
     }
     let asked = check_new(snapshot, &own, new)?;
+    make_referral(snapshot, caller, requested, new, &asked)
+}
+
+/// Prepares an ask of one more agency, which passes on what `name` told the caller.
+pub(in crate::exchange) fn prepare_forward(
+    snapshot: &mut Snapshot<'_>,
+    caller: &Caller,
+    name: &OfferName,
+    requested: &Requested,
+    new: &NewReferral,
+) -> Result<Prepared<(ReferralName, Vec<OfferName>)>, Refusal> {
+    name.owned_by(caller)?;
+    let own = snapshot.own_agency(caller)?;
+    if let Some(record) = snapshot.recall(caller.agency(), requested)? {
+        return again(&record);
+    }
+    let received = Received::load(snapshot, name)?;
+    let asked = Asked {
+        received: Some(received),
+        ..check_new(snapshot, &own, new)?
+    };
+    make_referral(snapshot, caller, requested, new, &asked)
+}
+
+fn again(record: &RequestRecord) -> Result<Prepared<(ReferralName, Vec<OfferName>)>, Refusal> {
+    let name = remembered(record, 0)?;
+    let offers: Result<_, _> = (1..record.names.len())
+        .map(|at| remembered(record, at))
+        .collect();
+    Ok(Prepared::Again((name, offers?), record.indexes.clone()))
+}
+
+fn make_referral(
+    snapshot: &mut Snapshot<'_>,
+    caller: &Caller,
+    requested: &Requested,
+    new: &NewReferral,
+    asked: &Asked<'_>,
+) -> Result<Prepared<(ReferralName, Vec<OfferName>)>, Refusal> {
+    let own = asked.source;
     snapshot.case(&own.id, new.case)?;
     let mut made = Vec::with_capacity(new.offers.len());
     let most = turn::limit(&asked.plan, new.parallel.unwrap_or(0), snapshot.now);
     for (at, offer) in new.offers.iter().enumerate() {
         // The best are asked; the others are next in line, with what was sealed for them.
-        made.push(make_offer(snapshot, caller, &asked, offer, at >= most)?);
+        made.push(make_offer(snapshot, caller, asked, offer, at >= most)?);
     }
     let name = ReferralName {
         agency: own.id.clone(),
@@ -247,6 +309,7 @@ fn check_new<'a>(
         case: new.case,
         purpose: new.purpose,
         urgency: new.urgency,
+        received: None,
         plan,
         turn,
     })
@@ -286,6 +349,7 @@ pub(super) fn prepare_add(
         referral: name.referral,
         case: records::word(Table::Referral, &record.case)?,
         purpose: records::word(Table::Referral, &record.purpose)?,
+        received: None,
         urgency: plan.urgency,
         plan,
         turn,
@@ -317,8 +381,8 @@ pub(super) fn prepare_add(
     Ok(Prepared::New(change, offer, vec![0]))
 }
 
-/// The schedule of a referral for one more candidate. When the time to tell the person is over and they are still there,
-/// or have stayed, whoever is added has the time that is left, or the urgency's.
+/// The schedule of a referral for one more candidate. When the time to tell the person is over and they are still
+/// there, or have stayed, whoever is added has the time that is left, or the urgency's.
 fn plan_to_add(snapshot: &Snapshot<'_>, record: &ReferralRecord) -> Result<Schedule, Refusal> {
     let plan = turn::schedule_of(record)?;
     if plan.turn(snapshot.now, None).is_some() {

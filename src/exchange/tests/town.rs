@@ -43,7 +43,7 @@ use zeroize::Zeroizing;
 
 pub const ORIGIN: &str = "safeconduct.example";
 pub const WEEK: Duration = Duration::from_secs(7 * 24 * 3600);
-use crate::domain::protocol::SHIPPED as PROTOCOL;
+pub use crate::domain::protocol::SHIPPED as PROTOCOL;
 
 /// 2026-06-01T01:40:00Z.
 pub fn dawn() -> Timestamp {
@@ -350,9 +350,20 @@ impl Town {
     }
 
     pub fn deposit(&self, recipient: &str, chain: u8, stage: Stage, labels: &[&str]) -> Deposit {
+        let chain = BasisChainId::from_random([chain; 16]);
+        self.deposit_under(recipient, chain, (stage, dawn().plus(WEEK)), labels)
+    }
+
+    /// A parcel that commits to `chain` and ends at the time given.
+    pub fn deposit_under(
+        &self,
+        recipient: &str,
+        chain: BasisChainId,
+        (stage, until): (Stage, Timestamp),
+        labels: &[&str],
+    ) -> Deposit {
         let source = id("ngo");
         let recipient = id(recipient);
-        let chain = BasisChainId::from_random([chain; 16]);
         let field = |label: &&str| Field {
             path: format!("field.{}", label.to_lowercase().replace('/', "_")),
             label: label.parse().expect("a label"),
@@ -366,7 +377,7 @@ impl Town {
             stage,
             chain,
             now: dawn(),
-            until: dawn().plus(WEEK),
+            until,
             forward: Forward::default(),
             supersedes: None,
             parent: None,

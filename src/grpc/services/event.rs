@@ -153,8 +153,10 @@ fn bell(event: Event) -> proto::WatchResponse {
         EventKind::ParcelReady => proto::EventKind::ParcelReady,
         EventKind::Alarm => proto::EventKind::Alarm,
         EventKind::DirectoryChanged => proto::EventKind::DirectoryChanged,
+        EventKind::Access => proto::EventKind::Access,
         EventKind::Reminder => proto::EventKind::Reminder,
         EventKind::Alert => proto::EventKind::Alert,
+        EventKind::Transfer => proto::EventKind::Transfer,
     };
     proto::WatchResponse {
         resource: event.resource,

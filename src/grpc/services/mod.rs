@@ -3,6 +3,7 @@
 mod administration;
 mod audit;
 mod basis;
+mod break_glass;
 mod directory;
 mod event;
 mod offer;

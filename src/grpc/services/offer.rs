@@ -1,7 +1,9 @@
 //! `OfferService`: the recipient's side.
 
 use super::Services;
-use crate::domain::vocabulary::{Alarm, DeclineReason, Decliner, Outcome, Question, Stage};
+use crate::domain::vocabulary::{
+    Alarm, DeclineReason, Decliner, Outcome, Question, Stage, TransferAnswer,
+};
 use crate::exchange::offer::Offer;
 use crate::exchange::{OfferName, PoolName, Requested};
 use crate::grpc::call::Call;
@@ -63,8 +65,10 @@ impl OfferService for Services {
             .exchange
             .open_parcel(call.caller(), &name, stage)
             .await?;
+        let ancestors = disclosure.ancestors().to_vec();
         let (parcel, receipt) = disclosure.into_parts();
         Ok(Response::new(proto::OpenParcelResponse {
+            ancestors,
             parcel: Some(convert::sealed(parcel)),
             receipt: Some(call.receipt(&receipt)?),
         }))
@@ -234,6 +238,24 @@ impl OfferService for Services {
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::RaiseAlarmResponse { receipt }))
     }
+
+    async fn answer_transfer(
+        &self,
+        request: Request<proto::AnswerTransferRequest>,
+    ) -> Result<Response<proto::AnswerTransferResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let name = fields.offer("name", &message.name);
+        let answer = fields.word::<TransferAnswer>("answer", message.answer);
+        let (requested, name, answer) = fields.all((requested, name, answer))?;
+        let receipt = self
+            .exchange
+            .answer_transfer(call.caller(), &name, requested, answer)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::AnswerTransferResponse { receipt }))
+    }
 }
 
 /// The two fields of an act that needs no more.
@@ -289,6 +311,11 @@ fn view(offer: Offer) -> proto::Offer {
         decline_reason: number_or_zero(offer.reason),
         outcome: number_or_zero(offer.outcome),
         places: offer.places,
+        forwarded_from: (offer.forwarded_from.as_ref())
+            .map(names::agency)
+            .unwrap_or_default(),
+        responsible: names::agency(&offer.responsible),
+        transfer: number_or_zero(offer.transfer),
         questions: offer.questions.into_iter().map(Word::number).collect(),
         decline_proposed: offer.decline_proposed,
         notices: offer.notices.into_iter().map(Word::number).collect(),

@@ -180,6 +180,71 @@ impl ReferralService for Services {
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::AnswerInformationResponse { receipt }))
     }
+
+    async fn create_forward(
+        &self,
+        request: Request<proto::CreateForwardRequest>,
+    ) -> Result<Response<proto::CreateForwardResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let offer = fields.offer("offer", &message.offer);
+        let referral = new_forward(&mut fields, message);
+        let (requested, offer, referral) = fields.all((requested, offer, referral))?;
+        let made = self
+            .exchange
+            .create_forward(call.caller(), &offer, requested, referral)
+            .await?;
+        Ok(Response::new(proto::CreateForwardResponse {
+            name: made.name.to_string(),
+            offer: made
+                .offers
+                .first()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            receipt: call.receipts(&made.receipts)?.into_iter().next(),
+        }))
+    }
+
+    async fn propose_transfer(
+        &self,
+        request: Request<proto::ProposeTransferRequest>,
+    ) -> Result<Response<proto::ProposeTransferResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let offer = fields.offer("offer", &message.offer);
+        let basis = fields.basis("basis", &message.basis);
+        let (requested, offer, basis) = fields.all((requested, offer, basis))?;
+        let receipt = self
+            .exchange
+            .propose_transfer(call.caller(), &offer, requested, basis)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::ProposeTransferResponse { receipt }))
+    }
+}
+
+fn new_forward(fields: &mut Fields, message: proto::CreateForwardRequest) -> Option<NewReferral> {
+    let case = fields.case_handle("case_handle", &message.case_handle);
+    let purpose = fields.word::<Purpose>("purpose", message.purpose);
+    let urgency = fields.word::<Urgency>("urgency", message.urgency);
+    let decide_by = match message.decide_by {
+        None => Some(None),
+        time => fields.time("decide_by", time).map(Some),
+    };
+    let offer = fields
+        .present("forward", message.forward)
+        .and_then(|offer| fields.within("forward", |fields| new_offer(fields, offer)));
+    Some(NewReferral {
+        case: case?,
+        purpose: purpose?,
+        urgency: urgency?,
+        decide_by: decide_by?,
+        parallel: None,
+        place_by: None,
+        offers: vec![offer?],
+    })
 }
 
 fn new_referral(fields: &mut Fields, message: proto::CreateReferralRequest) -> Option<NewReferral> {
@@ -251,6 +316,8 @@ fn view_offer(offer: SourceOffer) -> proto::ReferralOffer {
         deposited: offer.deposited.into_iter().map(Word::number).collect(),
         opened: offer.opened.into_iter().map(Word::number).collect(),
         update_time: Some(fields::time(offer.updated)),
+        responsible: names::agency(&offer.responsible),
+        transfer: number_or_zero(offer.transfer),
         ask_time: offer.asked.map(fields::time),
         decide_by: offer.decide_by.map(fields::time),
         questions: offer.questions.into_iter().map(Word::number).collect(),

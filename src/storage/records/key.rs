@@ -4,7 +4,7 @@
 //! a prefix of another's.
 
 use crate::domain::id::{
-    AgencyId, AlertId, BasisChainId, CarriedId, CaseHandle, OfferId, PoolId, ProposalId,
+    AccessId, AgencyId, AlertId, BasisChainId, CarriedId, CaseHandle, OfferId, PoolId, ProposalId,
     ReferralId, RequestId,
 };
 use crate::domain::label::Label;
@@ -189,6 +189,12 @@ pub fn split_chain_parcel(key: &[u8]) -> Option<(OfferId, Stage)> {
 #[must_use]
 pub fn pool(agency: &AgencyId, pool: &PoolId) -> Vec<u8> {
     join(agency, &[pool.as_str().as_bytes()])
+}
+
+/// Of a break-glass request, and of what was released under it.
+#[must_use]
+pub fn access(access: AccessId) -> Vec<u8> {
+    access.as_bytes().to_vec()
 }
 
 /// Of a remembered request.

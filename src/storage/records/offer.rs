@@ -71,6 +71,32 @@ pub struct OfferRecord {
     /// What the recipient last asked for, by name.
     #[prost(string, repeated, tag = "23")]
     pub questions: Vec<String>,
+    /// The offer whose parcels this one passes on; empty for none.
+    #[prost(string, tag = "50")]
+    pub forwards: String,
+    /// Of a forward: who held it before, the original source first, this offer's source last.
+    #[prost(string, repeated, tag = "51")]
+    pub holders: Vec<String>,
+    /// The parcel last opened, per stage.
+    #[prost(message, repeated, tag = "52")]
+    pub opened_parcels: Vec<OpenedParcel>,
+    /// Where a transfer of responsibility stands, by name; empty when none was proposed.
+    #[prost(string, tag = "53")]
+    pub transfer: String,
+    /// The source's chain that the transfer rests on.
+    #[prost(string, tag = "54")]
+    pub transfer_chain: String,
+}
+
+/// Which parcel of a stage was last opened.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct OpenedParcel {
+    /// Stage, as in keys.
+    #[prost(uint32, tag = "1")]
+    pub stage: u32,
+    /// Parcel id.
+    #[prost(string, tag = "2")]
+    pub parcel: String,
 }
 
 impl Record for OfferRecord {

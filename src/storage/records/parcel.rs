@@ -34,6 +34,38 @@ pub struct ParcelRecord {
     /// When the statement ends, milliseconds since the epoch.
     #[prost(int64, tag = "5")]
     pub expires: i64,
+    /// To whom its recipient may pass it on.
+    #[prost(string, repeated, tag = "20")]
+    pub forward_recipients: Vec<String>,
+    /// How many hops are left.
+    #[prost(uint32, tag = "21")]
+    pub forward_hops: u32,
+    /// Of a forward: the parcels it rests on, the nearest first, the original source's last.
+    #[prost(message, repeated, tag = "22")]
+    pub ancestors: Vec<AncestorRecord>,
+}
+
+/// A parcel that another one rests on.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+pub struct AncestorRecord {
+    /// Offer id.
+    #[prost(string, tag = "1")]
+    pub offer: String,
+    /// Stage, as in keys.
+    #[prost(uint32, tag = "2")]
+    pub stage: u32,
+    /// SHA-256 of its statement.
+    #[prost(bytes = "vec", tag = "3")]
+    pub statement: Vec<u8>,
+    /// Its source's agency id.
+    #[prost(string, tag = "4")]
+    pub source: String,
+    /// Its source's basis chain.
+    #[prost(string, tag = "5")]
+    pub chain: String,
+    /// Its source's case handle.
+    #[prost(string, tag = "6")]
+    pub case: String,
 }
 
 impl Record for ParcelRecord {

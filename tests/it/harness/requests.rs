@@ -38,6 +38,32 @@ impl About {
         let pool = || self.name("pools", &self.pool);
         vec![
             call(
+                "OfferService/AnswerTransfer",
+                &v1::AnswerTransferRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    answer: 1,
+                },
+            ),
+            call(
+                "ReferralService/CreateForward",
+                &v1::CreateForwardRequest {
+                    offer: name(),
+                    request_id: request_id(),
+                    case_handle: self.case.clone(),
+                    purpose: 1,
+                    urgency: 1,
+                    decide_by: Some(prost_types::Timestamp {
+                        seconds: 1_900_000_000,
+                        nanos: 0,
+                    }),
+                    forward: Some(v1::NewOffer {
+                        recipient: format!("agencies/{}", self.recipient),
+                        deposits: vec![self.deposit.clone()],
+                    }),
+                },
+            ),
+            call(
                 "OfferService/GetOffer",
                 &v1::GetOfferRequest { name: name() },
             ),
@@ -124,6 +150,72 @@ impl About {
         ]
     }
 
+    /// What breaks the glass, and what names a request to.
+    pub fn accesses(&self) -> Vec<Call> {
+        let name = || self.name("accesses", &self.offer);
+        vec![
+            call(
+                "BreakGlassService/RequestAccess",
+                &v1::RequestAccessRequest {
+                    offer: self.name("offers", &self.offer),
+                    request_id: request_id(),
+                    reason: 1,
+                    labels: vec![v1::AccessLabel {
+                        category: 1,
+                        form: 1,
+                    }],
+                },
+            ),
+            call(
+                "BreakGlassService/ApproveAccess",
+                &v1::ApproveAccessRequest {
+                    name: name(),
+                    request_id: request_id(),
+                },
+            ),
+            call(
+                "BreakGlassService/RefuseAccess",
+                &v1::RefuseAccessRequest {
+                    name: name(),
+                    request_id: request_id(),
+                },
+            ),
+            call(
+                "BreakGlassService/ReleaseAccess",
+                &v1::ReleaseAccessRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    parcel: self.deposit.parcel.clone(),
+                    salt: vec![7; 32],
+                },
+            ),
+            call(
+                "BreakGlassService/OpenAccess",
+                &v1::OpenAccessRequest { name: name() },
+            ),
+            call(
+                "BreakGlassService/ReviewAccess",
+                &v1::ReviewAccessRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    finding: 1,
+                },
+            ),
+            call(
+                "BreakGlassService/GetAccess",
+                &v1::GetAccessRequest { name: name() },
+            ),
+            call(
+                "BreakGlassService/ListAccesses",
+                &v1::ListAccessesRequest {
+                    parent: self.parent(),
+                    page_size: 3,
+                    page_token: String::new(),
+                },
+            ),
+        ]
+    }
+
     /// What names one thing as its source.
     pub fn sources(&self) -> Vec<Call> {
         let deposits = || vec![self.deposit.clone()];
@@ -133,6 +225,14 @@ impl About {
         };
         let referral = || self.name("referrals", &self.referral);
         vec![
+            call(
+                "ReferralService/ProposeTransfer",
+                &v1::ProposeTransferRequest {
+                    offer: self.name("offers", &self.offer),
+                    request_id: request_id(),
+                    basis: self.name("bases", &self.basis),
+                },
+            ),
             call(
                 "ReferralService/GetReferral",
                 &v1::GetReferralRequest { name: referral() },
@@ -429,6 +529,7 @@ impl About {
             self.offices(),
             self.alerts(),
             self.carried(),
+            self.accesses(),
         ];
         parts.concat()
     }
