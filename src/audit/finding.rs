@@ -158,6 +158,10 @@ problems! {
     EarlyLapse = Violation, "EARLY_LAPSE", "the offer lapsed before its time to decide was over";
     /// A second acceptance of one referral.
     SecondAcceptance = Violation, "SECOND_ACCEPTANCE", "a second offer of the same referral was accepted";
+    /// More places than there are, of a room or pool that is not there, or in a room with strangers.
+    Places = Violation, "PLACES", "places were held, taken or left that were not there";
+    /// A decision on a group, or on one of it, that is not on all who were still to be decided on.
+    Group = Violation, "GROUP", "one of a group that stays together was decided on without the others";
     /// An alert is not known, or was raised or taken before.
     Alert = Violation, "ALERT", "the alert is not known, or was raised or taken before";
     /// Passed on beyond what the person agreed to.

@@ -423,6 +423,15 @@ impl Town {
             .insert(key, (deposit.parcel.parse().unwrap(), hash));
     }
 
+    /// Another person from here on, with a basis recorded.
+    pub(crate) fn next_person(&mut self) {
+        self.chain = BasisChainId::from_random(self.random.array());
+        self.case = CaseHandle::from_random(self.random.array());
+        self.referral = ReferralId::from_random(self.random.array());
+        self.seq = 0;
+        self.record_basis();
+    }
+
     pub(crate) fn offer(&mut self, list: &[(Category, Form)]) -> OfferId {
         let deposit = self.parcel(Stage::Triage, list, "ngo");
         self.offered(deposit).0

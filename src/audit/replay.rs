@@ -11,9 +11,11 @@ mod agencies;
 mod alerts;
 mod bases;
 mod carried;
+mod groups;
 mod offers;
 mod onward;
 mod parcels;
+mod places;
 
 use super::finding::{Finding, Problem};
 use crate::domain::id::{AccessId, AgencyId, CarriedId, CaseHandle, OfferId, ParcelId};
@@ -27,8 +29,10 @@ use administration::Administration;
 use agencies::Agencies;
 use bases::Bases;
 use carried::Carried;
+use groups::{Grouped, Groups};
 use offers::Offers;
 use parcels::Parcel;
+use places::{Places, Said};
 use std::collections::HashMap;
 
 /// How far an agency's clock may be ahead of the router's.
@@ -66,6 +70,8 @@ pub struct Replay {
     agencies: Agencies,
     bases: Bases,
     offers: Offers,
+    groups: Groups,
+    places: Places,
     /// By offer as well: sources choose the ids of parcels.
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
     /// Labels that were ever opened, by case.
@@ -207,10 +213,23 @@ impl Replay {
                     outcome: outcome.as_deref(),
                     staff,
                 };
-                self.offers.moved(act, offer, to, words)
+                let stays = (self.groups).stays(act, offer, to, words.decliner, &self.offers);
+                problems.extend(stays.err());
+                let moved = self.offers.moved(act, offer, to, words);
+                moved.and_then(|()| self.places.moved(act, offer, to))
             }
-            Decision::OfferClosed { offer } => self.offers.closed(act, offer),
-            Decision::PlacesHeld { offer, .. } => self.offers.held(act, offer),
+            Decision::OfferClosed { offer } => {
+                let closed = self.offers.closed(act, offer);
+                closed.and_then(|()| self.places.closed(offer))
+            }
+            Decision::PlacesHeld { .. }
+            | Decision::PoolUpdated { .. }
+            | Decision::PlacesTaken { .. }
+            | Decision::CheckedOut { .. }
+            | Decision::PlacesPrepared { .. }
+            | Decision::HoldEnded { .. }
+            | Decision::Grouped { .. }
+            | Decision::GroupMoved { .. } => self.lodging(act, decision),
             Decision::AlarmRaised { offer, alarm, .. } => self.offers.alarm(act, offer, alarm),
             Decision::Denied { .. } => {
                 self.counts.denials += 1;
@@ -226,9 +245,7 @@ impl Replay {
             Decision::TransferAnswered { offer, answer, .. } => {
                 self.transfer_answered(act, offer, answer)
             }
-            Decision::PoolUpdated { .. } | Decision::CapacityDeclared { .. } => {
-                act.agency().map(|_| ())
-            }
+            Decision::CapacityDeclared { .. } => act.agency().map(|_| ()),
             Decision::AlertRaised {
                 alert,
                 viewer,
@@ -241,7 +258,14 @@ impl Replay {
                 due,
             } => self.offers.turn(act, offer, *decide_by, *due),
             Decision::OfferReminded { offer, due } => self.offers.reminded(act, offer, *due),
-            Decision::OffersClosed { offers } => self.offers.closed_together(act, offers),
+            Decision::OffersClosed { offers } => {
+                let closed = self.offers.closed_together(act, offers);
+                closed.and_then(|()| {
+                    offers
+                        .iter()
+                        .try_for_each(|offer| self.places.closed(offer))
+                })
+            }
             Decision::DeclineProposed { offer, staff, .. } => {
                 self.offers.proposed(act, offer, staff)
             }
@@ -265,6 +289,88 @@ impl Replay {
             | Decision::AccessReviewed { .. } => self.accesses(act, decision),
         };
         problems.extend(result.err());
+    }
+}
+
+impl Replay {
+    /// Places and groups.
+    fn lodging(&mut self, act: Act<'_>, decision: &Decision) -> Result<(), Problem> {
+        fn said<'a>(offer: &'a str, pool: &'a str, room: Option<&'a str>, places: u32) -> Said<'a> {
+            Said {
+                offer,
+                pool,
+                room,
+                places,
+            }
+        }
+        match decision {
+            Decision::PlacesHeld {
+                offer,
+                pool,
+                room,
+                places,
+                until,
+                ..
+            } => {
+                self.offers.held(act, offer)?;
+                let party = self.party(offer)?;
+                let said = said(offer, pool, room.as_deref(), *places);
+                self.places.held(act, &said, *until, party)
+            }
+            Decision::PoolUpdated {
+                pool,
+                total,
+                closed,
+                sharing,
+                rooms,
+                ..
+            } => (self.places).updated(act, pool, (*total, *closed), sharing.as_deref(), rooms),
+            Decision::PlacesTaken {
+                offer,
+                pool,
+                room,
+                places,
+                ..
+            } => {
+                let party = self.party(offer)?;
+                let said = said(offer, pool, room.as_deref(), *places);
+                self.places.taken(act, &said, party, &self.offers)
+            }
+            Decision::CheckedOut {
+                offer,
+                pool,
+                places,
+                ..
+            } => (self.places).left(act, &said(offer, pool, None, *places), &self.offers),
+            Decision::PlacesPrepared {
+                pool, room, places, ..
+            } => self.places.prepared(act, pool, room.as_deref(), *places),
+            Decision::HoldEnded { offer } => self.places.ended(act, offer),
+            Decision::Grouped {
+                group,
+                recipient,
+                offers,
+                together,
+                ..
+            } => {
+                let said = Grouped {
+                    group,
+                    recipient,
+                    offers,
+                    together: *together,
+                };
+                self.groups.grouped(act, &said, &self.offers)
+            }
+            Decision::GroupMoved { group, offers, .. } => {
+                self.groups.moved(act, group, offers, &self.offers)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn party(&self, offer: &str) -> Result<crate::domain::place::Party, Problem> {
+        let offer = offer.parse().map_err(|_| Problem::Decision)?;
+        Ok(self.groups.party(offer))
     }
 }
 

@@ -162,6 +162,7 @@ const fn said(kind: EventKind) -> &'static str {
         EventKind::ParcelReady => "parcel-ready",
         EventKind::Alarm => "alarm",
         EventKind::DirectoryChanged => "directory-changed",
+        EventKind::Places => "places",
         EventKind::Reminder => "reminder",
         EventKind::Alert => "alert",
         EventKind::Access => "access",

@@ -17,6 +17,7 @@ pub mod key_file;
 pub mod log;
 mod origin;
 pub mod protocol;
+pub mod race;
 pub mod router;
 pub mod text;
 
@@ -47,6 +48,8 @@ enum Command {
     Carried(carried::CarriedCommand),
     #[command(hide = true)]
     Crash(crash::CrashCommand),
+    #[command(hide = true)]
+    Race(race::RaceCommand),
 }
 
 /// Parses the command line and runs it.
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
         Command::Directory(command) => command.run(),
         Command::Carried(command) => command.run(),
         Command::Crash(command) => command.run(),
+        Command::Race(command) => in_runtime(command.run()),
     }
 }
 

@@ -115,6 +115,8 @@ reasons! {
     Internal = "INTERNAL",
     /// The resume token is too old: list, then watch without one.
     ResumeTokenExpired = "RESUME_TOKEN_EXPIRED",
+    /// The offer is of a group that stays together: decide on the group.
+    Group = "GROUP",
 }
 
 impl std::fmt::Display for Reason {

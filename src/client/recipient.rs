@@ -1,12 +1,14 @@
 //! The recipient's side: see what is asked, open what may be opened, answer.
 
+mod group;
 mod place;
 
-pub use place::PoolView;
+pub use group::{GroupPlaces, MemberPlaces, MovedGroup};
+pub use place::{PoolView, RoomView};
 
 use std::time::Duration;
 
-use crate::domain::id::{AgencyId, OfferId, PoolId};
+use crate::domain::id::{AgencyId, GroupId, OfferId, PoolId, RoomId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
     Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Question, Stage,
@@ -52,6 +54,14 @@ pub struct OfferView {
     pub openable: Vec<Stage>,
     /// Places held or taken.
     pub places: u32,
+    /// The group that it came in, as this agency knows it.
+    pub group: Option<GroupId>,
+    /// Whether that group is decided on together.
+    pub keep_together: bool,
+    /// The pool that the places are in.
+    pub pool: Option<PoolId>,
+    /// The room that they are in.
+    pub room: Option<RoomId>,
     /// What has been said since the offer was made.
     pub notices: Vec<OfferNotice>,
     /// Of what another agency passes on: the original source, against whose signature the parcels are checked.
@@ -110,6 +120,17 @@ impl Desk {
         self.read_offer(reply.offer.ok_or(ClientError::Reply("no offer"))?)
     }
 
+    fn read_own<T: std::str::FromStr>(
+        &self,
+        name: &str,
+        collection: &str,
+    ) -> Result<Option<T>, ClientError> {
+        if name.is_empty() {
+            return Ok(None);
+        }
+        words::own_id(name, self.agency().id(), collection).map(Some)
+    }
+
     fn read_offer(&self, offer: v1::Offer) -> Result<OfferView, ClientError> {
         Ok(OfferView {
             id: words::own_id(&offer.name, self.agency().id(), "offers")?,
@@ -130,6 +151,13 @@ impl Desk {
             },
             responsible: words::agency_of(&offer.responsible)?,
             transfer: words::transfer_state(offer.transfer),
+            group: self.read_own(&offer.group, "groups")?,
+            keep_together: offer.keep_together,
+            pool: self.read_own(&offer.pool, "pools")?,
+            room: match offer.room.as_str() {
+                "" => None,
+                room => Some(room.parse().map_err(|_| ClientError::Reply("a room"))?),
+            },
             notices: (offer.notices.into_iter())
                 .filter_map(words::notice)
                 .collect(),
@@ -357,11 +385,27 @@ impl Desk {
         pool: &PoolId,
         places: u32,
     ) -> Result<Proven, ClientError> {
+        self.hold_in(offer, pool, None, places).await
+    }
+
+    /// As [`Desk::hold`], in a room of the pool, or in the first that suits.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::hold`].
+    pub async fn hold_in(
+        &self,
+        offer: OfferId,
+        pool: &PoolId,
+        room: Option<&RoomId>,
+        places: u32,
+    ) -> Result<Proven, ClientError> {
         let request = v1::HoldPlacesRequest {
             name: words::offer_name(self.agency().id(), offer),
             request_id: request_id(),
             pool: words::pool_name(self.agency().id(), pool),
             places,
+            room: room.map(ToString::to_string).unwrap_or_default(),
         };
         let (reply, known) = self
             .call(request, |channel, request| async move {
@@ -385,6 +429,20 @@ impl Desk {
         offer: OfferId,
         places: Option<(&PoolId, u32)>,
     ) -> Result<Proven, ClientError> {
+        self.accept_in(offer, None, places).await
+    }
+
+    /// As [`Desk::accept`], in a room of the pool, or in the first that suits.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::accept`].
+    pub async fn accept_in(
+        &self,
+        offer: OfferId,
+        room: Option<&RoomId>,
+        places: Option<(&PoolId, u32)>,
+    ) -> Result<Proven, ClientError> {
         let agency = self.agency().id();
         let request = v1::AcceptOfferRequest {
             name: words::offer_name(agency, offer),
@@ -393,6 +451,7 @@ impl Desk {
                 .map(|(pool, _)| words::pool_name(agency, pool))
                 .unwrap_or_default(),
             places: places.map_or(0, |(_, count)| count),
+            room: room.map(ToString::to_string).unwrap_or_default(),
         };
         let (reply, known) = self
             .call(request, |channel, request| async move {
@@ -507,6 +566,28 @@ impl Desk {
             .await?;
         self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::InProgress)
             .await
+    }
+
+    /// The person moved out: the places are being prepared, the service may go on.
+    ///
+    /// # Errors
+    ///
+    /// As any call; `NO_PLACES` when the offer occupies none.
+    pub async fn check_out(&self, offer: OfferId) -> Result<Proven, ClientError> {
+        let name = words::offer_name(self.agency().id(), offer);
+        let request = v1::CheckOutRequest {
+            name,
+            request_id: request_id(),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                OfferServiceClient::new(channel).check_out(request).await
+            })
+            .await?;
+        let proven = self.prove(reply.receipt.as_ref(), known).await?;
+        Ok(proven.expect(|decision| {
+            matches!(decision, Decision::CheckedOut { offer: named, .. } if *named == offer.to_string())
+        })?)
     }
 
     /// Ends the service with its outcome.

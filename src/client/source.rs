@@ -4,6 +4,7 @@
 //! ever gets a parcel. What the person refused and whom they excluded is not in any request.
 
 mod basis;
+mod group;
 mod referral;
 
 mod forward;
@@ -11,6 +12,7 @@ mod transfer;
 
 pub use basis::{AlsoAsked, BasisDraft, BasisView};
 pub use forward::{Onward, Passed};
+pub use group::{GroupAsk, Member, SentGroup};
 pub use referral::{ReferralView, SourceOffer};
 
 use super::agency::Desk;

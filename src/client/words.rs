@@ -3,7 +3,9 @@
 use std::str::FromStr;
 
 use super::error::ClientError;
-use crate::domain::id::{AgencyId, AlertId, BasisChainId, CarriedId, OfferId, PoolId, ReferralId};
+use crate::domain::id::{
+    AgencyId, AlertId, BasisChainId, CarriedId, GroupId, OfferId, PoolId, ReferralId,
+};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary as domain;
 use crate::proto::v1;
@@ -47,6 +49,7 @@ words! {
     transfer_state_number transfer_state TransferState "TRANSFER_STATE";
     transfer_answer_number transfer_answer TransferAnswer "TRANSFER_ANSWER";
     disclosure_kind_number disclosure_kind DisclosureKind "DISCLOSURE_KIND";
+    sharing_number sharing Sharing "SHARING";
     notice_number notice OfferNotice "OFFER_NOTICE";
     alert_kind_number alert_kind AlertKind "ALERT_KIND";
     question_number question Question "QUESTION";
@@ -87,6 +90,12 @@ pub fn carried_name(source: &AgencyId, carried: CarriedId) -> String {
 #[must_use]
 pub fn pool_name(agency: &AgencyId, pool: &PoolId) -> String {
     format!("agencies/{agency}/pools/{pool}")
+}
+
+/// `agencies/{viewer}/groups/{group}`.
+#[must_use]
+pub fn group_name(viewer: &AgencyId, group: GroupId) -> String {
+    format!("agencies/{viewer}/groups/{group}")
 }
 
 /// `agencies/{viewer}/alerts/{alert}`.

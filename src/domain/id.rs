@@ -77,6 +77,10 @@ name_id! {
     /// A pool of places within an agency: `[a-z0-9-]{1,63}`.
     "pool id" PoolId
 }
+name_id! {
+    /// A room of a pool: `[a-z0-9-]{1,63}`.
+    "room id" RoomId
+}
 
 macro_rules! random_id {
     ($(#[$meta:meta])* $kind:literal $name:ident) => {
@@ -148,6 +152,10 @@ random_id! {
 random_id! {
     /// A proposal of the administrators.
     "proposal id" ProposalId
+}
+random_id! {
+    /// A group as one viewer knows it: another at each recipient, and another at the source.
+    "group id" GroupId
 }
 random_id! {
     /// An alert, of one viewer.

@@ -19,6 +19,7 @@ pub mod place;
 pub mod protocol;
 pub mod random;
 pub mod referral;
+pub mod rooming;
 pub mod schedule;
 pub mod time;
 pub mod transcript;

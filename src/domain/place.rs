@@ -1,5 +1,11 @@
 //! Places are counted, and a place is never held or taken twice (R15, invariant 7).
 
+mod beds;
+mod rooms;
+
+pub use beds::{Beds, Claim, Hold};
+pub use rooms::{Party, ROOMS_MAX, Room, RoomSize, Rooms, Stay};
+
 use super::time::Timestamp;
 use std::time::Duration;
 
@@ -14,14 +20,15 @@ pub const OFFER_PLACES_MAX: u32 = 64;
 
 /// One category of an agency's places.
 ///
-/// `available + held + taken + occupied + closed = total`, each at least zero; every change keeps
-/// it or changes nothing.
+/// `available + held + taken + occupied + preparing + closed = total`, each at least zero; every
+/// change keeps it or changes nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Pool {
     total: u32,
     held: u32,
     taken: u32,
     occupied: u32,
+    preparing: u32,
     closed: u32,
 }
 
@@ -40,6 +47,9 @@ pub enum PlaceError {
     /// A number outside its limits.
     #[error("number of places out of range")]
     OutOfRange,
+    /// The pool has no such room, or is not divided into rooms.
+    #[error("no such room")]
+    NoSuchRoom,
 }
 
 impl Pool {
@@ -50,33 +60,29 @@ impl Pool {
     /// [`PlaceError::OutOfRange`] above [`POOL_PLACES_MAX`], [`PlaceError::TooSmall`] when more are
     /// closed than exist.
     pub fn new(total: u32, closed: u32) -> Result<Self, PlaceError> {
-        Self::restore(total, 0, 0, 0, closed)
+        Self::restore(total, [0; 4], closed)
     }
 
-    /// A pool as it was stored.
+    /// A pool as it was stored; in use are those held, taken, occupied and being prepared.
     ///
     /// # Errors
     ///
     /// As [`Pool::new`]: numbers that do not add up are refused, not repaired.
-    pub fn restore(
-        total: u32,
-        held: u32,
-        taken: u32,
-        occupied: u32,
-        closed: u32,
-    ) -> Result<Self, PlaceError> {
+    pub fn restore(total: u32, in_use: [u32; 4], closed: u32) -> Result<Self, PlaceError> {
         if total > POOL_PLACES_MAX {
             return Err(PlaceError::OutOfRange);
         }
-        let used = [held, taken, occupied, closed].map(u64::from);
-        if used.iter().sum::<u64>() > u64::from(total) {
+        let used: u64 = in_use.into_iter().map(u64::from).sum();
+        if used + u64::from(closed) > u64::from(total) {
             return Err(PlaceError::TooSmall);
         }
+        let [held, taken, occupied, preparing] = in_use;
         Ok(Self {
             total,
             held,
             taken,
             occupied,
+            preparing,
             closed,
         })
     }
@@ -105,6 +111,12 @@ impl Pool {
         self.occupied
     }
 
+    /// Being prepared for the next guest.
+    #[must_use]
+    pub const fn preparing(&self) -> u32 {
+        self.preparing
+    }
+
     /// Closed for now.
     #[must_use]
     pub const fn closed(&self) -> u32 {
@@ -114,7 +126,13 @@ impl Pool {
     /// Free places.
     #[must_use]
     pub const fn available(&self) -> u32 {
-        self.total - self.held - self.taken - self.occupied - self.closed
+        self.total - self.in_use() - self.closed
+    }
+
+    /// Held, taken, occupied and being prepared.
+    #[must_use]
+    pub const fn in_use(&self) -> u32 {
+        self.held + self.taken + self.occupied + self.preparing
     }
 
     /// Free to held.
@@ -180,13 +198,24 @@ impl Pool {
         Ok(())
     }
 
-    /// Occupied to free: departure.
+    /// Occupied to being prepared: departure.
     ///
     /// # Errors
     ///
     /// [`PlaceError::NotThere`] when fewer are occupied.
     pub fn leave(&mut self, places: u32) -> Result<(), PlaceError> {
-        Self::shrink(&mut self.occupied, places)
+        Self::shrink(&mut self.occupied, places)?;
+        self.preparing += places;
+        Ok(())
+    }
+
+    /// Being prepared to free: the room is ready.
+    ///
+    /// # Errors
+    ///
+    /// [`PlaceError::NotThere`] when fewer are being prepared.
+    pub fn finish(&mut self, places: u32) -> Result<(), PlaceError> {
+        Self::shrink(&mut self.preparing, places)
     }
 
     /// Sets how many places there are and how many are closed.
@@ -196,7 +225,8 @@ impl Pool {
     /// [`PlaceError::TooSmall`] when fewer would remain than are in use, [`PlaceError::OutOfRange`]
     /// above the limit.
     pub fn resize(&mut self, total: u32, closed: u32) -> Result<(), PlaceError> {
-        *self = Self::restore(total, self.held, self.taken, self.occupied, closed)?;
+        let in_use = [self.held, self.taken, self.occupied, self.preparing];
+        *self = Self::restore(total, in_use, closed)?;
         Ok(())
     }
 

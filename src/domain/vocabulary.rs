@@ -467,6 +467,14 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// Who may be in one room of a pool at a time.
+    "sharing of rooms" Sharing {
+        Shared = "SHARED",
+        OnePartyPerRoom = "ONE_PARTY_PER_ROOM",
+    }
+}
+
+vocabulary! {
     /// What a guardian is to the child.
     "relation of a guardian" GuardianRelation {
         Parent = "PARENT",
@@ -579,7 +587,8 @@ vocabulary! {
     "rule of summer time" SummerTime {
         /// They do not.
         None = "NONE",
-        /// One hour ahead from the last Sunday of March to the last Sunday of October, 01:00 UTC (directive 2000/84/EC).
+        /// One hour ahead from the last Sunday of March to the last Sunday of October, 01:00 UTC
+        /// (directive 2000/84/EC).
         Europe = "EU",
     }
 }

@@ -1,8 +1,8 @@
 //! Hides: parcels, key bundles, signed statements. Pure: randomness and time are handed in.
 //!
-//! Two halves. *Verification* (`jws`, `bundle`, `basis_statement`, `withdrawal`, `act`, `statement`, `outward`) needs no
-//! private key and imports nothing of the other half; the router's operations use these alone. *Sealing
-//! and opening* (`seal`, `open`, `hpke`, `record`, `carried`) belong to the agencies' programs.
+//! Two halves. *Verification* (`jws`, `bundle`, `basis_statement`, `withdrawal`, `act`, `statement`, `outward`) needs
+//! no private key and imports nothing of the other half; the router's operations use these alone. *Sealing and
+//! opening* (`seal`, `open`, `hpke`, `record`, `carried`) belong to the agencies' programs.
 //!
 //! Must not know of the network, of storage, or of the generated API types.
 

@@ -4,6 +4,7 @@
 //! done strictly in the order of its time, one change after another, so that a router that was down catches up as it
 //! would have run. A clock that has nothing left to do when it rings is only forgotten.
 
+use super::offer::places;
 use super::sequencer::Change;
 use super::snapshot::{Prepared, Snapshot};
 use super::{Exchange, Refusal, escalation};
@@ -18,6 +19,8 @@ use crate::storage::records::{self, Record, key};
 pub(super) enum Due {
     /// 1: an offer's time to decide is over.
     Lapse(OfferId),
+    /// 30: a hold of places is over.
+    HoldEnds(OfferId),
     /// 2: a recipient must have acknowledged.
     Acknowledge(OfferId),
     /// 3: a recipient's time to decide is running out.
@@ -34,6 +37,7 @@ impl Due {
     fn number_and_id(&self) -> (u8, Vec<u8>) {
         match self {
             Self::Lapse(offer) => (1, key::offer(*offer)),
+            Self::HoldEnds(offer) => (30, key::offer(*offer)),
             Self::Acknowledge(offer) => (2, key::offer(*offer)),
             Self::Remind(offer) => (3, key::offer(*offer)),
             Self::Supervisor(source, referral) => (4, key::referral(source, *referral)),
@@ -45,6 +49,7 @@ impl Due {
     fn parse(number: u8, id: &[u8]) -> Option<Self> {
         Some(match number {
             1 => Self::Lapse(key::split_offer(id)?),
+            30 => Self::HoldEnds(key::split_offer(id)?),
             2 => Self::Acknowledge(key::split_offer(id)?),
             3 => Self::Remind(key::split_offer(id)?),
             4 => {
@@ -91,6 +96,7 @@ fn dispatch(
         }
         Due::AccessEnds(access) => super::access::ends::ends(snapshot, access),
         Due::ReviewDue(access) => super::access::ends::unreviewed(snapshot, access),
+        Due::HoldEnds(offer) => places::hold_ended(snapshot, at, offer),
     }
 }
 

@@ -38,6 +38,8 @@ pub enum EventKind {
     DirectoryChanged,
     /// A break-glass request changed.
     Access,
+    /// The agency's own places changed by themselves.
+    Places,
     /// A clock of an offer is running out.
     Reminder,
     /// There is an alert.
@@ -57,6 +59,7 @@ impl EventKind {
             Self::Alarm => 5,
             Self::DirectoryChanged => 6,
             Self::Access => 16,
+            Self::Places => 9,
             Self::Reminder => 7,
             Self::Alert => 8,
             Self::Transfer => 15,
@@ -73,6 +76,7 @@ impl EventKind {
             5 => Self::Alarm,
             6 => Self::DirectoryChanged,
             16 => Self::Access,
+            9 => Self::Places,
             7 => Self::Reminder,
             8 => Self::Alert,
             15 => Self::Transfer,

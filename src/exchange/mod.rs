@@ -16,6 +16,7 @@ pub mod clock;
 pub mod denial;
 pub mod directory;
 pub mod event;
+pub mod group;
 pub mod housekeeping;
 pub mod name;
 pub mod offer;
@@ -42,8 +43,9 @@ pub mod transfer;
 mod turn;
 
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
-
-pub use name::{AccessName, AlertName, BasisName, CarriedName, OfferName, PoolName, ReferralName};
+pub use name::{
+    AccessName, AlertName, BasisName, CarriedName, GroupName, OfferName, PoolName, ReferralName,
+};
 pub use receipt::Receipt;
 pub use refusal::Refusal;
 pub use request::{Page, Paged, Requested};

@@ -2,7 +2,8 @@
 
 use super::refusal::Refusal;
 use crate::domain::id::{
-    AccessId, AgencyId, AlertId, BadId, BasisChainId, CarriedId, OfferId, PoolId, ReferralId,
+    AccessId, AgencyId, AlertId, BadId, BasisChainId, CarriedId, GroupId, OfferId, PoolId,
+    ReferralId,
 };
 use crate::identity::caller::Caller;
 use std::fmt;
@@ -73,6 +74,10 @@ name! {
 name! {
     /// `agencies/{agency}/pools/{pool}`.
     PoolName, "pools", pool: PoolId
+}
+name! {
+    /// `agencies/{viewer}/groups/{group}`: a group as one recipient knows it, or as its source does.
+    GroupName, "groups", group: GroupId
 }
 name! {
     /// `agencies/{viewer}/alerts/{alert}`.

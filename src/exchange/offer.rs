@@ -4,13 +4,15 @@ pub(super) mod alarms;
 mod closing;
 mod decline;
 pub(super) mod moves;
+pub(super) mod places;
 pub(super) mod view;
 
 use self::moves::Move;
 use self::view::OfferView;
+use super::place::{Wanted, pool_of};
 use super::snapshot::{Snapshot, own};
-use super::{Exchange, OfferName, Page, Paged, PoolName, Receipt, Refusal, Requested};
-use crate::domain::id::{AgencyId, OfferId};
+use super::{Exchange, GroupName, OfferName, Page, Paged, PoolName, Receipt, Refusal, Requested};
+use crate::domain::id::{AgencyId, OfferId, RoomId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
@@ -45,6 +47,14 @@ pub struct Offer {
     pub outcome: Option<Outcome>,
     /// Places held or taken for this offer.
     pub places: u32,
+    /// The group that it came in, as this recipient knows it.
+    pub group: Option<GroupName>,
+    /// Whether that group is to be kept together.
+    pub together: bool,
+    /// The pool that the places are in.
+    pub pool: Option<PoolName>,
+    /// The room that they are in.
+    pub room: Option<RoomId>,
     /// What the recipient last asked for.
     pub questions: Vec<Question>,
     /// Whether one of its staff proposed to decline with OTHER, and a second must confirm.
@@ -61,6 +71,13 @@ pub struct Offer {
 
 impl Offer {
     fn of(view: &OfferView, now: Timestamp) -> Result<Self, Refusal> {
+        let places = view.places(now);
+        let (pool, room) = if places > 0 {
+            let room = records::optional(Table::Offer, &view.record.room)?;
+            (pool_of(view)?, room)
+        } else {
+            (None, None)
+        };
         Ok(Self {
             name: view.recipient_name(),
             source: view.source.clone(),
@@ -71,10 +88,17 @@ impl Offer {
             openable: view.openable(),
             reason: records::optional(Table::Offer, &view.record.reason)?,
             outcome: records::optional(Table::Offer, &view.record.outcome)?,
-            places: view.places(now),
             forwarded_from: super::forward::holders(view)?.into_iter().next(),
             responsible: view.responsible()?.clone(),
             transfer: view.transfer()?,
+            places,
+            group: view.group()?.map(|group| GroupName {
+                agency: view.recipient.clone(),
+                group,
+            }),
+            together: view.record.together,
+            pool,
+            room,
             questions: view.questions()?,
             decline_proposed: !view.record.proposed_by.is_empty() && view.state.is_undecided(),
             notices: view.notices()?,
@@ -189,10 +213,9 @@ impl Exchange {
         caller: &Caller,
         name: &OfferName,
         requested: Requested,
-        pool: &PoolName,
-        places: u32,
+        places: impl Into<Wanted>,
     ) -> Result<(Timestamp, Receipt), Refusal> {
-        let act = Move::Hold(pool.clone(), places);
+        let act = Move::Hold(places.into());
         self.moved(caller, "HoldPlaces", name, requested, act).await
     }
 
@@ -200,13 +223,14 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NoPlaces`], [`Refusal::State`], [`Refusal::Lapsed`], [`Refusal::NotFound`].
+    /// [`Refusal::NoPlaces`], [`Refusal::State`], [`Refusal::Lapsed`], [`Refusal::NotFound`]; [`Refusal::Group`] when
+    /// the others of a group that stays together are still to be decided on.
     pub async fn accept_offer(
         &self,
         caller: &Caller,
         name: &OfferName,
         requested: Requested,
-        places: Option<(PoolName, u32)>,
+        places: Option<Wanted>,
     ) -> Result<Receipt, Refusal> {
         let act = Move::Command(OfferCommand::Accept, places);
         let moved = self.moved(caller, "AcceptOffer", name, requested, act);
@@ -278,6 +302,21 @@ impl Exchange {
         let command = OfferCommand::CheckIn;
         self.commanded(caller, "CheckIn", name, requested, command)
             .await
+    }
+
+    /// Says that the person moved out: the places are prepared for the next, the service may go on.
+    ///
+    /// # Errors
+    ///
+    /// As [`Exchange::acknowledge_offer`]; [`Refusal::NoPlaces`] when the offer occupies none.
+    pub async fn check_out(
+        &self,
+        caller: &Caller,
+        name: &OfferName,
+        requested: Requested,
+    ) -> Result<Receipt, Refusal> {
+        let moved = self.moved(caller, "CheckOut", name, requested, Move::CheckOut);
+        Ok(moved.await?.1)
     }
 
     /// Ends the service.

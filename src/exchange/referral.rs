@@ -1,6 +1,7 @@
 //! The source's side of a referral: what it asks, and what came of it.
 
 mod ending;
+pub mod grouping;
 mod making;
 
 pub(super) use making::prepare_forward;
@@ -11,7 +12,9 @@ use super::offer::view::{OfferView, stages};
 use super::parcel::{self, Ask, Deposit};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot, own};
-use super::{Exchange, OfferName, Page, Paged, Receipt, ReferralName, Refusal, Requested, turn};
+use super::{
+    Exchange, GroupName, OfferName, Page, Paged, Receipt, ReferralName, Refusal, Requested, turn,
+};
 use crate::domain::gate::stage_open;
 use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
 use crate::domain::offer::OfferCommand;
@@ -122,6 +125,8 @@ pub struct Referral {
     pub offers: Vec<SourceOffer>,
     /// When it was created.
     pub created: Timestamp,
+    /// The group that it was made with, as the source knows it.
+    pub group: Option<GroupName>,
     /// When the person must be placed by.
     pub place_by: Option<Timestamp>,
     /// When nobody was left to ask; none while somebody is.
@@ -203,6 +208,10 @@ fn referral_of(
     const TABLE: Table = Table::Referral;
     let views = offers_of(snapshot, record, false)?;
     let state = state_of(record, &views);
+    let group = records::optional(TABLE, &record.group)?.map(|group| GroupName {
+        agency: name.agency.clone(),
+        group,
+    });
     Ok(Referral {
         name,
         case: records::word(TABLE, &record.case)?,
@@ -215,6 +224,7 @@ fn referral_of(
             .map(SourceOffer::of)
             .collect::<Result<_, _>>()?,
         created: records::time(TABLE, record.created)?,
+        group,
         place_by: turn::optional_time(record.place_by)?,
         unplaced: turn::optional_time(record.unplaced)?,
         closed: records::optional(TABLE, &record.closed)?,

@@ -103,6 +103,9 @@ pub enum Refusal {
     /// Something of our own is broken; the cause is in the log only.
     #[error("internal failure")]
     Internal,
+    /// A member of a group that stays together is not decided on alone.
+    #[error("the group is decided on together")]
+    Group,
 }
 
 impl Refusal {
@@ -139,6 +142,7 @@ impl Refusal {
             Self::Overloaded => "OVERLOADED",
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
+            Self::Group => "GROUP",
             Self::AlreadyTaken => "STATE",
             Self::NeedsSecondPerson => "NEEDS_SECOND_PERSON",
         }

@@ -12,8 +12,10 @@ use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::Actor;
 use crate::storage::engine::{Stored, Table};
+use crate::storage::records::place::PoolRecord;
 use crate::storage::records::request::{RequestDayRecord, RequestRecord};
 use crate::storage::records::{self, Record, key};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A day, the bucket of remembered requests.
@@ -26,6 +28,8 @@ pub(super) struct Snapshot<'a> {
     pub(super) now: Timestamp,
     since: u64,
     reads: Vec<Read>,
+    /// Pools as the change being prepared leaves them: a group's members move in the same pool one after another.
+    pub(super) pools: HashMap<Vec<u8>, PoolRecord>,
 }
 
 /// The outcome of a preparation.
@@ -46,6 +50,7 @@ impl<'a> Snapshot<'a> {
             now,
             since,
             reads: Vec::new(),
+            pools: HashMap::new(),
         })
     }
 

@@ -4,6 +4,7 @@ mod access;
 mod alerts;
 mod clocks;
 mod faults;
+mod groups;
 mod lifecycle;
 mod race;
 mod town;

@@ -4,10 +4,11 @@
 
 use super::names;
 use super::words::Word;
-use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, ProposalId, RequestId};
+use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, ProposalId, RequestId, RoomId};
 use crate::domain::time::Timestamp;
 use crate::exchange::{
-    AccessName, AlertName, BasisName, CarriedName, OfferName, Page, PoolName, ReferralName,
+    AccessName, AlertName, BasisName, CarriedName, GroupName, OfferName, Page, PoolName,
+    ReferralName,
 };
 use std::str::FromStr;
 
@@ -246,6 +247,24 @@ impl Fields {
             text,
             "must be a resource name agencies/{agency}/pools/{pool}",
         )
+    }
+
+    /// A resource name of a group.
+    pub fn group(&mut self, path: &str, text: &str) -> Option<GroupName> {
+        self.text(
+            path,
+            text,
+            "must be a resource name agencies/{agency}/groups/{group}",
+        )
+    }
+
+    /// A room of a pool; none when the text is empty.
+    pub fn room(&mut self, path: &str, text: &str) -> Option<Option<RoomId>> {
+        if text.is_empty() {
+            return Some(None);
+        }
+        self.text(path, text, "must be a room id [a-z0-9-]{1,63}")
+            .map(Some)
     }
 
     /// A resource name of an alert.

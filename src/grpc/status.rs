@@ -376,6 +376,11 @@ impl From<Refusal> for Answer {
                 "staff",
             ),
             Refusal::Internal => internal(&"the exchange failed; see the line before"),
+            Refusal::Group => Self::precondition(
+                "GROUP",
+                "the offer is of a group that stays together: decide on the group",
+                "group",
+            ),
         }
     }
 }

@@ -73,6 +73,7 @@ words! {
     DisclosureKind "DISCLOSURE_KIND_",
     TransferState "TRANSFER_STATE_",
     TransferAnswer "TRANSFER_ANSWER_",
+    Sharing "SHARING_",
     OfferNotice "OFFER_NOTICE_",
     AlertKind "ALERT_KIND_",
     Question "QUESTION_",

@@ -185,6 +185,7 @@ const TABLE: &[Rule] = &[
     rule("/safeconduct.v1.ReferralService/AddOffer", [SOURCE_OR_PROCESS, NONE, NONE, NONE]),
     rule("/safeconduct.v1.ReferralService/DepositParcel", [SOURCE_OR_PROCESS, NONE, NONE, NONE]),
     rule("/safeconduct.v1.ReferralService/RecallReferral", [SOURCE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.ReferralService/CreateGroupReferral", [SOURCE, NONE, NONE, NONE]),
 
     // An oversight body with a national mandate receives complaints, and gives no places.
     rule("/safeconduct.v1.OfferService/ListOffers", [STAFF, NONE, STAFF, NONE]),
@@ -199,9 +200,14 @@ const TABLE: &[Rule] = &[
     rule("/safeconduct.v1.OfferService/CompleteOffer",
         [Roles::of(&[Intake, Caseworker, Supervisor]), NONE, Roles::of(&[Intake, Caseworker, Supervisor]), NONE]),
     rule("/safeconduct.v1.OfferService/RaiseAlarm", [STAFF, NONE, STAFF, NONE]),
+    rule("/safeconduct.v1.OfferService/CheckOut", [INTAKE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.OfferService/HoldGroup", [INTAKE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.OfferService/AcceptGroup", [INTAKE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.OfferService/DeclineGroup", [INTAKE, NONE, NONE, NONE]),
 
     rule("/safeconduct.v1.PlaceService/ListPools", [STAFF, NONE, NONE, NONE]),
     rule("/safeconduct.v1.PlaceService/UpdatePool", [INTAKE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.PlaceService/FinishPreparing", [INTAKE, NONE, NONE, NONE]),
 
     // Who approves and who releases are duty officers; who reviews is neither of those two people.
     rule("/safeconduct.v1.BreakGlassService/RequestAccess", [PEOPLE, NONE, NONE, NONE]),

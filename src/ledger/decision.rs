@@ -40,6 +40,18 @@ pub struct Deposited {
     pub gate: u32,
 }
 
+/// One room of a pool, as its agency set it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RoomSet {
+    /// Room id.
+    pub room: String,
+    /// Its places.
+    pub places: u32,
+    /// Of these, closed.
+    pub closed: u32,
+}
+
 /// The private part of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case", deny_unknown_fields)]
@@ -167,8 +179,13 @@ pub enum Decision {
         offer: String,
         /// Pool id.
         pool: String,
+        /// Room id, in a pool with rooms.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        room: Option<String>,
         /// Places.
         places: u32,
+        /// When the hold ends, milliseconds since the epoch.
+        until: i64,
         /// Staff pseudonym.
         staff: String,
     },
@@ -180,6 +197,12 @@ pub enum Decision {
         total: u32,
         /// Closed places.
         closed: u32,
+        /// Who may be in one room at a time, in a pool with rooms.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        sharing: Option<String>,
+        /// The rooms.
+        #[serde(skip_serializing_if = "Vec::is_empty", default)]
+        rooms: Vec<RoomSet>,
         /// Staff pseudonym.
         staff: String,
     },
@@ -353,6 +376,72 @@ pub enum Decision {
         /// SHA-256 of each list (DER), base64url without padding.
         lists: Vec<String>,
     },
+    /// Places were taken until arrival, with the acceptance that stands before it.
+    PlacesTaken {
+        /// Offer id.
+        offer: String,
+        /// Pool id.
+        pool: String,
+        /// Room id, in a pool with rooms.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        room: Option<String>,
+        /// Places.
+        places: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// The person moved out: the places are prepared for the next, the service may go on.
+    CheckedOut {
+        /// Offer id.
+        offer: String,
+        /// Pool id.
+        pool: String,
+        /// Places.
+        places: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// Places that were being prepared are free.
+    PlacesPrepared {
+        /// Pool id.
+        pool: String,
+        /// Room id, in a pool with rooms.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        room: Option<String>,
+        /// Places.
+        places: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// A hold ran out.
+    HoldEnded {
+        /// Offer id.
+        offer: String,
+    },
+    /// Offers of several cases were made to one recipient as a group, in the same act.
+    Grouped {
+        /// The recipient's id of the group.
+        group: String,
+        /// Recipient's agency id.
+        recipient: String,
+        /// Offer ids, one per member.
+        offers: Vec<String>,
+        /// Whether those still to be decided on are decided on together.
+        together: bool,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// The recipient decided on all of a group that were still to be decided on; their moves follow.
+    GroupMoved {
+        /// The recipient's id of the group.
+        group: String,
+        /// State name after the act.
+        to: String,
+        /// Offer ids of those it was about.
+        offers: Vec<String>,
+        /// Staff pseudonym.
+        staff: String,
+    },
     /// An agency was told that a human must look.
     AlertRaised {
         /// Alert id.
@@ -454,6 +543,12 @@ impl Decision {
         "denied",
         "denied_counted",
         "revocations_loaded",
+        "places_taken",
+        "checked_out",
+        "places_prepared",
+        "hold_ended",
+        "grouped",
+        "group_moved",
         "carried_recorded",
         "carried_released",
         "alert_raised",
@@ -498,6 +593,12 @@ impl Decision {
             Self::Denied { .. } => "denied",
             Self::DeniedCounted { .. } => "denied_counted",
             Self::RevocationsLoaded { .. } => "revocations_loaded",
+            Self::PlacesTaken { .. } => "places_taken",
+            Self::CheckedOut { .. } => "checked_out",
+            Self::PlacesPrepared { .. } => "places_prepared",
+            Self::HoldEnded { .. } => "hold_ended",
+            Self::Grouped { .. } => "grouped",
+            Self::GroupMoved { .. } => "group_moved",
             Self::CarriedRecorded { .. } => "carried_recorded",
             Self::CarriedReleased { .. } => "carried_released",
             Self::AlertRaised { .. } => "alert_raised",

@@ -63,6 +63,8 @@ pub enum Table {
     AccessList = 122,
     /// The last break-glass request of an offer, by offer id.
     OfferAccess = 123,
+    /// Groups of a recipient's offers, by recipient and group id.
+    Group = 110,
     /// Alerts, by viewer and id.
     Alert = 80,
     /// Alerts of a viewer in the order raised, by viewer, number.

@@ -301,7 +301,7 @@ fn huge_strings_are_refused_where_they_stand() {
                     name: format!("agencies/house1/pools/{}", &huge[..64]),
                     request_id: request_id(),
                     total: 1,
-                    closed: 0,
+                    ..v1::UpdatePoolRequest::default()
                 }
                 .encode_to_vec(),
             ),
@@ -324,6 +324,7 @@ fn numbers_past_their_bounds_are_refused() {
             request_id: request_id(),
             total,
             closed,
+            ..v1::UpdatePoolRequest::default()
         };
         for (total, closed) in [(10_001, 0), (u32::MAX, u32::MAX), (3, 4)] {
             let answer = wire

@@ -169,6 +169,7 @@ fn every_act_of_a_recipient_can_be_repeated() {
             request_id: request_id(),
             pool: pool.clone(),
             places: 2,
+            room: String::new(),
         };
         let first: v1::HoldPlacesResponse =
             wire.ask("OfferService/HoldPlaces", &hold).await.unwrap();
@@ -182,6 +183,7 @@ fn every_act_of_a_recipient_can_be_repeated() {
             request_id: request_id(),
             pool: String::new(),
             places: 0,
+            room: String::new(),
         };
         let first: v1::AcceptOfferResponse =
             wire.ask("OfferService/AcceptOffer", &accept).await.unwrap();

@@ -290,6 +290,7 @@ fn nothing_is_passed_on_but_to_whom_the_list_names_and_less_each_time() {
             urgency: good.urgency,
             decide_by: good.decide_by,
             offers: good.forward.clone().into_iter().collect(),
+            ..Default::default()
         };
         let refused = wire
             .ask::<v1::CreateReferralResponse>("ReferralService/CreateReferral", &plain)

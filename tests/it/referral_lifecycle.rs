@@ -115,7 +115,8 @@ fn a_referral_goes_from_a_bell_to_an_outcome() {
             .await
             .unwrap();
         let after = places(world, "house1", "life").await;
-        assert_eq!((after.occupied, after.available), (0, 6));
+        let counted = (after.occupied, after.preparing, after.available);
+        assert_eq!(counted, (0, 2, 4), "prepared before they are free");
 
         let view = source.referral(sent.referral).await.unwrap();
         assert_eq!(view.state, ReferralState::Completed);

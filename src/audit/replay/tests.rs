@@ -20,7 +20,7 @@ fn replay(log: &Memory) -> Report {
 }
 
 /// The town's log replayed: exactly these are found.
-fn finds(town: &Town, expected: &[(u64, Problem)]) -> Counts {
+pub(super) fn finds(town: &Town, expected: &[(u64, Problem)]) -> Counts {
     let report = replay(&town.source());
     let found: Vec<_> = report
         .findings

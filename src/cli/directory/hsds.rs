@@ -367,10 +367,13 @@ impl<'a> Import<'a> {
                 Err(why) => self.skip(row, format!("{why}: the schedule is left out")),
             }
         }
-        if spans.is_empty() {
-            if let Some(row) = rows.first() {
-                self.skip(row, "no schedule is understood: the service is taken to be open always, so ring first");
-            }
+        if spans.is_empty()
+            && let Some(row) = rows.first()
+        {
+            self.skip(
+                row,
+                "no schedule is understood: the service is taken to be open always, so ring first",
+            );
         }
         let summer = crate::domain::vocabulary::SummerTime::None;
         OpeningHours::new(spans, offset.unwrap_or_default(), summer, String::new())

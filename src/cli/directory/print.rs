@@ -23,7 +23,7 @@ pub(super) fn report(
         writeln!(out, "{}", wrapped("", &printable(&text)))?;
     }
     let text = format!(
-        "{taken} services taken, {} things left out. Whom a service reports to is not in HSDS: it is shown as not said.",
+        "{taken} services taken, {} things left out. HSDS does not tell whom a service reports to: shown as not said.",
         skipped.len() + unused.len()
     );
     writeln!(out, "{}", wrapped("", &text))
@@ -41,7 +41,7 @@ pub(super) fn ranking(out: &mut impl Write, ranking: &Ranking<Ranked>) -> io::Re
         reasons(out, &one.reasons)?;
     }
     if !ranking.apart.is_empty() {
-        let text = "Set apart: each would fit, but has what the person refused. Ask the person again before you choose one.";
+        let text = "Set apart: each would fit, but has what the person refused. Ask again before you choose one.";
         writeln!(out, "{}", wrapped("", text))?;
     }
     for one in &ranking.apart {

@@ -188,7 +188,7 @@ fn table(
         match reader.read_record(&mut record) {
             Ok(false) => return Ok(()),
             Err(error) => {
-                let line = error.position().map_or(line, csv::Position::line);
+                let line = error.position().map_or(line, |at| line_of(&bytes, at));
                 let why = format!("the row is not read: {}", plain(&error));
                 skipped.push(Skip {
                     place: Place(format!("{shown}:{line}")),
@@ -199,7 +199,7 @@ fn table(
                 }
             }
             Ok(true) => {
-                let line = record.position().map_or(line, csv::Position::line);
+                let line = record.position().map_or(line, |at| line_of(&bytes, at));
                 let place = Place(format!("{shown}:{line}"));
                 if record.len() != header.len() {
                     let why = format!(
@@ -220,6 +220,16 @@ fn table(
             }
         }
     }
+}
+
+/// The line that a row stands on. The reader takes a row to begin right behind the carriage return of the row before,
+/// so that the line feed, and empty lines, are still ahead of it.
+fn line_of(bytes: &[u8], at: &csv::Position) -> u64 {
+    let from = usize::try_from(at.byte()).unwrap_or(usize::MAX);
+    let ahead = bytes.get(from..).unwrap_or_default().iter();
+    let ends = ahead.take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    let feeds = ends.filter(|byte| **byte == b'\n').count();
+    at.line() + u64::try_from(feeds).unwrap_or_default()
 }
 
 /// What is wrong with a row, without repeating it.

@@ -5,7 +5,7 @@ use crate::client::error::ClientError;
 use crate::client::log::Proven;
 use crate::client::session::request_id;
 use crate::client::words;
-use crate::domain::id::{AgencyId, OfferId, ReferralId};
+use crate::domain::id::{AgencyId, GroupId, OfferId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
     CloseReason, DeclineReason, OfferState, Outcome, Question, ReferralState, Stage, TransferState,
@@ -50,6 +50,8 @@ pub struct ReferralView {
     pub state: ReferralState,
     /// Offers, in the order made.
     pub offers: Vec<SourceOffer>,
+    /// The group that it was made with, as this agency knows it.
+    pub group: Option<GroupId>,
 }
 
 impl Desk {
@@ -230,6 +232,10 @@ impl Desk {
             state: words::referral_state(referral.state)
                 .ok_or(ClientError::Reply("a referral's state"))?,
             offers: offers.collect::<Result<_, ClientError>>()?,
+            group: match referral.group.as_str() {
+                "" => None,
+                name => Some(words::own_id(name, self.agency().id(), "groups")?),
+            },
         })
     }
 }

@@ -88,7 +88,7 @@ pub(super) fn merits<P: Party>(needs: &Needs, candidate: &Candidate<P>) -> (u32,
     }
     if needs.group.iter().any(in_doubt) {
         reasons.push(
-            "in doubt about age matched as a child: ask for a room apart from adults and from small children".to_owned(),
+            "in doubt about age matched as a child: ask for a room apart from adults and small children".to_owned(),
         );
     }
     let duties = duties(facts);

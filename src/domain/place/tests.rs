@@ -15,6 +15,9 @@ fn a_group_takes_all_places_or_none() {
     assert_eq!(pool.take_held(3), Ok(()));
     assert_eq!(pool.occupy(3), Ok(()));
     assert_eq!(pool.leave(3), Ok(()));
+    assert_eq!((pool.preparing(), pool.available()), (3, 0));
+    assert_eq!(pool.finish(4), Err(PlaceError::NotThere));
+    assert_eq!(pool.finish(3), Ok(()));
     assert_eq!(pool.available(), 3);
 }
 
@@ -32,7 +35,7 @@ fn numbers_out_of_range_change_nothing() {
     );
     assert_eq!(Pool::new(1, 2), Err(PlaceError::TooSmall));
     assert_eq!(
-        Pool::restore(10, u32::MAX, u32::MAX, 3, 0),
+        Pool::restore(10, [u32::MAX, u32::MAX, 3, 0], 0),
         Err(PlaceError::TooSmall)
     );
     assert_eq!(pool, Pool::new(100, 0).expect("a pool"));
@@ -55,6 +58,7 @@ enum Op {
     ReleaseTaken(u32),
     Occupy(u32),
     Leave(u32),
+    Finish(u32),
     Resize(u32, u32),
 }
 
@@ -68,6 +72,7 @@ fn any_op() -> impl Strategy<Value = Op> {
         n().prop_map(Op::ReleaseTaken),
         n().prop_map(Op::Occupy),
         n().prop_map(Op::Leave),
+        n().prop_map(Op::Finish),
         (n(), n()).prop_map(|(total, closed)| Op::Resize(total, closed)),
     ]
 }
@@ -90,12 +95,13 @@ proptest! {
                 Op::ReleaseTaken(n) => pool.release_taken(n),
                 Op::Occupy(n) => pool.occupy(n),
                 Op::Leave(n) => pool.leave(n),
+                Op::Finish(n) => pool.finish(n),
                 Op::Resize(total, closed) => pool.resize(total, closed),
             };
             if done.is_err() {
                 prop_assert_eq!(pool, before);
             }
-            let used = [pool.held(), pool.taken(), pool.occupied(), pool.closed()];
+            let used = [pool.held(), pool.taken(), pool.occupied(), pool.preparing(), pool.closed()];
             let used: u64 = used.into_iter().map(u64::from).sum();
             prop_assert!(used <= u64::from(pool.total()));
             prop_assert_eq!(used + u64::from(pool.available()), u64::from(pool.total()));

@@ -1,3 +1,4 @@
+use super::release::FINGERPRINT_WORDS;
 use super::*;
 use crate::domain::vocabulary::{Category, Form};
 use crate::envelope::fixture::{DAY, Stream, agency, now, signer};
@@ -169,7 +170,10 @@ proptest! {
     }
 
     #[test]
-    fn nothing_that_is_read_makes_the_reader_fall_over(bytes in prop::collection::vec(any::<u8>(), 0..200), text in "\\PC{0,40}") {
+    fn nothing_that_is_read_makes_the_reader_fall_over(
+        bytes in prop::collection::vec(any::<u8>(), 0..200),
+        text in "\\PC{0,40}",
+    ) {
         prop_assert!(check_file(&bytes).is_err());
         prop_assert!(ReleaseRequest::parse(&bytes).is_err());
         prop_assert!(Release::parse(&bytes).is_err());

@@ -132,7 +132,7 @@ pub(super) fn prepare(
     change.writes.push(view.put());
     change.writes.push(content.put(key::access(view.id)));
     let ends = clockwork::schedule(until, Due::AccessEnds(view.id));
-    let review = clockwork::schedule(now.plus(REVIEW_WITHIN), Due::ReviewDue(view.id));
+    let review = clockwork::schedule(now.plus(REVIEW_WITHIN), Due::Review(view.id));
     change.writes.extend([ends, review]);
     ring_all(snapshot, &mut change, &view)?;
     let time = until.millis();

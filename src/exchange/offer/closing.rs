@@ -13,10 +13,10 @@ use crate::storage::engine::{Table, Write};
 use crate::storage::records::referral::ReferralRecord;
 use crate::storage::records::{self, key};
 
-/// Entries of an acceptance come in multiples of this, ticks for those that there are not: the acceptance, one for each
-/// of at most three others that are asked, and one for all who wait, be it for their turn or on a list. The one that
+/// Entries of an acceptance come in multiples of this, ticks for those that there are not: the acceptance, its places, one
+/// for each of at most three others that are asked, and one for all who wait, be it for their turn or on a list. The one that
 /// accepts must not read off its receipt how many others there were (invariant 22).
-const ACCEPTANCE_ENTRIES: usize = 5;
+const ACCEPTANCE_ENTRIES: usize = 6;
 
 /// Entries of an act that ends a turn: the act, at most three others that are asked then, and one for all who are not
 /// any more, or the alert that nobody is left. The one that says no must not read off its receipt what follows.

@@ -1,18 +1,18 @@
 //! What a recipient does to an offer, as one change.
 
 use super::view::{OfferView, stages};
-use super::{alarms, closing, decline};
-use crate::domain::offer::{OfferCommand, PlacesEffect};
+use super::{alarms, closing, decline, places};
+use crate::domain::offer::OfferCommand;
 use crate::domain::place::hold_until;
 use crate::domain::time::{Period, Timestamp};
 use crate::domain::vocabulary::{Alarm, OfferNotice, OfferState, Outcome, Question, Stage};
 use crate::exchange::event::EventKind;
 use crate::exchange::forward;
-use crate::exchange::place::{PoolState, pool_of, release_hold};
+use crate::exchange::place::{Wanted, release_hold};
 use crate::exchange::sequencer::{Change, Doorbell, EntryDraft};
 use crate::exchange::snapshot::{Prepared, Snapshot};
 use crate::exchange::turn::{self, Over, Why};
-use crate::exchange::{OfferName, PoolName, Refusal, Requested};
+use crate::exchange::{OfferName, Refusal, Requested, group};
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::Actor;
@@ -23,11 +23,13 @@ use crate::storage::records::{self, key};
 /// What a recipient does.
 pub(super) enum Move {
     /// A transition; an acceptance may name places.
-    Command(OfferCommand, Option<(PoolName, u32)>),
+    Command(OfferCommand, Option<Wanted>),
     /// Questions: the recipient must know more before it can decide.
     Ask(Vec<Question>),
     /// A hold.
-    Hold(PoolName, u32),
+    Hold(Wanted),
+    /// The person moved out; the service may go on.
+    CheckOut,
     /// An alarm.
     Alarm(Stage, Alarm),
 }
@@ -50,17 +52,22 @@ pub(super) fn prepare(
     let staff = caller.staff().as_str().to_owned();
     let mut end = snapshot.now;
     let mut change = match act {
-        Move::Command(OfferCommand::Decline { reason, decliner }, _)
+        Move::Command(command @ OfferCommand::Decline { reason, decliner }, _)
             if decline::is_proposal(caller, &offer, *reason)? =>
         {
+            group::decides_alone(snapshot, &offer, command)?;
             decline::propose(snapshot, caller, offer, *decliner)
         }
-        Move::Command(command, places) => transition(snapshot, caller, offer, *command, places)?,
-        Move::Ask(questions) => question(snapshot, caller, offer, questions)?,
-        Move::Hold(pool, places) => {
-            end = hold_until(snapshot.now, offer.decide_by);
-            hold(snapshot, caller, offer, pool, *places, end)?
+        Move::Command(command, wanted) => {
+            group::decides_alone(snapshot, &offer, command)?;
+            transition(snapshot, caller, offer, *command, wanted.as_ref())?
         }
+        Move::Ask(questions) => question(snapshot, caller, offer, questions)?,
+        Move::Hold(wanted) => {
+            end = hold_until(snapshot.now, offer.decide_by);
+            places::hold(snapshot, caller, offer, wanted, end)?
+        }
+        Move::CheckOut => places::check_out(snapshot, caller, offer)?,
         Move::Alarm(stage, alarm) => {
             let mut change = snapshot.change();
             let decision = Decision::AlarmRaised {
@@ -84,45 +91,6 @@ pub(super) fn prepare(
         time,
     );
     Ok(Prepared::New(change, end, vec![0]))
-}
-
-fn hold(
-    snapshot: &mut Snapshot<'_>,
-    caller: &Caller,
-    mut offer: OfferView,
-    pool: &PoolName,
-    places: u32,
-    until: Timestamp,
-) -> Result<Change, Refusal> {
-    pool.owned_by(caller)?;
-    match offer.state {
-        OfferState::Lapsed => return Err(Refusal::Lapsed),
-        state if !state.is_undecided() => return Err(Refusal::State(state)),
-        _ => {}
-    }
-    let mut writes = Vec::new();
-    if pool_of(&offer)?.is_some_and(|before| before != *pool) {
-        release_hold(snapshot, &mut writes, &mut offer)?;
-    }
-    let state = PoolState::load(snapshot, pool)?;
-    let mut state = state.ok_or(Refusal::NotFound)?;
-    state.hold(offer.id, places, until)?;
-    writes.push(state.put());
-    offer.record.pool = pool.pool.to_string();
-    offer.record.places = places;
-    offer.record.hold_until = until.millis();
-    let mut change = snapshot.change();
-    while_undecided(&mut change, &offer);
-    writes.push(offer.put(snapshot.now, false));
-    change.writes = writes;
-    let decision = Decision::PlacesHeld {
-        offer: offer.id.to_string(),
-        pool: pool.pool.to_string(),
-        places,
-        staff: caller.staff().as_str().to_owned(),
-    };
-    change.entries.push(snapshot.entry_by(caller, decision));
-    Ok(change)
 }
 
 /// The recipient asks; its clock goes on.
@@ -165,12 +133,13 @@ pub(in crate::exchange) fn while_undecided(change: &mut Change, offer: &OfferVie
     }
 }
 
-fn transition(
+/// A recipient's move of one offer, whether by itself or as one of a group.
+pub(in crate::exchange) fn transition(
     snapshot: &mut Snapshot<'_>,
     caller: &Caller,
     mut offer: OfferView,
     command: OfferCommand,
-    places: &Option<(PoolName, u32)>,
+    wanted: Option<&Wanted>,
 ) -> Result<Change, Refusal> {
     let clocked = offer.state.can_lapse();
     let before = offer.apply(&command)?;
@@ -179,7 +148,7 @@ fn transition(
     }
     let mut writes = Vec::new();
     let effect = before.places_effect(offer.state);
-    move_places(snapshot, caller, &mut offer, effect, places, &mut writes)?;
+    places::follow(snapshot, caller, &mut offer, effect, wanted, &mut writes)?;
     let (reason, decliner, outcome) = match command {
         OfferCommand::Decline { reason, decliner } => (Some(reason), Some(decliner), None),
         OfferCommand::Complete { outcome } => (None, None, Some(outcome)),
@@ -205,6 +174,7 @@ fn transition(
     let mut entries = vec![snapshot.entry_by(caller, decision)];
     let mut doorbells = vec![changed_for_source(&offer)];
     if offer.state == OfferState::Accepted {
+        entries.extend(places::taken(snapshot, caller, &offer));
         let parts = (&mut writes, &mut entries, &mut doorbells);
         closing::siblings(snapshot, &offer, parts)?;
         closing::pad_acceptance(&mut entries);
@@ -329,69 +299,4 @@ pub(in crate::exchange) fn close(
         entries: vec![snapshot.entry(Actor::Router, decision)],
         doorbells: told.into_iter().collect(),
     })
-}
-
-fn move_places(
-    snapshot: &mut Snapshot<'_>,
-    caller: &Caller,
-    offer: &mut OfferView,
-    effect: PlacesEffect,
-    asked: &Option<(PoolName, u32)>,
-    writes: &mut Vec<Write>,
-) -> Result<(), Refusal> {
-    match effect {
-        PlacesEffect::None => return Ok(()),
-        PlacesEffect::ReleaseHeld => return release_hold(snapshot, writes, offer),
-        PlacesEffect::Take => return take(snapshot, caller, offer, asked, writes),
-        PlacesEffect::Occupy | PlacesEffect::ReleaseTaken | PlacesEffect::Leave => {}
-    }
-    let Some(name) = pool_of(offer)? else {
-        return Ok(());
-    };
-    let state = PoolState::load(snapshot, &name)?;
-    let mut state = state.ok_or_else(|| records::corrupt(Table::Pool))?;
-    let places = offer.record.places;
-    match effect {
-        PlacesEffect::Occupy => state.pool.occupy(places)?,
-        PlacesEffect::ReleaseTaken => state.pool.release_taken(places)?,
-        PlacesEffect::Leave => state.pool.leave(places)?,
-        PlacesEffect::None | PlacesEffect::ReleaseHeld | PlacesEffect::Take => {}
-    }
-    writes.push(state.put());
-    Ok(())
-}
-
-/// Takes places for an acceptance: from the hold, if it still runs, or else from the pool that was named.
-fn take(
-    snapshot: &mut Snapshot<'_>,
-    caller: &Caller,
-    offer: &mut OfferView,
-    asked: &Option<(PoolName, u32)>,
-    writes: &mut Vec<Write>,
-) -> Result<(), Refusal> {
-    if let Some(name) = pool_of(offer)? {
-        let state = PoolState::load(snapshot, &name)?;
-        let mut state = state.ok_or_else(|| records::corrupt(Table::Pool))?;
-        let places = state.take_held(offer.id)?;
-        if places > 0 {
-            offer.record.places = places;
-            offer.record.hold_until = 0;
-            writes.push(state.put());
-            return Ok(());
-        }
-    }
-    offer.record.pool.clear();
-    offer.record.places = 0;
-    offer.record.hold_until = 0;
-    let Some((name, places)) = asked else {
-        return Ok(());
-    };
-    name.owned_by(caller)?;
-    let state = PoolState::load(snapshot, name)?;
-    let mut state = state.ok_or(Refusal::NotFound)?;
-    state.pool.take(*places)?;
-    offer.record.pool = name.pool.to_string();
-    offer.record.places = *places;
-    writes.push(state.put());
-    Ok(())
 }

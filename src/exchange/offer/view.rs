@@ -1,8 +1,9 @@
 //! An offer as it stands now, parsed: shared by everything that looks at or moves one.
 
 use crate::domain::gate::stage_open;
-use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
+use crate::domain::id::{AgencyId, CaseHandle, GroupId, OfferId, ReferralId};
 use crate::domain::offer::{NotAllowed, OfferCommand};
+use crate::domain::place::Party;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{OfferNotice, OfferState, Purpose, Question, Stage, Urgency};
 use crate::exchange::snapshot::Snapshot;
@@ -14,6 +15,7 @@ use crate::storage::records::{self, Record, key};
 const TABLE: Table = Table::Offer;
 
 /// An offer as it stands at one moment. One that ran out of time has lapsed, whether or not that is written down yet.
+#[derive(Clone)]
 pub(in crate::exchange) struct OfferView {
     pub(in crate::exchange) id: OfferId,
     pub(in crate::exchange) source: AgencyId,
@@ -204,6 +206,17 @@ impl OfferView {
         let mut open = stages(&self.record.deposited);
         open.retain(|&stage| stage_open(self.state, stage));
         open
+    }
+
+    /// The group that it came in, as its recipient knows it.
+    pub(in crate::exchange) fn group(&self) -> Result<Option<GroupId>, Refusal> {
+        Ok(records::optional(TABLE, &self.record.group)?)
+    }
+
+    /// With whom it may share a room: with its group, when that stays together.
+    pub(in crate::exchange) fn party(&self) -> Result<Party, Refusal> {
+        let group = self.group()?.filter(|_| self.record.together);
+        Ok(group.map_or_else(|| Party::from(self.id), Party::from))
     }
 
     /// Places held, if the hold still runs, or taken.

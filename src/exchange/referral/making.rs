@@ -1,7 +1,7 @@
 //! Making referrals and offers.
 
 use super::{NewOffer, NewReferral, OFFERS_MAX, load, offers_of, state_of};
-use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
+use crate::domain::id::{AgencyId, CaseHandle, GroupId, OfferId, ReferralId};
 use crate::domain::label::LabelSet;
 use crate::domain::schedule::{Schedule, Turn};
 use crate::domain::time::{Period, Timestamp};
@@ -33,6 +33,25 @@ struct Asked<'a> {
     plan: Schedule,
     /// The turn of those who are asked now.
     turn: Turn,
+    grouped: Option<&'a Grouped>,
+}
+
+/// The group that offers are made in.
+pub(super) struct Grouped {
+    /// Its id at the source.
+    pub(super) source: GroupId,
+    /// Whether it is kept together.
+    pub(super) together: bool,
+    /// Its id at each recipient.
+    pub(super) recipients: Vec<(AgencyId, GroupId)>,
+}
+
+impl Grouped {
+    fn at(&self, recipient: &AgencyId) -> Option<GroupId> {
+        let mut recipients = self.recipients.iter();
+        let found = recipients.find(|(id, _)| id == recipient);
+        found.map(|(_, group)| *group)
+    }
 }
 
 /// What one new offer adds to a change.
@@ -108,6 +127,7 @@ fn make_offer(
     let id = OfferId::from_random(snapshot.shared.random());
     let received = asked.received.as_ref();
     let forwards = received.map(|received| received.offer.id.to_string());
+    let group = asked.grouped.and_then(|grouped| grouped.at(&new.recipient));
     let state = if queued {
         OfferState::Queued
     } else {
@@ -137,6 +157,8 @@ fn make_offer(
             .flat_map(|received| &received.holders)
             .map(ToString::to_string)
             .collect(),
+        group: group.map(|group| group.to_string()).unwrap_or_default(),
+        together: asked.grouped.is_some_and(|grouped| grouped.together),
         ..OfferRecord::default()
     };
     let told = admitted.iter().map(|one| one.labels);
@@ -193,7 +215,7 @@ pub(super) fn prepare_create(
     if let Some(record) = snapshot.recall(caller.agency(), requested)? {
         return again(&record);
     }
-    let asked = check_new(snapshot, &own, new)?;
+    let asked = check_new(snapshot, &own, new, None)?;
     make_referral(snapshot, caller, requested, new, &asked)
 }
 
@@ -213,7 +235,7 @@ pub(in crate::exchange) fn prepare_forward(
     let received = Received::load(snapshot, name)?;
     let asked = Asked {
         received: Some(received),
-        ..check_new(snapshot, &own, new)?
+        ..check_new(snapshot, &own, new, None)?
     };
     make_referral(snapshot, caller, requested, new, &asked)
 }
@@ -233,10 +255,40 @@ fn make_referral(
     new: &NewReferral,
     asked: &Asked<'_>,
 ) -> Result<Prepared<(ReferralName, Vec<OfferName>)>, Refusal> {
+    let (mut change, name, offers) = make_asked(snapshot, caller, new, asked)?;
+    let shown: Vec<usize> = (0..offers.len()).collect();
+    let mut names = vec![name.to_string()];
+    names.extend(offers.iter().map(ToString::to_string));
+    snapshot.remember(&mut change, &asked.source.id, requested, names, &shown, 0);
+    Ok(Prepared::New(change, (name, offers), shown))
+}
+
+/// One referral with its offers: the offers' entries come first, in their order.
+pub(super) fn make(
+    snapshot: &mut Snapshot<'_>,
+    caller: &Caller,
+    own: &AgencyView,
+    new: &NewReferral,
+    grouped: Option<&Grouped>,
+) -> Result<(Change, ReferralName, Vec<OfferName>), Refusal> {
+    let asked = check_new(snapshot, own, new, grouped)?;
+    make_asked(snapshot, caller, new, &asked)
+}
+
+fn make_asked(
+    snapshot: &mut Snapshot<'_>,
+    caller: &Caller,
+    new: &NewReferral,
+    asked: &Asked<'_>,
+) -> Result<(Change, ReferralName, Vec<OfferName>), Refusal> {
     let own = asked.source;
     snapshot.case(&own.id, new.case)?;
     let mut made = Vec::with_capacity(new.offers.len());
     let most = turn::limit(&asked.plan, new.parallel.unwrap_or(0), snapshot.now);
+    if asked.grouped.is_some() && new.offers.len() > most {
+        // A family is not queued member by member: whoever is asked is asked for all of them, now.
+        return Err(Refusal::InvalidField("members.offers"));
+    }
     for (at, offer) in new.offers.iter().enumerate() {
         // The best are asked; the others are next in line, with what was sealed for them.
         made.push(make_offer(snapshot, caller, asked, offer, at >= most)?);
@@ -257,6 +309,10 @@ fn make_referral(
         decide_by: asked.turn.decide_by.millis(),
         offers: made.iter().map(|made| made.id.to_string()).collect(),
         created: snapshot.now.millis(),
+        group: asked
+            .grouped
+            .map(|grouped| grouped.source.to_string())
+            .unwrap_or_default(),
         place_by: new.place_by.map_or(0, Timestamp::millis),
         finish: asked.plan.finish.map_or(0, Timestamp::millis),
         parallel: new.parallel.unwrap_or(0),
@@ -266,7 +322,6 @@ fn make_referral(
         referral: asked.referral.to_string(),
     };
     let mut change = snapshot.change();
-    let shown: Vec<usize> = (0..made.len()).collect();
     for made in made {
         made.add_to(&mut change);
     }
@@ -278,16 +333,14 @@ fn make_referral(
         agency: own.id.clone(),
         value: prost::Message::encode_to_vec(&outbox),
     });
-    let mut names = vec![name.to_string()];
-    names.extend(offers.iter().map(ToString::to_string));
-    snapshot.remember(&mut change, &own.id, requested, names, &shown, 0);
-    Ok(Prepared::New(change, (name, offers), shown))
+    Ok((change, name, offers))
 }
 
 fn check_new<'a>(
     snapshot: &Snapshot<'_>,
     own: &'a AgencyView,
     new: &NewReferral,
+    grouped: Option<&'a Grouped>,
 ) -> Result<Asked<'a>, Refusal> {
     if new.offers.is_empty() || new.offers.len() > OFFERS_MAX {
         return Err(Refusal::InvalidField("offers"));
@@ -312,6 +365,7 @@ fn check_new<'a>(
         received: None,
         plan,
         turn,
+        grouped,
     })
 }
 
@@ -353,6 +407,7 @@ pub(super) fn prepare_add(
         urgency: plan.urgency,
         plan,
         turn,
+        grouped: None,
     };
     snapshot.case(&own.id, asked.case)?;
     let most = turn::limit(&plan, record.parallel, snapshot.now);

@@ -166,6 +166,21 @@ impl Change {
         });
     }
 
+    /// Takes in another change, prepared from the same snapshot: both happen, or neither.
+    pub fn absorb(&mut self, other: Self) {
+        self.since = self.since.min(other.since);
+        self.reads.extend(other.reads);
+        if let Some(period) = other.validity {
+            self.within(period);
+        }
+        self.entries.extend(other.entries);
+        self.writes.extend(other.writes);
+        self.rows.extend(other.rows);
+        self.doorbells.extend(other.doorbells);
+        self.late.extend(other.late);
+        self.urgent &= other.urgent;
+    }
+
     /// About how many bytes it takes in a batch.
     #[must_use]
     pub fn bytes(&self) -> usize {

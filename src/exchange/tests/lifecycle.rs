@@ -54,7 +54,7 @@ async fn a_referral_goes_from_offer_to_outcome_and_every_step_is_proved() {
         .await
         .expect("a stream");
     let _ = exchange
-        .update_pool(&north, &pool("north"), fresh(), 2, 0)
+        .update_pool(&north, &pool("north"), fresh(), (2, 0))
         .await
         .expect("a pool");
     let offers = town.refer(&["north"]).await;
@@ -82,7 +82,7 @@ async fn a_referral_goes_from_offer_to_outcome_and_every_step_is_proved() {
         .await
         .expect("acknowledged");
     let (_, held) = exchange
-        .hold_places(&north, offer, fresh(), &pool("north"), 1)
+        .hold_places(&north, offer, fresh(), (pool("north"), 1))
         .await
         .expect("held");
     verified(&town, &held);
@@ -99,7 +99,8 @@ async fn a_referral_goes_from_offer_to_outcome_and_every_step_is_proved() {
     )
     .expect("consistent");
     let pools = exchange.pools(&north, &id("north")).await.expect("pools");
-    assert_eq!((pools[0].1.taken(), pools[0].1.available()), (1, 1));
+    let beds = pools[0].1.pool();
+    assert_eq!((beds.taken(), beds.available()), (1, 1));
 
     let source_name = OfferName {
         agency: id("ngo"),
@@ -130,7 +131,8 @@ async fn a_referral_goes_from_offer_to_outcome_and_every_step_is_proved() {
         vec![Stage::Triage, Stage::Accepted]
     );
     let pools = exchange.pools(&north, &id("north")).await.expect("pools");
-    assert_eq!(pools[0].1.available(), 2);
+    let beds = pools[0].1.pool();
+    assert_eq!((beds.preparing(), beds.available()), (1, 1));
 }
 
 #[tokio::test]
@@ -242,7 +244,7 @@ async fn an_acceptance_does_not_tell_how_many_others_were_asked() {
             .expect("accepted");
         grown.push(receipt.size() - receipt.index());
     }
-    assert_eq!(grown, [4, 4]);
+    assert_eq!(grown, [6, 6]);
 }
 
 async fn town_refer_again(town: &Town) -> OfferName {
@@ -351,24 +353,25 @@ async fn time_lapses_an_offer_and_a_hold() {
     let exchange = &town.exchange;
     let north = town.intake("north");
     let _ = exchange
-        .update_pool(&north, &pool("north"), fresh(), 1, 0)
+        .update_pool(&north, &pool("north"), fresh(), (1, 0))
         .await
         .expect("a pool");
     let _ = exchange
-        .hold_places(&north, &offers[0], fresh(), &pool("north"), 1)
+        .hold_places(&north, &offers[0], fresh(), (pool("north"), 1))
         .await
         .expect("held");
     town.clock.pass(Duration::from_secs(3 * 3600));
     let pools = exchange.pools(&north, &id("north")).await.expect("pools");
-    assert_eq!((pools[0].1.held(), pools[0].1.available()), (0, 1));
+    let beds = pools[0].1.pool();
+    assert_eq!((beds.held(), beds.available()), (0, 1));
     town.clock.pass(Duration::from_secs(3600));
     let late = exchange
         .accept_offer(&north, &offers[0], fresh(), None)
         .await;
     assert_eq!(late.err(), Some(Refusal::Lapsed));
     let before = town.engine.head().size;
-    // For each a clock to acknowledge, one to be reminded, one to decide.
-    assert_eq!(exchange.run_due().await, Ok(6));
+    // For each a clock to acknowledge, one to be reminded, one to decide; and the hold's.
+    assert_eq!(exchange.run_due().await, Ok(7));
     let moved = town.events(before);
     let lapses = moved.iter().filter(|event| **event == "offer_moved");
     assert_eq!(lapses.count(), 2);

@@ -111,14 +111,14 @@ async fn one_place_is_taken_once() {
     let north = town.intake("north");
     let _ = town
         .exchange
-        .update_pool(&north, &pool, fresh(), 1, 0)
+        .update_pool(&north, &pool, fresh(), (1, 0))
         .await
         .expect("a pool");
     let take = |name: OfferName| {
         let (town, pool) = (Arc::clone(&town), pool.clone());
         tokio::spawn(async move {
             let north = town.intake("north");
-            let places = Some((pool, 1));
+            let places = Some((pool, 1).into());
             town.exchange
                 .accept_offer(&north, &name, fresh(), places)
                 .await
@@ -133,7 +133,7 @@ async fn one_place_is_taken_once() {
     assert_eq!(outcomes, [None, Some(Refusal::NoPlaces)]);
     let small = town
         .exchange
-        .update_pool(&north, &pool, fresh(), 0, 0)
+        .update_pool(&north, &pool, fresh(), (0, 0))
         .await;
     assert_eq!(small.err(), Some(Refusal::NoPlaces));
 }

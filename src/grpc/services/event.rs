@@ -154,6 +154,7 @@ fn bell(event: Event) -> proto::WatchResponse {
         EventKind::Alarm => proto::EventKind::Alarm,
         EventKind::DirectoryChanged => proto::EventKind::DirectoryChanged,
         EventKind::Access => proto::EventKind::Access,
+        EventKind::Places => proto::EventKind::Places,
         EventKind::Reminder => proto::EventKind::Reminder,
         EventKind::Alert => proto::EventKind::Alert,
         EventKind::Transfer => proto::EventKind::Transfer,

@@ -6,6 +6,7 @@ mod basis;
 mod break_glass;
 mod directory;
 mod event;
+mod group;
 mod offer;
 mod place;
 mod referral;

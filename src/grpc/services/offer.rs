@@ -5,7 +5,8 @@ use crate::domain::vocabulary::{
     Alarm, DeclineReason, Decliner, Outcome, Question, Stage, TransferAnswer,
 };
 use crate::exchange::offer::Offer;
-use crate::exchange::{OfferName, PoolName, Requested};
+use crate::exchange::place::Wanted;
+use crate::exchange::{OfferName, Requested};
 use crate::grpc::call::Call;
 use crate::grpc::fields::{self, Fields};
 use crate::grpc::words::{Word, number_or_zero};
@@ -97,16 +98,19 @@ impl OfferService for Services {
         let requested = call.requested(&mut fields, &message, &message.request_id);
         let name = fields.offer("name", &message.name);
         let pool = fields.pool("pool", &message.pool);
+        let room = fields.room("room", &message.room);
         let places = fields.when(
             "places",
             (1..=PLACES_MAX).contains(&message.places),
             "must be 1 to 64",
             message.places,
         );
-        let (requested, name, pool, places) = fields.all((requested, name, pool, places))?;
+        let (requested, name, pool, room, places) =
+            fields.all((requested, name, pool, room, places))?;
+        let wanted = Wanted { pool, room, places };
         let (until, receipt) = self
             .exchange
-            .hold_places(call.caller(), &name, requested, &pool, places)
+            .hold_places(call.caller(), &name, requested, wanted)
             .await?;
         Ok(Response::new(proto::HoldPlacesResponse {
             receipt: Some(call.receipt(&receipt)?),
@@ -122,7 +126,7 @@ impl OfferService for Services {
         let mut fields = Fields::new();
         let requested = call.requested(&mut fields, &message, &message.request_id);
         let name = fields.offer("name", &message.name);
-        let places = pool_and_places(&mut fields, &message.pool, message.places);
+        let places = wanted(&mut fields, &message.pool, &message.room, message.places);
         let (requested, name, places) = fields.all((requested, name, places))?;
         let receipt = self
             .exchange
@@ -220,6 +224,41 @@ impl OfferService for Services {
         Ok(Response::new(proto::CompleteOfferResponse { receipt }))
     }
 
+    async fn check_out(
+        &self,
+        request: Request<proto::CheckOutRequest>,
+    ) -> Result<Response<proto::CheckOutResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let (name, requested) = named(&call, &message, &message.name, &message.request_id)?;
+        let receipt = self
+            .exchange
+            .check_out(call.caller(), &name, requested)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::CheckOutResponse { receipt }))
+    }
+
+    async fn hold_group(
+        &self,
+        request: Request<proto::HoldGroupRequest>,
+    ) -> Result<Response<proto::HoldGroupResponse>, Status> {
+        self.hold_group_places(request).await
+    }
+
+    async fn accept_group(
+        &self,
+        request: Request<proto::AcceptGroupRequest>,
+    ) -> Result<Response<proto::AcceptGroupResponse>, Status> {
+        self.accept_whole_group(request).await
+    }
+
+    async fn decline_group(
+        &self,
+        request: Request<proto::DeclineGroupRequest>,
+    ) -> Result<Response<proto::DeclineGroupResponse>, Status> {
+        self.decline_whole_group(request).await
+    }
+
     async fn raise_alarm(
         &self,
         request: Request<proto::RaiseAlarmRequest>,
@@ -285,18 +324,21 @@ fn questions(fields: &mut Fields, numbers: &[i32]) -> Option<Vec<Question>> {
 }
 
 /// A pool and places from it, or neither.
-fn pool_and_places(
-    fields: &mut Fields,
-    pool: &str,
-    places: u32,
-) -> Option<Option<(PoolName, u32)>> {
+fn wanted(fields: &mut Fields, pool: &str, room: &str, places: u32) -> Option<Option<Wanted>> {
     if pool.is_empty() {
-        return fields.when("places", places == 0, "must be zero without a pool", None);
+        let no_room = fields.when("room", room.is_empty(), "must be empty without a pool", ());
+        let none = fields.when("places", places == 0, "must be zero without a pool", None);
+        return no_room.and(none);
     }
     let pool = fields.pool("pool", pool);
+    let room = fields.room("room", room);
     let fits = (1..=PLACES_MAX).contains(&places);
     let places = fields.when("places", fits, "must be 1 to 64 with a pool", places);
-    Some(Some((pool?, places?)))
+    Some(Some(Wanted {
+        pool: pool?,
+        room: room?,
+        places: places?,
+    }))
 }
 
 fn view(offer: Offer) -> proto::Offer {
@@ -316,6 +358,10 @@ fn view(offer: Offer) -> proto::Offer {
             .unwrap_or_default(),
         responsible: names::agency(&offer.responsible),
         transfer: number_or_zero(offer.transfer),
+        group: offer.group.map(|it| it.to_string()).unwrap_or_default(),
+        keep_together: offer.together,
+        pool: offer.pool.map(|it| it.to_string()).unwrap_or_default(),
+        room: offer.room.map(|it| it.to_string()).unwrap_or_default(),
         questions: offer.questions.into_iter().map(Word::number).collect(),
         decline_proposed: offer.decline_proposed,
         notices: offer.notices.into_iter().map(Word::number).collect(),

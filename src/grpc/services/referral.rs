@@ -129,6 +129,13 @@ impl ReferralService for Services {
         Ok(Response::new(proto::RecallReferralResponse { receipts }))
     }
 
+    async fn create_group_referral(
+        &self,
+        request: Request<proto::CreateGroupReferralRequest>,
+    ) -> Result<Response<proto::CreateGroupReferralResponse>, Status> {
+        self.create_group(request).await
+    }
+
     async fn close_referral(
         &self,
         request: Request<proto::CloseReferralRequest>,
@@ -277,7 +284,7 @@ fn new_referral(fields: &mut Fields, message: proto::CreateReferralRequest) -> O
     })
 }
 
-fn new_offer(fields: &mut Fields, message: proto::NewOffer) -> Option<NewOffer> {
+pub(super) fn new_offer(fields: &mut Fields, message: proto::NewOffer) -> Option<NewOffer> {
     let recipient = fields.agency("recipient", &message.recipient);
     let few = (1..=DEPOSITS_MAX).contains(&message.deposits.len());
     let expected = "must be 1 to 3, one per stage";
@@ -299,6 +306,10 @@ fn view(referral: Referral) -> proto::Referral {
         state: referral.state.number(),
         offers: referral.offers.into_iter().map(view_offer).collect(),
         create_time: Some(fields::time(referral.created)),
+        group: referral
+            .group
+            .map(|group| group.to_string())
+            .unwrap_or_default(),
         place_by: referral.place_by.map(fields::time),
         unplaced_time: referral.unplaced.map(fields::time),
         close_reason: number_or_zero(referral.closed),

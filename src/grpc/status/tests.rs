@@ -37,6 +37,7 @@ fn table() -> Vec<(Refusal, Code)> {
         (Refusal::Overloaded, Code::ResourceExhausted),
         (Refusal::Unavailable, Code::Unavailable),
         (Refusal::Internal, Code::Internal),
+        (Refusal::Group, Code::FailedPrecondition),
     ]
 }
 

@@ -168,6 +168,7 @@ async fn a_mutation_is_remembered_by_request_id_and_its_receipt_is_proved() {
         request_id: request_id(),
         total: 12,
         closed: 2,
+        ..proto::UpdatePoolRequest::default()
     };
     let mut request = shelter.request(StaffRole::Supervisor, update.clone());
     request
@@ -278,7 +279,7 @@ async fn a_store_that_fails_acknowledges_nothing_and_ends_the_server() {
         name: "agencies/shelter-1/pools/family".into(),
         request_id: request_id(),
         total: 12,
-        closed: 0,
+        ..proto::UpdatePoolRequest::default()
     };
     let refused = PlaceServiceClient::new(shelter.channel.clone())
         .update_pool(shelter.request(StaffRole::Supervisor, update))
@@ -302,7 +303,7 @@ async fn a_deadline_is_kept_and_an_unknown_method_is_not_permitted() {
         name: "agencies/shelter-1/pools/family".into(),
         request_id: request_id(),
         total: 12,
-        closed: 0,
+        ..proto::UpdatePoolRequest::default()
     };
     let mut request = shelter.request(StaffRole::Supervisor, update);
     request.set_timeout(Duration::from_millis(400));

@@ -4,8 +4,8 @@
 //! a prefix of another's.
 
 use crate::domain::id::{
-    AccessId, AgencyId, AlertId, BasisChainId, CarriedId, CaseHandle, OfferId, PoolId, ProposalId,
-    ReferralId, RequestId,
+    AccessId, AgencyId, AlertId, BasisChainId, CarriedId, CaseHandle, GroupId, OfferId, PoolId,
+    ProposalId, ReferralId, RequestId,
 };
 use crate::domain::label::Label;
 use crate::domain::time::Timestamp;
@@ -195,6 +195,12 @@ pub fn pool(agency: &AgencyId, pool: &PoolId) -> Vec<u8> {
 #[must_use]
 pub fn access(access: AccessId) -> Vec<u8> {
     access.as_bytes().to_vec()
+}
+
+/// Of a group of one recipient's offers.
+#[must_use]
+pub fn group(recipient: &AgencyId, group: GroupId) -> Vec<u8> {
+    join(recipient, &[group.as_bytes()])
 }
 
 /// Of a remembered request.

@@ -56,6 +56,15 @@ pub struct OfferRecord {
     /// When the state last changed, milliseconds since the epoch.
     #[prost(int64, tag = "17")]
     pub updated: i64,
+    /// The recipient's id of the group that the offer came in; empty for none.
+    #[prost(string, tag = "30")]
+    pub group: String,
+    /// Whether that group is to be kept together.
+    #[prost(bool, tag = "31")]
+    pub together: bool,
+    /// Room that the places are in; empty for none.
+    #[prost(string, tag = "32")]
+    pub room: String,
     /// Notices to the recipient, by name.
     #[prost(string, repeated, tag = "35")]
     pub notices: Vec<String>,

@@ -29,6 +29,9 @@ pub struct ReferralRecord {
     /// Whether a withdrawal closed one of its offers.
     #[prost(bool, tag = "8")]
     pub withdrawn: bool,
+    /// The source's own id of the group that the referral was made with; empty for none.
+    #[prost(string, tag = "20")]
+    pub group: String,
     /// When the person must be placed by, milliseconds since the epoch; zero for none.
     #[prost(int64, tag = "10")]
     pub place_by: i64,

@@ -166,7 +166,7 @@ impl Reader {
 
     fn json(&mut self, bytes: &[u8]) -> String {
         let mut value: serde_json::Value = serde_json::from_slice(bytes).unwrap();
-        for name in ["t", "c", "decide_by"] {
+        for name in ["t", "c", "decide_by", "until"] {
             if let Some(member) = value.get_mut(name) {
                 *member = "~".into();
             }

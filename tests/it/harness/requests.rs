@@ -36,6 +36,8 @@ impl About {
     pub fn offers(&self) -> Vec<Call> {
         let name = || self.name("offers", &self.offer);
         let pool = || self.name("pools", &self.pool);
+        // Nobody has a group of this id: what is asked of it is refused as for any other name that is not there.
+        let group = || self.name("groups", &self.offer);
         vec![
             call(
                 "OfferService/AnswerTransfer",
@@ -88,6 +90,7 @@ impl About {
                     request_id: request_id(),
                     pool: pool(),
                     places: 1,
+                    room: String::new(),
                 },
             ),
             call(
@@ -97,6 +100,7 @@ impl About {
                     request_id: request_id(),
                     pool: pool(),
                     places: 1,
+                    room: String::new(),
                 },
             ),
             call(
@@ -145,6 +149,46 @@ impl About {
                     request_id: request_id(),
                     stage: 1,
                     alarm: 2,
+                },
+            ),
+            call(
+                "OfferService/CheckOut",
+                &v1::CheckOutRequest {
+                    name: name(),
+                    request_id: request_id(),
+                },
+            ),
+            call(
+                "OfferService/HoldGroup",
+                &v1::HoldGroupRequest {
+                    name: group(),
+                    request_id: request_id(),
+                    pool: pool(),
+                    room: String::new(),
+                    members: vec![v1::MemberPlaces {
+                        offer: name(),
+                        places: 1,
+                        room: String::new(),
+                    }],
+                },
+            ),
+            call(
+                "OfferService/AcceptGroup",
+                &v1::AcceptGroupRequest {
+                    name: group(),
+                    request_id: request_id(),
+                    pool: pool(),
+                    room: String::new(),
+                    members: Vec::new(),
+                },
+            ),
+            call(
+                "OfferService/DeclineGroup",
+                &v1::DeclineGroupRequest {
+                    name: group(),
+                    request_id: request_id(),
+                    reason: 1,
+                    decliner: 1,
                 },
             ),
         ]
@@ -348,6 +392,22 @@ impl About {
                     request_id: request_id(),
                     total: 6,
                     closed: 1,
+                    sharing: 2,
+                    rooms: vec![v1::Room {
+                        room: "r1".into(),
+                        places: 6,
+                        closed: 1,
+                        ..v1::Room::default()
+                    }],
+                },
+            ),
+            call(
+                "PlaceService/FinishPreparing",
+                &v1::FinishPreparingRequest {
+                    name: self.name("pools", &self.pool),
+                    request_id: request_id(),
+                    places: 1,
+                    room: "r1".into(),
                 },
             ),
             call(
@@ -379,6 +439,26 @@ impl About {
                         nanos: 0,
                     }),
                     parallel_offers: 2,
+                },
+            ),
+            call(
+                "ReferralService/CreateGroupReferral",
+                &v1::CreateGroupReferralRequest {
+                    parent: parent(),
+                    request_id: request_id(),
+                    purpose: 1,
+                    urgency: 1,
+                    decide_by: None,
+                    keep_together: true,
+                    members: [&self.case, &self.offer]
+                        .map(|case| v1::NewMember {
+                            case_handle: case.clone(),
+                            offers: vec![v1::NewOffer {
+                                recipient: format!("agencies/{}", self.recipient),
+                                deposits: vec![self.deposit.clone()],
+                            }],
+                        })
+                        .to_vec(),
                 },
             ),
             call(

@@ -216,6 +216,7 @@ impl Cast {
             request_id: request_id(),
             pool: self.pool_name(who, pool),
             places: 1,
+            room: String::new(),
         });
         let effect = Effect::Held(offer, pool.to_owned());
         self.act(who, request, effect).await.map(drop)
@@ -227,6 +228,7 @@ impl Cast {
             request_id: request_id(),
             pool: self.pool_name(who, pool),
             places: 1,
+            room: String::new(),
         });
         let effect = Effect::Accepted(offer, pool.to_owned());
         self.act(who, request, effect).await.map(drop)
@@ -257,6 +259,24 @@ impl Cast {
             outcome: words::outcome_number(Outcome::ServiceProvided),
         });
         let effect = Effect::Moved(offer, OfferState::Completed);
+        self.act(who, request, effect).await.map(drop)
+    }
+
+    pub(super) async fn check_out(&self, who: Who, offer: OfferId) -> Step<()> {
+        let (name, request_id) = (self.offer_name(who, offer), request_id());
+        let request = Request::CheckOut(v1::CheckOutRequest { name, request_id });
+        let effect = Effect::CheckedOut(offer);
+        self.act(who, request, effect).await.map(drop)
+    }
+
+    pub(super) async fn finish_preparing(&self, who: Who, pool: &str) -> Step<()> {
+        let request = Request::FinishPreparing(v1::FinishPreparingRequest {
+            name: self.pool_name(who, pool),
+            request_id: request_id(),
+            places: 1,
+            room: String::new(),
+        });
+        let effect = Effect::Prepared(who, pool.to_owned());
         self.act(who, request, effect).await.map(drop)
     }
 

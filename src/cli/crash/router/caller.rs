@@ -51,6 +51,10 @@ pub enum Request {
     Complete(v1::CompleteOfferRequest),
     /// `UpdatePool`.
     UpdatePool(v1::UpdatePoolRequest),
+    /// `CheckOut`.
+    CheckOut(v1::CheckOutRequest),
+    /// `FinishPreparing`.
+    FinishPreparing(v1::FinishPreparingRequest),
 }
 
 /// What an answer says that must never change.
@@ -182,6 +186,12 @@ pub async fn send(desk: &Desk, request: Request) -> Result<(Reply, Known), NoRep
             Reply::new(none(), reply.receipt)),
         Request::UpdatePool(message) => call!(PlaceServiceClient, update_pool, message, reply =>
             Reply::new(none(), reply.receipt)),
+        Request::CheckOut(message) => call!(OfferServiceClient, check_out, message, reply =>
+            Reply::new(none(), reply.receipt)),
+        Request::FinishPreparing(message) => {
+            call!(PlaceServiceClient, finish_preparing, message, reply =>
+            Reply::new(none(), reply.receipt))
+        }
     }
 }
 

@@ -285,7 +285,7 @@ impl Checker {
                 let Some(pool) = pools.iter().find(|pool| pool.pool.as_str() == name) else {
                     return Err(broken(format!("the pool {name} of {} is lost", who.id())));
                 };
-                let found = [pool.held, pool.taken, pool.occupied];
+                let found = [pool.held, pool.taken, pool.occupied, pool.preparing];
                 let expected = cast.diary().pages().places(who, name);
                 let used: u64 = found.iter().copied().map(u64::from).sum();
                 let is_sound = pool.total == total
@@ -293,7 +293,8 @@ impl Checker {
                     && u64::from(pool.available) == u64::from(total) - used;
                 if found != expected || !is_sound {
                     return Err(broken(format!(
-                        "pool {name} of {}: {found:?} held, taken, occupied of {}, {} free; {expected:?} acknowledged",
+                        "pool {name} of {}: {found:?} held, taken, occupied, prepared of {}, {} free; \
+                         {expected:?} acknowledged",
                         who.id(),
                         pool.total,
                         pool.available

@@ -53,6 +53,10 @@ pub enum Effect {
     Accepted(OfferId, String),
     /// Nothing under a chain can be opened any more.
     Withdrawn(BasisChainId),
+    /// An offer's place is being prepared for the next.
+    CheckedOut(OfferId),
+    /// One place of a house's pool is ready again.
+    Prepared(Who, String),
 }
 
 /// One request that was sent.
@@ -84,6 +88,8 @@ pub enum Place {
     Taken,
     /// Occupied.
     Occupied,
+    /// Being prepared, until that is finished.
+    Preparing,
 }
 
 /// What is known of one offer.
@@ -129,6 +135,8 @@ pub struct Pages {
     pub withdrawn: Vec<BasisChainId>,
     /// Checkpoints whose consistency is still to be proved.
     pub gaps: Vec<(Who, Gap, String)>,
+    /// Places that are ready again, of each house and pool.
+    pub prepared: BTreeMap<(Who, String), u32>,
     /// Requests refused for a true reason, such as no places.
     pub refused: u64,
     /// What was not as it must be.
@@ -183,10 +191,11 @@ impl Pages {
         let referral = note.map(|note| note.referral);
         let chain = note.map(|note| note.chain);
         self.pending.values().any(|sent| match &sent.effect {
-            Effect::None | Effect::Created { .. } => false,
-            Effect::Moved(id, _) | Effect::Held(id, _) | Effect::Accepted(id, _) => {
-                self.offers.get(id).map(|note| note.referral) == referral
-            }
+            Effect::None | Effect::Created { .. } | Effect::Prepared(..) => false,
+            Effect::Moved(id, _)
+            | Effect::Held(id, _)
+            | Effect::Accepted(id, _)
+            | Effect::CheckedOut(id) => self.offers.get(id).map(|note| note.referral) == referral,
             Effect::Withdrawn(withdrawn) => Some(*withdrawn) == chain,
         })
     }
@@ -202,6 +211,14 @@ impl Pages {
                 }
             }
             Effect::Accepted(offer, pool) => self.accepted(*offer, pool),
+            Effect::CheckedOut(offer) => {
+                if let Some(note) = self.offers.get_mut(offer) {
+                    note.leave();
+                }
+            }
+            Effect::Prepared(who, pool) => {
+                *self.prepared.entry((*who, pool.clone())).or_default() += 1;
+            }
             Effect::Withdrawn(chain) => {
                 self.withdrawn.push(*chain);
                 let notes = self.offers.values_mut();
@@ -255,7 +272,11 @@ impl Pages {
             return;
         };
         note.state = state;
+        if state == OfferState::Completed {
+            note.leave();
+        }
         note.place = match (note.place.take(), state) {
+            (Some((pool, Place::Preparing)), _) => Some((pool, Place::Preparing)),
             (_, OfferState::Declined | OfferState::Completed) => None,
             (Some((pool, _)), OfferState::InProgress) => Some((pool, Place::Occupied)),
             (place, _) => place,
@@ -289,17 +310,36 @@ impl Pages {
         }
     }
 
-    /// Held, taken and occupied places of a pool, as they must be once nothing is pending.
+    /// The pool that an offer's place is in.
     #[must_use]
-    pub fn places(&self, of: Who, pool: &str) -> [u32; 3] {
-        let mut counts = [0; 3];
+    pub fn pool_of(&self, offer: OfferId) -> Option<String> {
+        let note = self.offers.get(&offer)?;
+        note.place.as_ref().map(|(pool, _)| pool.clone())
+    }
+
+    /// Places of a pool that are held, taken, occupied and being prepared, as they must be once nothing is pending.
+    #[must_use]
+    pub fn places(&self, of: Who, pool: &str) -> [u32; 4] {
+        let mut counts = [0_u32; 4];
         for note in self.offers.values().filter(|note| note.to == of) {
             match &note.place {
                 Some((named, place)) if named == pool => counts[*place as usize] += 1,
                 _ => {}
             }
         }
+        let prepared = self.prepared.get(&(of, pool.to_owned()));
+        let [_, _, _, preparing] = &mut counts;
+        *preparing = preparing.saturating_sub(prepared.copied().unwrap_or(0));
         counts
+    }
+}
+
+impl OfferNote {
+    /// Whoever was in leaves: the place is prepared for the next.
+    fn leave(&mut self) {
+        if let Some((_, place @ Place::Occupied)) = &mut self.place {
+            *place = Place::Preparing;
+        }
     }
 }
 

@@ -96,7 +96,7 @@ impl Cast {
                     name: self.pool_name(who, pool),
                     request_id: request_id(),
                     total,
-                    closed: 0,
+                    ..v1::UpdatePoolRequest::default()
                 });
                 self.act(who, request, Effect::None).await?;
             }
@@ -225,7 +225,15 @@ impl Cast {
             1 => Ok(()),
             _ => {
                 self.check_in(winner, won).await?;
-                self.complete(winner, won).await
+                let pool = self.diary.pages().pool_of(won);
+                if dice.roll(2) == 0 {
+                    self.check_out(winner, won).await?;
+                }
+                self.complete(winner, won).await?;
+                match pool {
+                    Some(pool) => self.finish_preparing(winner, &pool).await,
+                    None => Ok(()),
+                }
             }
         }
     }
