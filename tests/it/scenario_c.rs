@@ -355,12 +355,17 @@ fn a_family_stays_together_until_one_of_them_parts_and_the_others_see_nothing_of
             let read = read(&own.world, "house1", offer, Stage::Accepted).await;
             assert!(read["do_not_meet.descriptions"].contains("Karim"));
         }
-        let (_, his_new) = asks_together(&source, &[(2, omid)], "house3").await;
+        let basis = bed_basis(omid, 2, "house3").await;
+        let told = Told {
+            basis: &basis,
+            alias: "Ali",
+            triage: HOUSE_TRIAGE,
+        };
+        let his_new = omid
+            .asks(Purpose::SafeAccommodation, Urgency::Emergency, &[told])
+            .await;
         let house3 = own.world.intake("house3");
-        house3
-            .accept(his_new.members[0].1[0].1, None)
-            .await
-            .unwrap();
+        house3.accept(his_new.offers[0].1, None).await.unwrap();
         for (child, alias) in [(omid, "Ali"), (zahra, "Roya")] {
             let all = labels(&[CSW_TRIAGE, CSW_ACCEPTED].concat()).closed();
             let basis = safeguards(child, "csw", Purpose::ChildProtection, all).await;
