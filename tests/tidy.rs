@@ -24,7 +24,9 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 
 /// Modules of `envelope` that hold or use an opening key: out of reach of the router's rooms.
-const OPENING_MODULES: &[&str] = &["seal", "open", "keys", "hpke", "record", "carried"];
+const OPENING_MODULES: &[&str] = &[
+    "seal", "open", "keys", "hpke", "record", "stream", "carried",
+];
 
 /// Rooms that must read no clock.
 const PURE: &[&str] = &["domain", "ledger", "envelope", "identity", "audit"];

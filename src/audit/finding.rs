@@ -158,6 +158,12 @@ problems! {
     EarlyLapse = Violation, "EARLY_LAPSE", "the offer lapsed before its time to decide was over";
     /// A second acceptance of one referral.
     SecondAcceptance = Violation, "SECOND_ACCEPTANCE", "a second offer of the same referral was accepted";
+    /// An attachment that was not deposited so, or goes with no parcel in hand.
+    Attachment = Violation, "ATTACHMENT", "the attachment is not the one deposited, or goes with no parcel in hand";
+    /// A message out of turn, or not the one posted.
+    Message = Violation, "MESSAGE", "the message is not the next of its offer, or not the one that was posted";
+    /// A correction that corrects nothing, or another parcel than the one in hand.
+    Supersession = Violation, "SUPERSESSION", "a correction does not name the parcel that it corrects, or was not open";
     /// More places than there are, of a room or pool that is not there, or in a room with strangers.
     Places = Violation, "PLACES", "places were held, taken or left that were not there";
     /// A decision on a group, or on one of it, that is not on all who were still to be decided on.

@@ -9,18 +9,23 @@ mod accesses;
 mod administration;
 mod agencies;
 mod alerts;
+mod attachments;
 mod bases;
 mod carried;
 mod groups;
+mod messages;
 mod offers;
 mod onward;
 mod parcels;
 mod places;
 
 use super::finding::{Finding, Problem};
-use crate::domain::id::{AccessId, AgencyId, CarriedId, CaseHandle, OfferId, ParcelId};
+use crate::domain::id::{
+    AccessId, AgencyId, AttachmentId, CarriedId, CaseHandle, OfferId, ParcelId,
+};
 use crate::domain::label::LabelSet;
 use crate::domain::time::Timestamp;
+use crate::domain::vocabulary::Stage;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::{Actor, Entry, EntryBody, Opening};
 use std::time::Duration;
@@ -78,6 +83,10 @@ pub struct Replay {
     released: HashMap<(AgencyId, CaseHandle), LabelSet>,
     /// By source as well: sources choose the ids.
     carried: HashMap<(AgencyId, CarriedId), Carried>,
+    /// Sealed messages by offer and number.
+    messages: HashMap<(OfferId, u32), messages::Posted>,
+    /// Stage of each attachment.
+    attachments: HashMap<(OfferId, AttachmentId), Stage>,
     counts: Counts,
     alerts: alerts::Alerts,
     /// Break-glass, by access id.
@@ -287,6 +296,22 @@ impl Replay {
             | Decision::AccessOpened { .. }
             | Decision::AccessEnded { .. }
             | Decision::AccessReviewed { .. } => self.accesses(act, decision),
+            Decision::Amended { .. } => {
+                self.parcels(act, decision, problems);
+                Ok(())
+            }
+            Decision::AmendmentConfirmed {
+                offer,
+                stage,
+                parcel,
+                ..
+            } => self.offers.confirmed(act, offer, stage, parcel),
+            Decision::MessagePosted { .. } | Decision::MessageOpened { .. } => {
+                self.message(act, decision)
+            }
+            Decision::AttachmentDeposited { .. } | Decision::AttachmentOpened { .. } => {
+                self.attachment(act, decision)
+            }
         };
         problems.extend(result.err());
     }

@@ -6,6 +6,7 @@ use super::home::{CallerArgs, mended, told};
 use super::in_runtime;
 use super::text::{minute, wrapped};
 use crate::client::keys::{AgencyKeys, KeyRotation};
+use crate::client::notice::Notices;
 use crate::client::watch::Doorbell;
 use crate::domain::directory::AgencyFacts;
 use crate::domain::id::CaseHandle;
@@ -53,6 +54,12 @@ enum Action {
     Watch {
         #[command(flatten)]
         caller: CallerArgs,
+        /// Run a program at each ring, once a minute at most, so that a phone can ring
+        ///
+        /// Without arguments and without a shell. It finds how many rings there were in SAFECONDUCT_NOTICE, as in
+        /// "1 new item", and nothing else: look at the desk for what they were.
+        #[arg(long, value_name = "PROGRAM")]
+        notify_command: Option<PathBuf>,
     },
     /// Print who was told what of one case, when and by which right: a sheet for the person who asks
     Disclosures {
@@ -80,12 +87,15 @@ impl AgencyCommand {
             ended(match self.action {
                 Action::Join { caller, facts, .. } => join(&caller, facts).await,
                 Action::Directory { caller } => show_directory(&caller).await,
-                Action::Watch { caller } => watch(&caller).await,
                 Action::Disclosures {
                     caller,
                     case,
                     output,
                 } => disclosures::show(&caller, case, output).await,
+                Action::Watch {
+                    caller,
+                    notify_command,
+                } => watch(&caller, notify_command).await,
                 Action::Status { caller } => status::show(&caller).await,
             })
         })
@@ -135,14 +145,19 @@ async fn show_directory(caller: &CallerArgs) -> Result<(), Failure> {
     directory::print(&mut out, &mirrored, desk.now()).map_err(Failure::refused)
 }
 
-async fn watch(caller: &CallerArgs) -> Result<(), Failure> {
+async fn watch(caller: &CallerArgs, command: Option<PathBuf>) -> Result<(), Failure> {
     // A process: it hears that something changed and opens nothing.
     let mut doorbells = caller.desk(StaffRole::Process)?.watch(String::new());
+    let mut notices = command.map(Notices::new);
     loop {
         let ring = tokio::select! {
             ring = doorbells.next() => ring.map_err(told)?,
+            () = due(notices.as_mut()) => continue,
             _ = tokio::signal::ctrl_c() => return Ok(()),
         };
+        if let Some(notices) = &mut notices {
+            notices.rung(&ring);
+        }
         let line = match ring {
             Doorbell::Missed => "listening; look at what came before".to_owned(),
             Doorbell::Ring { kind, resource } => format!("{} {resource}", said(kind)),
@@ -152,6 +167,19 @@ async fn watch(caller: &CallerArgs) -> Result<(), Failure> {
         if writeln!(out, "{line}").and_then(|()| out.flush()).is_err() {
             return Ok(());
         }
+    }
+}
+
+/// Waits for the next notice to be due and gives it; for ever when none is asked for.
+async fn due(notices: Option<&mut Notices>) {
+    match notices {
+        Some(notices) => {
+            if let Err(error) = notices.give_next().await {
+                // The line goes on: a phone that does not ring is no reason not to print.
+                eprintln!("safeconduct: no notice was given: {error}");
+            }
+        }
+        None => std::future::pending().await,
     }
 }
 
@@ -167,6 +195,8 @@ const fn said(kind: EventKind) -> &'static str {
         EventKind::Alert => "alert",
         EventKind::Access => "access",
         EventKind::Transfer => "transfer",
+        EventKind::Message => "message",
+        EventKind::Corrected => "corrected",
         EventKind::Heartbeat => "heartbeat",
         EventKind::Unspecified => "unknown",
     }

@@ -3,10 +3,12 @@
 //! Everything is real: a router process on the embedded store, mutual TLS, sealed parcels of twelve fields. Calls of
 //! the four kinds are measured in turn, round by round, so that ratios hold while the machine's speed drifts.
 
+pub mod doorbell;
 pub mod echo;
 pub mod load;
 pub mod process;
 pub mod report;
+pub mod streams;
 pub mod subject;
 
 use std::io::Write as _;
@@ -57,16 +59,33 @@ pub struct BenchCommand {
 
 #[derive(Debug, clap::Subcommand)]
 enum Part {
+    /// How soon a recipient hears of a referral.
+    Doorbell(doorbell::DoorbellCommand),
+    /// What open doorbell streams cost.
+    Streams(streams::StreamsCommand),
     /// Serves the bare echo that `bench` compares with.
     #[command(hide = true)]
     EchoServer(EchoServerCommand),
 }
 
+fn ended(result: Result<(), BenchError>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 impl BenchCommand {
     /// Runs it. Exit code 1 when something failed.
     pub async fn run(self) -> ExitCode {
-        if let Some(Part::EchoServer(server)) = self.part {
-            return server.run().await;
+        match self.part {
+            None => {}
+            Some(Part::EchoServer(server)) => return server.run().await,
+            Some(Part::Doorbell(bench)) => return ended(bench.run().await),
+            Some(Part::Streams(bench)) => return ended(bench.run().await),
         }
         match self.measure().await {
             Ok(report) if self.json => match serde_json::to_string_pretty(&report) {

@@ -38,10 +38,10 @@ use super::retry::RetryPolicy;
 use super::session::{Clock, Session, system_clock};
 use super::staff::{Staff, TokenMint};
 use super::trust::TrustAnchors;
-use crate::domain::id::{AgencyId, BadId, ParcelId};
+use crate::domain::id::{AgencyId, BadId, OfferId, ParcelId};
 use crate::domain::protocol::Protocol;
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::StaffRole;
+use crate::domain::vocabulary::{StaffRole, Stage};
 use crate::envelope::act::{Act, ActBody, Approval, act_digest, claimed_kid};
 use crate::envelope::statement::Forward;
 use crate::proto::v1;
@@ -67,6 +67,7 @@ struct Inner {
     directory: RwLock<Option<Arc<Directory>>>,
     protocol: RwLock<Option<Arc<Protocol>>>,
     seen: Mutex<HashMap<ParcelId, [u8; 32]>>,
+    held: Mutex<HashMap<(OfferId, Stage), ParcelId>>,
 }
 
 /// One member of staff at their agency's desk: what they do, the agency does under their pseudonym and role.
@@ -133,6 +134,7 @@ impl Agency {
             directory: RwLock::default(),
             protocol: RwLock::default(),
             seen: Mutex::default(),
+            held: Mutex::default(),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -222,6 +224,21 @@ impl Agency {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         seen.get(parcel).copied()
+    }
+
+    /// The parcel of a stage that was opened last.
+    pub(super) fn held_parcel(&self, at: &(OfferId, Stage)) -> Option<ParcelId> {
+        let held = &self.inner.held;
+        let held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        held.get(at).copied()
+    }
+
+    pub(super) fn remember_held(&self, at: (OfferId, Stage), parcel: ParcelId) {
+        let held = &self.inner.held;
+        let mut held = held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() < SEEN_PARCELS_MAX || held.contains_key(&at) {
+            held.insert(at, parcel);
+        }
     }
 
     pub(super) fn remember_parcel(&self, parcel: ParcelId, statement: [u8; 32]) {

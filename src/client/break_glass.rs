@@ -62,8 +62,8 @@ pub struct AccessView {
 }
 
 impl Desk {
-    /// Asks, to save somebody, for what nobody had agreed to tell. Everybody concerned is alerted when this answers; show
-    /// the phone when [`AccessView::call_duty_line`] is set in a later look.
+    /// Asks, to save somebody, for what nobody had agreed to tell. Everybody concerned is alerted when this answers;
+    /// show the phone when [`AccessView::call_duty_line`] is set in a later look.
     ///
     /// # Errors
     ///
@@ -151,7 +151,8 @@ impl Desk {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Excluded`] and [`ClientError::BreakGlass`]: nothing is sealed then; as [`Desk::seal`] and any call.
+    /// [`ClientError::Excluded`] and [`ClientError::BreakGlass`]: nothing is sealed then; as [`Desk::seal`] and any
+    /// call.
     pub async fn release_access(
         &self,
         access: &AccessView,
@@ -231,8 +232,8 @@ impl Desk {
         })
     }
 
-    /// Opens what was released: the receipt, the source's signature, the seal and every label are checked before a field
-    /// is handed out. A parcel that is not what its source sealed raises the alarm by itself.
+    /// Opens what was released: the receipt, the source's signature, the seal and every label are checked before a
+    /// field is handed out. A parcel that is not what its source sealed raises the alarm by itself.
     ///
     /// # Errors
     ///

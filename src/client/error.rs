@@ -15,6 +15,7 @@ use crate::envelope::carried::CarriedError;
 use crate::envelope::jws::JwsError;
 use crate::envelope::open::OpenError;
 use crate::envelope::seal::SealError;
+use crate::envelope::stream::StreamError;
 
 /// A request that the router refused, with the machine-readable reason.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -206,6 +207,12 @@ pub enum ClientError {
     /// The parcel is not what its source sealed, or not for this offer.
     #[error(transparent)]
     Parcel(#[from] OpenError),
+    /// The attachment cannot be sealed, or is not what its source sealed.
+    #[error(transparent)]
+    Attachment(#[from] StreamError),
+    /// The file to attach cannot be read, or the one to fill cannot be written.
+    #[error("the file cannot be used: {0}")]
+    File(#[from] std::io::Error),
     /// A statement could not be signed.
     #[error(transparent)]
     Sign(#[from] JwsError),

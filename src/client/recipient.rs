@@ -1,5 +1,6 @@
 //! The recipient's side: see what is asked, open what may be opened, answer.
 
+mod amendment;
 mod group;
 mod place;
 
@@ -70,6 +71,8 @@ pub struct OfferView {
     pub responsible: AgencyId,
     /// Where a transfer of responsibility stands.
     pub transfer: Option<TransferState>,
+    /// Stages corrected since they were opened: open and confirm.
+    pub corrected: Vec<Stage>,
 }
 
 impl Desk {
@@ -161,6 +164,9 @@ impl Desk {
             notices: (offer.notices.into_iter())
                 .filter_map(words::notice)
                 .collect(),
+            corrected: (offer.corrected.into_iter())
+                .filter_map(words::stage)
+                .collect(),
         })
     }
 
@@ -188,6 +194,8 @@ impl Desk {
                 let claims = opened.statement.claims();
                 self.agency()
                     .remember_parcel(claims.parcel, *opened.statement.signed_digest());
+                self.agency()
+                    .remember_held((offer.id, stage), claims.parcel);
                 Ok(opened)
             }
             Err(error) => {
@@ -349,7 +357,16 @@ impl Desk {
             skew: SKEW,
         };
         let seen = |parcel: &_| self.agency().seen_parcel(parcel);
-        open(parcel, source, &expected, self.agency().keys(), &seen)
+        let opened = open(parcel, source, &expected, self.agency().keys(), &seen)?;
+        let claims = opened.statement.claims();
+        // What this desk has in hand is replaced by a correction that says so, or not at all (R19).
+        let held = self.agency().held_parcel(&(offer.id, stage));
+        let replaced = held.filter(|&held| held != claims.parcel);
+        let unsaid = replaced.is_some() && claims.supersedes != replaced;
+        if unsaid || (offer.corrected.contains(&stage) && claims.supersedes.is_none()) {
+            return Err(OpenError::Unsaid);
+        }
+        Ok(opened)
     }
 
     /// Acknowledges an offer: someone has it in hand.

@@ -3,6 +3,7 @@
 //! The gate runs here before anything is sealed: encrypted data counts as disclosed, so nobody outside the allow-list
 //! ever gets a parcel. What the person refused and whom they excluded is not in any request.
 
+mod amendment;
 mod basis;
 mod group;
 mod referral;
@@ -10,6 +11,7 @@ mod referral;
 mod forward;
 mod transfer;
 
+pub use amendment::{Amended, Revision};
 pub use basis::{AlsoAsked, BasisDraft, BasisView};
 pub use forward::{Onward, Passed};
 pub use group::{GroupAsk, Member, SentGroup};
@@ -24,12 +26,13 @@ use super::session::request_id;
 use super::words;
 use crate::domain::basis::Basis;
 use crate::domain::gate::{BasisHead, Proposal, permit};
-use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ReferralId};
+use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ParcelId, ReferralId};
 use crate::domain::label::LabelSet;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{Purpose, Stage, Urgency};
 use crate::envelope::disclosure::{Disclosure, Field};
-use crate::envelope::seal::{ParcelDraft, Sealed, seal};
+use crate::envelope::seal::{ParcelDraft, Sealed, seal, seal_message};
+use crate::envelope::statement::Forward;
 use crate::ledger::decision::{Decision, Deposited};
 use crate::proto::v1;
 use crate::proto::v1::referral_service_client::ReferralServiceClient;
@@ -101,6 +104,17 @@ pub struct SentReferral {
     pub offers: Vec<(AgencyId, OfferId)>,
 }
 
+/// What a sealed parcel is, where it is not simply a deposit.
+#[derive(Default)]
+struct Sealing {
+    /// The parcel that it corrects.
+    supersedes: Option<ParcelId>,
+    /// The offer that it is a message of.
+    message_of: Option<OfferId>,
+    /// Digest of the statement that it passes on, and the disclosures.
+    passed: Option<([u8; 32], Vec<Disclosure>)>,
+}
+
 impl Desk {
     /// Asks the gate and, if it permits, seals `fields` for the basis's recipient at `stage`.
     ///
@@ -116,7 +130,7 @@ impl Desk {
         fields: Vec<Field>,
     ) -> Result<v1::Deposit, ClientError> {
         Ok(deposit(
-            self.seal_parcel(basis, purpose, stage, fields)?,
+            self.seal_parcel(basis, purpose, stage, fields, None)?,
             basis.chain,
         ))
     }
@@ -127,8 +141,29 @@ impl Desk {
         purpose: Purpose,
         stage: Stage,
         fields: Vec<Field>,
+        supersedes: Option<ParcelId>,
     ) -> Result<Sealed, ClientError> {
-        self.seal_with(basis, purpose, stage, fields, None)
+        let sealing = Sealing {
+            supersedes,
+            ..Sealing::default()
+        };
+        self.seal_with(basis, purpose, stage, fields, sealing)
+    }
+
+    /// Asks the gate and seals a message of `offer`.
+    pub(super) fn seal_for_message(
+        &self,
+        offer: OfferId,
+        basis: &Basis,
+        purpose: Purpose,
+        stage: Stage,
+        fields: Vec<Field>,
+    ) -> Result<Sealed, ClientError> {
+        let sealing = Sealing {
+            message_of: Some(offer),
+            ..Sealing::default()
+        };
+        self.seal_with(basis, purpose, stage, fields, sealing)
     }
 
     /// Seals fields of one's own, or disclosures of a parcel that is passed on.
@@ -138,11 +173,13 @@ impl Desk {
         purpose: Purpose,
         stage: Stage,
         fields: Vec<Field>,
-        passed: Option<([u8; 32], Vec<Disclosure>)>,
+        sealing: Sealing,
     ) -> Result<Sealed, ClientError> {
-        let (parent, carried) = passed.map_or_else(Default::default, |(parent, carried)| {
-            (Some(parent), carried)
-        });
+        let (parent, carried) = sealing
+            .passed
+            .map_or_else(Default::default, |(parent, carried)| {
+                (Some(parent), carried)
+            });
         let now = self.now();
         let directory = self.agency().directory()?;
         let protocol = self.agency().protocol()?;
@@ -168,17 +205,21 @@ impl Desk {
             chain: basis.chain,
             now,
             until: permit.validity().until,
-            forward: self.forward_list().clone(),
-            supersedes: None,
+            // A message goes no further than to whom it is sealed.
+            forward: match sealing.message_of {
+                Some(_) => Forward::default(),
+                None => self.forward_list().clone(),
+            },
+            supersedes: sealing.supersedes,
             parent,
             fields,
             carried,
         };
-        Ok(seal(
-            draft,
-            self.agency().keys().signer(),
-            &mut SystemRandom,
-        )?)
+        let signer = self.agency().keys().signer();
+        Ok(match sealing.message_of {
+            None => seal(draft, signer, &mut SystemRandom)?,
+            Some(offer) => seal_message(offer, draft, signer, &mut SystemRandom)?,
+        })
     }
 
     /// Seals a referral for its candidates; nothing is sent.
@@ -228,7 +269,8 @@ impl Desk {
         let mut deposits = Vec::with_capacity(candidate.parcels.len());
         let mut ids = Vec::with_capacity(candidate.parcels.len());
         for (stage, fields) in &candidate.parcels {
-            let sealed = self.seal_parcel(candidate.basis, purpose, *stage, fields.clone())?;
+            let sealed =
+                self.seal_parcel(candidate.basis, purpose, *stage, fields.clone(), None)?;
             ids.push(sealed.id.to_string());
             deposits.push(deposit(sealed, candidate.basis.chain));
         }

@@ -43,6 +43,7 @@ words! {
     outcome_number outcome Outcome "OUTCOME";
     capacity_number capacity DeclaredCapacity "DECLARED_CAPACITY";
     alarm_number alarm Alarm "ALARM";
+    message_code_number message_code MessageCode "MESSAGE_CODE";
     access_reason_number access_reason AccessReason "ACCESS_REASON";
     access_state_number access_state AccessState "ACCESS_STATE";
     access_finding_number access_finding AccessFinding "ACCESS_FINDING";

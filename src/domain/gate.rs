@@ -12,9 +12,10 @@
 use super::basis::{Basis, BoundsError};
 use super::id::AgencyId;
 use super::label::{Label, LabelSet};
+use super::message;
 use super::protocol::{Protocol, Verdict};
 use super::time::{Period, Timestamp};
-use super::vocabulary::{AgencyKind, Asked, OfferState, Purpose, Stage};
+use super::vocabulary::{AgencyKind, Asked, Category, OfferState, Purpose, Stage};
 
 /// The version of the rules in this file, written into every decision so that replay runs the same
 /// ones.
@@ -197,6 +198,95 @@ pub fn permit_opening(
     } else {
         Err(Refusal::Stage)
     }
+}
+
+/// Answers whether a message from source to recipient may be posted or opened `now`, with the offer in `state`.
+///
+/// The same rule as for a parcel of the message's stage, which the offer must have reached and still be in or past.
+///
+/// # Errors
+///
+/// As [`permit`], and last [`Refusal::Stage`].
+pub fn permit_message(
+    proposal: &Proposal<'_>,
+    state: OfferState,
+    head: BasisHead<'_>,
+    protocol: &Protocol,
+    now: Timestamp,
+) -> Result<Permit, Refusal> {
+    let permit = permit(proposal, head, protocol, now)?;
+    let reached = message::stage_reached(state);
+    if reached.is_some_and(|reached| proposal.stage <= reached) {
+        Ok(permit)
+    } else {
+        Err(Refusal::Stage)
+    }
+}
+
+/// The parties of an offer whose recipient answers in its own words.
+#[derive(Debug, Clone, Copy)]
+pub struct Reply<'a> {
+    /// Who asked, and is told now.
+    pub source: &'a AgencyId,
+    /// Who answers.
+    pub recipient: &'a AgencyId,
+    /// What it is enrolled as, now.
+    pub recipient_kind: AgencyKind,
+    /// What the offer is for.
+    pub purpose: Purpose,
+    /// Every label in the message.
+    pub labels: LabelSet,
+}
+
+/// Answers whether the recipient may tell the source about the person in its own words `now`.
+///
+/// Nothing but a STATEMENT: whatever else a recipient learns is the person's to tell. The protocol's table says what
+/// recipients get, not what goes back: here the person's own allowance decides.
+///
+/// # Errors
+///
+/// The first [`Refusal`] that applies, in the order the variants are declared.
+pub fn permit_reply(
+    reply: &Reply<'_>,
+    state: OfferState,
+    head: BasisHead<'_>,
+    protocol: &Protocol,
+    now: Timestamp,
+) -> Result<Permit, Refusal> {
+    if reply.labels.is_empty() {
+        return Err(Refusal::Nothing);
+    }
+    let BasisHead::InForce(basis) = head else {
+        return Err(Refusal::NotInForce);
+    };
+    let for_purpose =
+        || (basis.allows.iter()).filter(|allow| allow.purposes.contains(&reply.purpose));
+    let parties = basis.source == *reply.source && basis.recipient == *reply.recipient;
+    if !parties || for_purpose().next().is_none() {
+        return Err(Refusal::NotAllowed);
+    }
+    if !for_purpose().any(|allow| basis.period(allow).contains(now)) {
+        return Err(Refusal::NotInForce);
+    }
+    (basis.check_bounds(reply.recipient_kind)).map_err(Refusal::Bounds)?;
+    let others = (reply.labels.iter()).filter(|label| label.category() != Category::Statement);
+    let others: LabelSet = others.collect();
+    if !others.is_empty() {
+        return Err(Refusal::NotCovered(others));
+    }
+    let longest = for_purpose()
+        .filter(|allow| allow.reply)
+        .map(|allow| basis.period(allow))
+        .filter(|period| period.contains(now))
+        .max_by_key(|period| period.until);
+    let validity = longest.ok_or(Refusal::NotCovered(reply.labels))?;
+    if message::stage_reached(state).is_none() {
+        return Err(Refusal::Stage);
+    }
+    Ok(Permit {
+        validity,
+        protocol: protocol.version(),
+    })
 }
 
 /// Whether an offer in `state` lets its recipient open a parcel of `stage`.

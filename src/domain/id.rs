@@ -150,6 +150,10 @@ random_id! {
     "parcel id" ParcelId
 }
 random_id! {
+    /// An attachment of an offer; its source chooses it.
+    "attachment id" AttachmentId
+}
+random_id! {
     /// A proposal of the administrators.
     "proposal id" ProposalId
 }

@@ -2,6 +2,7 @@
 //!
 //! Decides; imports nothing of ours. Must not know how anything is stored, sent or encoded.
 
+pub mod attachment;
 pub mod basis;
 pub mod break_glass;
 pub mod complaint;
@@ -14,6 +15,7 @@ pub mod hours;
 pub mod id;
 pub mod label;
 pub mod matching;
+pub mod message;
 pub mod offer;
 pub mod place;
 pub mod protocol;

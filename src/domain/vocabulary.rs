@@ -592,3 +592,20 @@ vocabulary! {
         Europe = "EU",
     }
 }
+
+vocabulary! {
+    /// Something said without a word about the person.
+    "message code" MessageCode {
+        /// Read and understood.
+        Noted = "NOTED",
+        PleaseCall = "PLEASE_CALL",
+        WillCall = "WILL_CALL",
+        OnTheWay = "ON_THE_WAY",
+        /// Later than agreed.
+        Delayed = "DELAYED",
+        Arrived = "ARRIVED",
+        NotArrived = "NOT_ARRIVED",
+        /// For an answer.
+        StillWaiting = "STILL_WAITING",
+    }
+}

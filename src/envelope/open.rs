@@ -4,9 +4,9 @@ use super::disclosure::{Disclosure, Field, open_field};
 use super::hpke::{self, SeedStore};
 use super::keys::SigningKey;
 use super::record::Schema;
-use super::seal::parcel_info;
-use super::statement::{ParcelStatement, SealedParcel};
-use crate::domain::id::{AgencyId, ParcelId};
+use super::seal::{message_info, parcel_info};
+use super::statement::{MessageStatement, ParcelStatement, SealedParcel};
+use crate::domain::id::{AgencyId, OfferId, ParcelId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{Alarm, Purpose, Stage};
 use std::collections::BTreeSet;
@@ -69,6 +69,9 @@ pub enum OpenError {
     /// Its id came before under another statement.
     #[error("the parcel's id came before under another statement")]
     Replayed,
+    /// It stands in the place of a parcel that was opened, and does not say that it corrects it.
+    #[error("the parcel replaces one that was opened and does not say so")]
+    Unsaid,
 }
 
 impl OpenError {
@@ -76,7 +79,7 @@ impl OpenError {
     #[must_use]
     pub const fn alarm(self) -> Option<Alarm> {
         match self {
-            Self::Tampered => Some(Alarm::TamperedParcel),
+            Self::Tampered | Self::Unsaid => Some(Alarm::TamperedParcel),
             Self::Mislabelled => Some(Alarm::MislabelledField),
             Self::Replayed => Some(Alarm::ReplayedParcel),
             Self::NotForUs | Self::WrongKey | Self::NotInTime => None,
@@ -101,6 +104,47 @@ pub fn open(
 ) -> Result<OpenedParcel, OpenError> {
     let statement = ParcelStatement::parse(&parcel.statement, source);
     let statement = statement.map_err(|_| OpenError::Tampered)?;
+    let info = parcel_info(statement.claims());
+    open_as(parcel, statement, &info, expected, seeds, seen)
+}
+
+/// Opens a message of `offer` that `sender` is to have sealed.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_message(
+    parcel: &SealedParcel,
+    sender: &SigningKey,
+    offer: OfferId,
+    expected: &Expected<'_>,
+    seeds: &dyn SeedStore,
+    seen: &dyn Fn(&ParcelId) -> Option<[u8; 32]>,
+) -> Result<OpenedParcel, OpenError> {
+    let message = MessageStatement::parse(&parcel.statement, sender);
+    let message = message.map_err(|_| OpenError::Tampered)?;
+    if message.offer() != offer {
+        return Err(OpenError::NotForUs);
+    }
+    let info = message_info(message.statement().claims(), offer);
+    open_as(
+        parcel,
+        message.into_statement(),
+        &info,
+        expected,
+        seeds,
+        seen,
+    )
+}
+
+fn open_as(
+    parcel: &SealedParcel,
+    statement: ParcelStatement,
+    info: &[u8],
+    expected: &Expected<'_>,
+    seeds: &dyn SeedStore,
+    seen: &dyn Fn(&ParcelId) -> Option<[u8; 32]>,
+) -> Result<OpenedParcel, OpenError> {
     let claims = statement.claims();
     let for_us = claims.recipient == *expected.recipient
         && claims.purpose == expected.purpose
@@ -118,7 +162,7 @@ pub fn open(
         return Err(OpenError::Replayed);
     }
     let seed = seeds.seed(&claims.kid).ok_or(OpenError::WrongKey)?;
-    let key = hpke::open(&seed, &parcel.enc, &parcel_info(claims), &parcel.wrapped);
+    let key = hpke::open(&seed, &parcel.enc, info, &parcel.wrapped);
     let key = key.ok_or(OpenError::Tampered)?;
     let key: [u8; 32] = key.as_slice().try_into().map_err(|_| OpenError::Tampered)?;
     let fields = open_fields(parcel, &statement, &Zeroizing::new(key))?;

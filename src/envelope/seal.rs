@@ -9,9 +9,9 @@ use super::keys::{AgencySigner, KeyError};
 use super::statement::{
     COARSE, DIGEST_STEP, FIELDS_MAX, Forward, LabelledDigest, PARCEL_BYTES_MAX,
     PARCEL_VALIDITY_MAX, ParcelClaims, SealedParcel, basis_commitment, labels_digest,
-    sealed_key_digest,
+    reply_commitment, sealed_key_digest,
 };
-use crate::domain::id::{AgencyId, BasisChainId, ParcelId};
+use crate::domain::id::{AgencyId, BasisChainId, OfferId, ParcelId};
 use crate::domain::random::Random;
 use crate::domain::time::Timestamp;
 use crate::domain::transcript::transcript;
@@ -114,6 +114,62 @@ pub fn seal(
     signer: &dyn AgencySigner,
     random: &mut dyn Random,
 ) -> Result<Sealed, SealError> {
+    seal_as(Seals::Parcel, draft, signer, random)
+}
+
+/// Seals a message from the source of `offer` to its recipient, on the draft's basis chain.
+///
+/// # Errors
+///
+/// As [`seal`].
+pub fn seal_message(
+    offer: OfferId,
+    draft: ParcelDraft<'_>,
+    signer: &dyn AgencySigner,
+    random: &mut dyn Random,
+) -> Result<Sealed, SealError> {
+    seal_as(Seals::Message(offer), draft, signer, random)
+}
+
+/// Seals a message from the recipient of `offer` to its source. The draft's chain is not looked at: who replies does
+/// not know it.
+///
+/// # Errors
+///
+/// As [`seal`].
+pub fn seal_reply(
+    offer: OfferId,
+    draft: ParcelDraft<'_>,
+    signer: &dyn AgencySigner,
+    random: &mut dyn Random,
+) -> Result<Sealed, SealError> {
+    seal_as(Seals::Reply(offer), draft, signer, random)
+}
+
+/// What is sealed.
+#[derive(Clone, Copy)]
+enum Seals {
+    Parcel,
+    Message(OfferId),
+    Reply(OfferId),
+}
+
+/// What a message's key is bound to: `T("safeconduct/v1/message", offer, what a parcel's is bound to)`.
+#[must_use]
+pub fn message_info(claims: &ParcelClaims, offer: OfferId) -> Vec<u8> {
+    transcript(&[
+        b"safeconduct/v1/message",
+        offer.to_string().as_bytes(),
+        &parcel_info(claims),
+    ])
+}
+
+fn seal_as(
+    seals: Seals,
+    draft: ParcelDraft<'_>,
+    signer: &dyn AgencySigner,
+    random: &mut dyn Random,
+) -> Result<Sealed, SealError> {
     let issued = draft.now.coarse(COARSE);
     let expires = draft.until.min(draft.key.validity().until);
     let expires = expires.min(issued.plus(PARCEL_VALIDITY_MAX)).coarse(COARSE);
@@ -155,7 +211,13 @@ pub fn seal(
         supersedes: draft.supersedes,
         parent: draft.parent,
     };
-    let info = parcel_info(&claims);
+    let info = match seals {
+        Seals::Parcel => parcel_info(&claims),
+        Seals::Message(offer) | Seals::Reply(offer) => message_info(&claims, offer),
+    };
+    if let Seals::Reply(offer) = seals {
+        claims.basis = reply_commitment(id, offer);
+    }
     let (enc, wrapped) = hpke::seal(draft.key.bytes(), &info, &*parcel_key, random)?;
     claims.sealed_key = sealed_key_digest(&enc, &wrapped);
 
@@ -163,7 +225,10 @@ pub fn seal(
         seal_field(&parcel_key, id, item, padded)
     };
     let fields = items.iter().map(seal_item).collect();
-    let statement = claims.sign(signer)?;
+    let statement = match seals {
+        Seals::Parcel => claims.sign(signer)?,
+        Seals::Message(offer) | Seals::Reply(offer) => claims.sign_message(offer, signer)?,
+    };
     let parcel = SealedParcel {
         statement,
         enc,

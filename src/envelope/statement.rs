@@ -2,6 +2,7 @@
 //!
 //! Everything here is checked without a private key. What only the recipient can check is in `open`.
 
+mod message;
 mod parcel;
 
 use super::bundle::{SUITE, SealingPublicKey};
@@ -9,10 +10,11 @@ use super::claims::{agency_header, digest, time, verify_agency, word, words};
 pub use super::error::StatementError;
 use super::jws::{self, JwsError};
 use super::keys::{AgencySigner, SigningKey, b64u, sha256};
-use crate::domain::id::{AgencyId, BasisChainId, ParcelId};
+use crate::domain::id::{AgencyId, BasisChainId, OfferId, ParcelId};
 use crate::domain::time::Timestamp;
 use crate::domain::transcript::transcript;
 use crate::domain::vocabulary::{Purpose, Stage};
+pub use message::{MessageStatement, reply_commitment};
 pub use parcel::{
     ENCAPSULATED_KEY_BYTES, FIELD_BYTES_MAX, FIELDS_MAX, LabelledDigest, PARCEL_BYTES_MAX,
     SealedParcel, TAG_BYTES, WRAPPED_KEY_BYTES, labels_digest, sealed_key_digest, size_class,
@@ -22,6 +24,8 @@ use std::time::Duration;
 
 /// `typ` of a parcel's statement.
 pub const TYP: &str = "parcel+sd-jwt";
+/// `typ` of a message's statement: what is signed as a message is no parcel, and no parcel is a message.
+pub const MESSAGE_TYP: &str = "message+sd-jwt";
 /// Longest statement, in bytes.
 pub const STATEMENT_BYTES_MAX: usize = 16 * 1024;
 /// How long a parcel may wait to be opened.
@@ -111,6 +115,9 @@ struct Claims {
     supersedes: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     parent: Option<String>,
+    /// Of a message alone: the offer whose parties it passes between.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    offer: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -137,6 +144,36 @@ impl ParcelClaims {
     ///
     /// As [`ParcelStatement::parse`] would refuse it, or if the signer does not sign.
     pub fn sign(&self, signer: &dyn AgencySigner) -> Result<Vec<u8>, StatementError> {
+        self.sign_as(None, signer)
+    }
+
+    /// Signs the statement of a message between the parties of `offer`.
+    ///
+    /// # Errors
+    ///
+    /// As [`MessageStatement::parse`] would refuse it, or if the signer does not sign.
+    pub fn sign_message(
+        &self,
+        offer: OfferId,
+        signer: &dyn AgencySigner,
+    ) -> Result<Vec<u8>, StatementError> {
+        self.check_message()?;
+        self.sign_as(Some(offer), signer)
+    }
+
+    fn check_message(&self) -> Result<(), StatementError> {
+        let passed_on = self.forward != Forward::default() || self.parent.is_some();
+        if passed_on || self.supersedes.is_some() {
+            return Err(StatementError::Claim);
+        }
+        Ok(())
+    }
+
+    fn sign_as(
+        &self,
+        offer: Option<OfferId>,
+        signer: &dyn AgencySigner,
+    ) -> Result<Vec<u8>, StatementError> {
         self.check_bounds()?;
         let forward = ForwardClaims {
             recipients: self
@@ -165,8 +202,10 @@ impl ParcelClaims {
             sd: self.digests.iter().map(|digest| b64u(digest)).collect(),
             supersedes: self.supersedes.map(|parcel| parcel.to_string()),
             parent: self.parent.map(|digest| b64u(&digest)),
+            offer: offer.map(|offer| offer.to_string()),
         };
-        let header = agency_header(TYP, signer.certificate_fingerprint());
+        let typ = if offer.is_some() { MESSAGE_TYP } else { TYP };
+        let header = agency_header(typ, signer.certificate_fingerprint());
         let token = jws::sign(&header, &claims, signer)?;
         if token.len() > STATEMENT_BYTES_MAX {
             return Err(StatementError::Size);
@@ -242,20 +281,34 @@ impl ParcelStatement {
     ///
     /// [`StatementError`] if it is not `signer`'s, or not exactly as agreed.
     pub fn parse(token: &[u8], signer: &SigningKey) -> Result<Self, StatementError> {
+        let (statement, offer) = Self::parse_as(token, TYP, signer)?;
+        if offer.is_some() {
+            return Err(StatementError::Claim);
+        }
+        Ok(statement)
+    }
+
+    fn parse_as(
+        token: &[u8],
+        typ: &str,
+        signer: &SigningKey,
+    ) -> Result<(Self, Option<OfferId>), StatementError> {
         if token.len() > STATEMENT_BYTES_MAX {
             return Err(JwsError::TooLong.into());
         }
-        let verified = verify_agency(token, TYP, signer)?;
+        let verified = verify_agency(token, typ, signer)?;
         let claims: Claims = verified.claims()?;
+        let offer = claims.offer.as_deref().map(word).transpose()?;
         let claims = ParcelClaims::try_from(claims)?;
         if claims.issuer != signer.agency {
             return Err(StatementError::Issuer);
         }
-        Ok(Self {
+        let statement = Self {
             claims,
             signed_digest: verified.signed_digest,
             digest: sha256(token),
-        })
+        };
+        Ok((statement, offer))
     }
 
     /// What it claims.

@@ -24,7 +24,8 @@ use crate::storage::records::access::{AccessListRecord, AccessRecord};
 use crate::storage::records::{self, Record, key};
 
 impl Exchange {
-    /// Asks for what nobody had agreed to tell. The alarm is durable, and everybody concerned alerted, when this answers.
+    /// Asks for what nobody had agreed to tell. The alarm is durable, and everybody concerned alerted, when this
+    /// answers.
     ///
     /// # Errors
     ///

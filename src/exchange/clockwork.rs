@@ -30,7 +30,7 @@ pub(super) enum Due {
     /// 40: a break-glass request, its approval or its window is over.
     AccessEnds(AccessId),
     /// 41: a review of a break-glass access must have come.
-    ReviewDue(AccessId),
+    Review(AccessId),
 }
 
 impl Due {
@@ -42,7 +42,7 @@ impl Due {
             Self::Remind(offer) => (3, key::offer(*offer)),
             Self::Supervisor(source, referral) => (4, key::referral(source, *referral)),
             Self::AccessEnds(access) => (40, key::access(*access)),
-            Self::ReviewDue(access) => (41, key::access(*access)),
+            Self::Review(access) => (41, key::access(*access)),
         }
     }
 
@@ -57,7 +57,7 @@ impl Due {
                 Self::Supervisor(source, referral)
             }
             40 => Self::AccessEnds(AccessId::from_random(id.try_into().ok()?)),
-            41 => Self::ReviewDue(AccessId::from_random(id.try_into().ok()?)),
+            41 => Self::Review(AccessId::from_random(id.try_into().ok()?)),
             _ => return None,
         })
     }
@@ -95,7 +95,7 @@ fn dispatch(
             escalation::supervisor(snapshot, at, &source, referral)
         }
         Due::AccessEnds(access) => super::access::ends::ends(snapshot, access),
-        Due::ReviewDue(access) => super::access::ends::unreviewed(snapshot, access),
+        Due::Review(access) => super::access::ends::unreviewed(snapshot, access),
         Due::HoldEnds(offer) => places::hold_ended(snapshot, at, offer),
     }
 }

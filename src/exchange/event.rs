@@ -46,6 +46,10 @@ pub enum EventKind {
     Alert,
     /// A transfer of responsibility was proposed or answered.
     Transfer,
+    /// A message for this agency.
+    Message,
+    /// A parcel that this agency opened was corrected.
+    Corrected,
 }
 
 impl EventKind {
@@ -63,6 +67,8 @@ impl EventKind {
             Self::Reminder => 7,
             Self::Alert => 8,
             Self::Transfer => 15,
+            Self::Message => 13,
+            Self::Corrected => 14,
         }
     }
 
@@ -80,6 +86,8 @@ impl EventKind {
             7 => Self::Reminder,
             8 => Self::Alert,
             15 => Self::Transfer,
+            13 => Self::Message,
+            14 => Self::Corrected,
             _ => return None,
         })
     }

@@ -117,6 +117,7 @@ impl Exchange {
     pub async fn sweep(&self) -> Result<(), Refusal> {
         self.publish_digest(true).await?;
         self.record_counted_denials().await?;
+        self.sweep_attachments().await?;
         self.sweep_requests().await.map(|_| ())
     }
 }

@@ -10,6 +10,8 @@
 pub mod access;
 pub mod administration;
 pub mod agencies;
+pub mod amendment;
+pub mod attachment;
 pub mod audit;
 pub mod basis;
 pub mod clock;
@@ -18,6 +20,7 @@ pub mod directory;
 pub mod event;
 pub mod group;
 pub mod housekeeping;
+pub mod message;
 pub mod name;
 pub mod offer;
 pub mod opening;

@@ -67,6 +67,8 @@ pub struct Offer {
     pub responsible: AgencyId,
     /// Where a transfer of responsibility stands.
     pub transfer: Option<TransferState>,
+    /// Stages corrected since they were opened.
+    pub corrected: Vec<Stage>,
 }
 
 impl Offer {
@@ -102,6 +104,7 @@ impl Offer {
             questions: view.questions()?,
             decline_proposed: !view.record.proposed_by.is_empty() && view.state.is_undecided(),
             notices: view.notices()?,
+            corrected: view::stages(&view.record.corrected),
         })
     }
 }

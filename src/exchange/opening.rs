@@ -4,7 +4,6 @@ use super::forward::{self, PassedOn};
 use super::offer::view::OfferView;
 use super::parcel::{gate_refusal, labels_of};
 use super::person::{CaseOf, Told, disclosed, released};
-use super::receipt::Done;
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot};
 use super::{Exchange, OfferName, Receipt, Refusal, event::EventKind};
@@ -21,9 +20,9 @@ use crate::storage::records::parcel::{ParcelContentRecord, ParcelRecord};
 use crate::storage::records::{self, key};
 
 /// A parcel that was read, and may not leave before its opening is in the ledger.
-struct Withheld {
-    parcel: SealedParcel,
-    ancestors: Vec<Vec<u8>>,
+pub(super) struct Withheld {
+    pub(super) parcel: SealedParcel,
+    pub(super) ancestors: Vec<Vec<u8>>,
 }
 
 /// A parcel and the receipt of its opening: there is no other way to get one out.
@@ -190,12 +189,35 @@ impl Exchange {
         name: &OfferName,
         stage: Stage,
     ) -> Result<Disclosure, Refusal> {
-        let opened = self.attempt_opening(caller, name, stage).await;
-        let refusal = match opened {
-            Ok(done) => {
-                let (withheld, receipt) = done.single()?;
-                return Ok(Disclosure::release(withheld, receipt));
-            }
+        let (by, name) = (caller.clone(), name.clone());
+        let step = move |snapshot: &mut Snapshot<'_>| {
+            name.owned_by(&by)?;
+            prepare(snapshot, &by, &name, stage)
+        };
+        self.disclose(caller, "OpenParcel", step).await
+    }
+
+    /// Discloses what `step` withholds until its entry is durable. Whatever is refused is recorded as a denial and
+    /// answered as nothing to see, so that all causes look alike and take the same time.
+    pub(super) async fn disclose(
+        &self,
+        caller: &Caller,
+        method: &'static str,
+        step: impl Fn(&mut Snapshot<'_>) -> Result<Prepared<Withheld>, Refusal> + Send + Sync + 'static,
+    ) -> Result<Disclosure, Refusal> {
+        let (withheld, receipt) = self.disclose_as(caller, method, step).await?;
+        Ok(Disclosure::release(withheld, receipt))
+    }
+
+    /// As [`Exchange::disclose`], for whatever is withheld.
+    pub(super) async fn disclose_as<T: Send + 'static>(
+        &self,
+        caller: &Caller,
+        method: &'static str,
+        step: impl Fn(&mut Snapshot<'_>) -> Result<Prepared<T>, Refusal> + Send + Sync + 'static,
+    ) -> Result<(T, Receipt), Refusal> {
+        let refusal = match self.perform(step).await {
+            Ok(done) => return done.single(),
             Err(refusal) => refusal,
         };
         let answer = match refusal {
@@ -207,22 +229,10 @@ impl Exchange {
         self.deny(
             caller.agency(),
             Some(caller.staff()),
-            "OpenParcel",
+            method,
             refusal.reason(),
         )
         .await?;
         Err(answer)
-    }
-
-    async fn attempt_opening(
-        &self,
-        caller: &Caller,
-        name: &OfferName,
-        stage: Stage,
-    ) -> Result<Done<Withheld>, Refusal> {
-        name.owned_by(caller)?;
-        let (by, name) = (caller.clone(), name.clone());
-        self.perform(move |snapshot| prepare(snapshot, &by, &name, stage))
-            .await
     }
 }

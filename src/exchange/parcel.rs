@@ -8,11 +8,11 @@ use super::snapshot::Snapshot;
 use super::{Refusal, SKEW};
 use crate::domain::complaint;
 use crate::domain::gate::{self, BasisHead, Proposal};
-use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId};
+use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ParcelId};
 use crate::domain::label::{Label, LabelSet};
 use crate::domain::time::Period;
 use crate::domain::vocabulary::{BasisKind, Purpose, Stage};
-use crate::envelope::statement::{LabelledDigest, SealedParcel};
+use crate::envelope::statement::{LabelledDigest, ParcelClaims, SealedParcel};
 use crate::ledger::decision;
 use crate::storage::engine::{Table, Write};
 use crate::storage::records::parcel::{
@@ -85,6 +85,25 @@ pub(super) fn gate_refusal(refusal: gate::Refusal) -> Refusal {
     }
 }
 
+/// What a sealed parcel comes as.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Role<'a> {
+    /// The first of its stage, or in place of one that nobody opened.
+    Deposit,
+    /// Corrects the one of these that its statement names.
+    Amendment(&'a [(Stage, ParcelId)]),
+}
+
+impl Role<'_> {
+    fn fits(self, claims: &ParcelClaims) -> bool {
+        match (self, claims.supersedes) {
+            (Self::Deposit, superseded) => superseded.is_none(),
+            (Self::Amendment(of), Some(parcel)) => of.contains(&(claims.stage, parcel)),
+            (Self::Amendment(_), None) => false,
+        }
+    }
+}
+
 /// Checks one deposit: signature, sealed parts, recipient's key, basis commitment, and the gate. One signature check.
 ///
 /// What passes on another parcel names it as its `parent`, for an offer that passes on; nothing else does.
@@ -93,6 +112,17 @@ pub(super) fn admit(
     ask: &Ask<'_>,
     received: Option<&Received>,
     deposit: &Deposit,
+) -> Result<Admitted, Refusal> {
+    admit_as(snapshot, ask, received, deposit, Role::Deposit)
+}
+
+/// As [`admit`], for a parcel that comes as `role`.
+pub(super) fn admit_as(
+    snapshot: &mut Snapshot<'_>,
+    ask: &Ask<'_>,
+    received: Option<&Received>,
+    deposit: &Deposit,
+    role: Role<'_>,
 ) -> Result<Admitted, Refusal> {
     let invalid = |error| statement_refusal(error, Refusal::StatementInvalid);
     let bundle = ask.recipient.available(snapshot.now)?;
@@ -103,6 +133,7 @@ pub(super) fn admit(
     let claims = statement.claims();
     let meant = claims.recipient == ask.recipient.id
         && claims.purpose == ask.purpose
+        && role.fits(claims)
         && claims.parent.is_some() == received.is_some()
         && statement.stands(snapshot.now, SKEW);
     if !meant {

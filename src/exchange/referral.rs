@@ -2,10 +2,11 @@
 
 mod ending;
 pub mod grouping;
-mod making;
+pub(super) mod making;
 
 pub(super) use making::prepare_forward;
 
+use super::amendment;
 use super::forward::{self, PassedOn, Received};
 use super::offer::moves;
 use super::offer::view::{OfferView, stages};
@@ -16,7 +17,7 @@ use super::{
     Exchange, GroupName, OfferName, Page, Paged, Receipt, ReferralName, Refusal, Requested, turn,
 };
 use crate::domain::gate::stage_open;
-use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
+use crate::domain::id::{AgencyId, CaseHandle, OfferId, ParcelId, ReferralId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
@@ -104,6 +105,10 @@ pub struct SourceOffer {
     pub decide_by: Option<Timestamp>,
     /// What the recipient last asked for.
     pub questions: Vec<Question>,
+    /// Stages corrected after they were opened, and whether the recipient confirmed.
+    pub corrections: Vec<(Stage, bool)>,
+    /// Of each stage deposited, the parcel that a correction must name.
+    pub parcels: Vec<(Stage, ParcelId)>,
 }
 
 /// The source's view of one referral.
@@ -136,7 +141,7 @@ pub struct Referral {
 }
 
 impl SourceOffer {
-    fn of(view: &OfferView) -> Result<Self, Refusal> {
+    fn of(snapshot: &Snapshot<'_>, view: &OfferView) -> Result<Self, Refusal> {
         let record = &view.record;
         Ok(Self {
             name: view.source_name(),
@@ -153,6 +158,8 @@ impl SourceOffer {
             asked: turn::optional_time(record.asked)?,
             decide_by: turn::optional_time(record.decide_by)?,
             questions: view.questions()?,
+            corrections: amendment::corrections(view),
+            parcels: amendment::correctable(snapshot, view)?,
         })
     }
 }
@@ -221,7 +228,7 @@ fn referral_of(
         state,
         offers: views
             .iter()
-            .map(SourceOffer::of)
+            .map(|view| SourceOffer::of(snapshot, view))
             .collect::<Result<_, _>>()?,
         created: records::time(TABLE, record.created)?,
         group,

@@ -1,6 +1,7 @@
 //! The exchange itself: how a log is begun, how a store is taken up again, and how an operation runs.
 
 use super::agencies::Register;
+use super::attachment::{Attachments, unlink_erased};
 use super::clock::{Clock, Watched};
 use super::denial::Denials;
 use super::directory::DirectoryCache;
@@ -25,6 +26,7 @@ use crate::ledger::hash;
 use crate::ledger::note::NoteSigner;
 use crate::ledger::tree::Edge;
 use crate::storage::engine::{Batch, Engine, StorageError, Table};
+use crate::storage::files::Files;
 use crate::storage::records::agency::AgencyRecord;
 use crate::storage::records::log::{CounterRecord, LogRecord, OpeningRecord};
 use crate::storage::records::{Record, key};
@@ -111,6 +113,7 @@ pub(super) struct Shared {
     pub(super) tokens: Tokens,
     pub(super) bases: BasisCache,
     pub(super) directory: DirectoryCache,
+    pub(super) attachments: Attachments,
     pub(super) denials: Denials,
     pub(super) origin: String,
     pub(super) administrators: Vec<VerifyingKey>,
@@ -134,6 +137,8 @@ impl Shared {
 struct AfterCommit {
     register: Arc<Register>,
     hub: Arc<Hub>,
+    engine: Arc<dyn Engine>,
+    files: Files,
 }
 
 impl Listener for AfterCommit {
@@ -143,7 +148,11 @@ impl Listener for AfterCommit {
         rung: &mut dyn Iterator<Item = (&AgencyId, u64)>,
     ) {
         let mut directory = false;
+        let mut attachments: Vec<Vec<u8>> = Vec::new();
         self.register.forget(written.inspect(|(table, key)| {
+            if *table == Table::AttachmentKey {
+                attachments.push(key.to_vec());
+            }
             directory |= *table == Table::Agency
                 || (*table == Table::Meta && (*key == key::PROTOCOL || *key == key::DIGEST));
         }));
@@ -152,6 +161,12 @@ impl Listener for AfterCommit {
         }
         for (agency, number) in rung {
             self.hub.ring(agency, number);
+        }
+        for row in attachments {
+            // The key is gone for good before its file is; a file that stays is noise, and swept.
+            if matches!(self.engine.get(Table::AttachmentKey, &row), Ok(None)) {
+                unlink_erased(&self.files, &row);
+            }
         }
     }
 }
@@ -275,9 +290,12 @@ impl Exchange {
         let register = Arc::new(Register::new(Arc::clone(&engine)));
         let hub: Arc<Hub> = Arc::default();
         let clock = Arc::new(Watched::new(settings.clock));
+        let files = Files::new(engine.attachments());
         let after = AfterCommit {
             register: Arc::clone(&register),
             hub: Arc::clone(&hub),
+            engine: Arc::clone(&engine),
+            files: files.clone(),
         };
         let verifier_key = settings.signer.vkey();
         let state = State::recover(
@@ -295,6 +313,7 @@ impl Exchange {
             tokens: Tokens::new(&log.token_key),
             bases: BasisCache::default(),
             directory: DirectoryCache::default(),
+            attachments: Attachments::new(files),
             denials: Denials::default(),
             administrators: administrators?,
             trust: ArcSwap::from_pointee(trust(&log.roots)?),

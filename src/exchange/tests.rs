@@ -7,4 +7,4 @@ mod faults;
 mod groups;
 mod lifecycle;
 mod race;
-mod town;
+pub(super) mod town;

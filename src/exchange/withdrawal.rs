@@ -169,6 +169,9 @@ fn prepare_step(snapshot: &mut Snapshot<'_>, name: &BasisName) -> Result<Prepare
         };
         next = Some(turn::after(snapshot, &over)?);
     } else if concerned && !offer.state.is_terminal() {
+        // What was said under it, and what was answered, goes with it.
+        writes.extend(offer.erase_messages());
+        writes.extend(offer.erase_attachments());
         // A placement stays; its recipient hears that something changed, never why.
         doorbells.push(Doorbell {
             agency: offer.recipient.clone(),

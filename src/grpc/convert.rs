@@ -32,7 +32,7 @@ pub fn deposit(fields: &mut Fields, message: proto::Deposit) -> Option<Deposit> 
     })
 }
 
-/// A parcel, and everything that is wrong with it.
+/// A sealed parcel, and everything that is wrong with it.
 pub fn parcel(fields: &mut Fields, message: proto::Parcel) -> Option<SealedParcel> {
     let statement = fields.bytes(
         "statement",

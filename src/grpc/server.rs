@@ -13,12 +13,14 @@ use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64URL_NOPAD;
 use proto::administration_service_server::AdministrationServiceServer;
 use proto::alert_service_server::AlertServiceServer;
+use proto::attachment_service_server::AttachmentServiceServer;
 use proto::audit_service_server::AuditServiceServer;
 use proto::basis_service_server::BasisServiceServer;
 use proto::break_glass_service_server::BreakGlassServiceServer;
 use proto::carried_service_server::CarriedServiceServer;
 use proto::directory_service_server::DirectoryServiceServer;
 use proto::event_service_server::EventServiceServer;
+use proto::message_service_server::MessageServiceServer;
 use proto::offer_service_server::OfferServiceServer;
 use proto::person_service_server::PersonServiceServer;
 use proto::place_service_server::PlaceServiceServer;
@@ -96,6 +98,8 @@ impl Serving {
     pub async fn serve(self) -> Result<(), ServeError> {
         // Erasures that a stop interrupted come before anybody could read what they erase (invariant 13).
         self.exchange.resume().await.map_err(ServeError::Erasures)?;
+        let swept = self.exchange.sweep_attachments().await;
+        swept.map_err(ServeError::Erasures)?;
         let mut recorded = Vec::new();
         // Nobody is served before revoked signing certificates are known to be.
         record_lists(&self.exchange, &self.revocation_lists, &mut recorded)
@@ -184,6 +188,8 @@ fn router(door: Arc<Door>, services: Services) -> Router<Stack<DoorLayer, Identi
         .add_service(limited!(ReferralServiceServer))
         .add_service(limited!(OfferServiceServer))
         .add_service(limited!(PlaceServiceServer))
+        .add_service(limited!(MessageServiceServer))
+        .add_service(limited!(AttachmentServiceServer))
         .add_service(limited!(EventServiceServer))
         .add_service(limited!(AuditServiceServer))
         .add_service(limited!(AdministrationServiceServer))

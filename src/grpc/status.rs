@@ -341,7 +341,7 @@ impl From<Refusal> for Answer {
             Refusal::NoDuty => Self::field(
                 "NO_DUTY",
                 "statement",
-                "must rest on a duty to report to the recipient that the agency's own key bundle names, or on another ground",
+                "must rest on a duty to report that the agency's own key bundle names, or on another ground",
             ),
             Refusal::TooMany => TOO_MANY,
             Refusal::Access(state) => {

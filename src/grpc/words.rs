@@ -67,6 +67,7 @@ words! {
     Outcome "OUTCOME_",
     DeclaredCapacity "DECLARED_CAPACITY_",
     Alarm "ALARM_",
+    MessageCode "MESSAGE_CODE_",
     AccessReason "ACCESS_REASON_",
     AccessState "ACCESS_STATE_",
     AccessFinding "ACCESS_FINDING_",

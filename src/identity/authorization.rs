@@ -233,6 +233,19 @@ const TABLE: &[Rule] = &[
     rule("/safeconduct.v1.AdministrationService/Approve", [NONE, NONE, NONE, ADMINISTRATION]),
     rule("/safeconduct.v1.AdministrationService/SuspendAgency", [NONE, NONE, NONE, ADMINISTRATION]),
 
+    // Messages pass between the parties of an offer; the unattended program sends codes and what was decided before.
+    rule("/safeconduct.v1.MessageService/PostMessage", [STAFF, NONE, PEOPLE, NONE]),
+    rule("/safeconduct.v1.MessageService/ListMessages", [STAFF, NONE, STAFF, NONE]),
+    rule("/safeconduct.v1.MessageService/OpenMessage", [PEOPLE, NONE, PEOPLE, NONE]),
+
+    // Attachments.
+    rule("/safeconduct.v1.AttachmentService/UploadAttachment", [SOURCE_OR_PROCESS, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.AttachmentService/GetUpload", [STAFF, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.AttachmentService/DownloadAttachment", [PEOPLE, NONE, PEOPLE, NONE]),
+
+    // Corrections.
+    rule("/safeconduct.v1.ReferralService/AmendParcel", [SOURCE_OR_PROCESS, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.OfferService/ConfirmAmendment", [PEOPLE, NONE, PEOPLE, NONE]),
     rule("/safeconduct.v1.ReferralService/CreateForward", [SOURCE, NONE, NONE, NONE]),
     rule("/safeconduct.v1.ReferralService/ProposeTransfer", [SOURCE, NONE, NONE, NONE]),
     rule("/safeconduct.v1.OfferService/AnswerTransfer", [INTAKE, NONE, NONE, NONE]),

@@ -40,6 +40,24 @@ pub struct Deposited {
     pub gate: u32,
 }
 
+/// A recipient's sealed message: it names no chain, since who replies may not know it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Replied {
+    /// Parcel id.
+    pub parcel: String,
+    /// Stage name.
+    pub stage: String,
+    /// The statement: compact JWS.
+    pub statement: String,
+    /// Labels, sorted by digest.
+    pub labels: Vec<LabelledDigest>,
+    /// Protocol version that stood.
+    pub protocol: u64,
+    /// Gate version that decided.
+    pub gate: u32,
+}
+
 /// One room of a pool, as its agency set it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -510,6 +528,101 @@ pub enum Decision {
         /// Staff pseudonym.
         staff: String,
     },
+    /// A parcel was corrected: the statement names the one that it supersedes.
+    Amended {
+        /// Offer id.
+        offer: String,
+        /// The parcel.
+        deposit: Deposited,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// A party of an offer told the other something.
+    MessagePosted {
+        /// Offer id.
+        offer: String,
+        /// Number within the offer.
+        number: u32,
+        /// The code, unless sealed.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        code: Option<String>,
+        /// A sealed message of the source.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        sealed: Option<Deposited>,
+        /// A sealed message of the recipient.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        reply: Option<Replied>,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// A sealed message was disclosed to the other party.
+    MessageOpened {
+        /// Offer id.
+        offer: String,
+        /// Number within the offer.
+        number: u32,
+        /// Parcel id.
+        parcel: String,
+        /// SHA-256 of the statement, base64url without padding.
+        statement_hash: String,
+        /// Protocol version that stood.
+        protocol: u64,
+        /// Gate version that decided.
+        gate: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// All of an attachment is there.
+    AttachmentDeposited {
+        /// Offer id.
+        offer: String,
+        /// Attachment id.
+        attachment: String,
+        /// Stage name.
+        stage: String,
+        /// Chunks.
+        chunks: u32,
+        /// SHA-256 of all sealed chunks, base64url without padding.
+        digest: String,
+        /// Basis chain id.
+        chain: String,
+        /// Protocol version that allowed it.
+        protocol: u64,
+        /// Gate version that decided.
+        gate: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// An attachment was disclosed to its recipient.
+    AttachmentOpened {
+        /// Offer id.
+        offer: String,
+        /// Attachment id.
+        attachment: String,
+        /// Stage name.
+        stage: String,
+        /// Id of the parcel that it goes with.
+        parcel: String,
+        /// The first chunk asked for.
+        first_chunk: u32,
+        /// Protocol version that allowed it.
+        protocol: u64,
+        /// Gate version that decided.
+        gate: u32,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// A recipient that had opened a parcel opened its correction and confirmed it.
+    AmendmentConfirmed {
+        /// Offer id.
+        offer: String,
+        /// Stage name.
+        stage: String,
+        /// Id of the correcting parcel.
+        parcel: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
 }
 
 impl Decision {
@@ -559,6 +672,12 @@ impl Decision {
         "decline_proposed",
         "referral_closed",
         "escalated",
+        "amended",
+        "message_posted",
+        "message_opened",
+        "attachment_deposited",
+        "attachment_opened",
+        "amendment_confirmed",
     ];
 
     /// The event name that the entry carries in the clear.
@@ -609,6 +728,12 @@ impl Decision {
             Self::DeclineProposed { .. } => "decline_proposed",
             Self::ReferralClosed { .. } => "referral_closed",
             Self::Escalated { .. } => "escalated",
+            Self::Amended { .. } => "amended",
+            Self::MessagePosted { .. } => "message_posted",
+            Self::MessageOpened { .. } => "message_opened",
+            Self::AttachmentDeposited { .. } => "attachment_deposited",
+            Self::AttachmentOpened { .. } => "attachment_opened",
+            Self::AmendmentConfirmed { .. } => "amendment_confirmed",
         }
     }
 }

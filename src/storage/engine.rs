@@ -55,6 +55,16 @@ pub enum Table {
     Request = 70,
     /// Remembered requests by day, for sweeping.
     RequestDay = 71,
+    /// Messages: headers and statements, by offer and number.
+    Message = 100,
+    /// Sealed fields of a message, by offer and number. Content.
+    MessageContent = 101,
+    /// Attachments, by offer and attachment id.
+    Attachment = 102,
+    /// Keys of attachments' files, by offer and attachment id. Content.
+    AttachmentKey = 103,
+    /// Uploads that are not finished, by the time they were begun, offer and attachment id.
+    Unfinished = 104,
     /// Break-glass requests, by id.
     Access = 120,
     /// Sealed fields of what was released under break-glass, by access id. Content.
@@ -186,6 +196,9 @@ pub enum StorageError {
 pub trait Engine: Send + Sync + 'static {
     /// Where the store stands.
     fn head(&self) -> Head;
+
+    /// The folder for attachments' files, which only [`super::files`] writes; it need not be there yet.
+    fn attachments(&self) -> std::path::PathBuf;
 
     /// The value of `key`, if it has one.
     ///

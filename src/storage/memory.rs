@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
+use std::path::PathBuf;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 
 use super::engine::{Batch, Engine, Head, StorageError, Stored, Table, Write};
@@ -28,6 +29,15 @@ pub struct MemoryEngine {
     turn: Mutex<()>,
     control: Mutex<Control>,
     released: Condvar,
+    /// Of attachments' files; removed with the engine.
+    folder: PathBuf,
+}
+
+impl Drop for MemoryEngine {
+    fn drop(&mut self) {
+        // It is there only if an attachment was kept.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
 }
 
 #[derive(Debug)]
@@ -69,6 +79,7 @@ impl MemoryEngine {
             turn: Mutex::default(),
             control: Mutex::default(),
             released: Condvar::new(),
+            folder: std::env::temp_dir().join(format!("safeconduct-{}", uuid::Uuid::new_v4())),
         }
     }
 
@@ -149,6 +160,10 @@ impl MemoryEngine {
 }
 
 impl Engine for MemoryEngine {
+    fn attachments(&self) -> PathBuf {
+        self.folder.clone()
+    }
+
     fn head(&self) -> Head {
         self.state
             .read()

@@ -4,6 +4,7 @@
 
 pub mod embedded;
 pub mod engine;
+pub mod files;
 pub mod limits;
 pub mod memory;
 pub mod records;

@@ -6,10 +6,12 @@
 pub mod access;
 pub mod agency;
 pub mod alert;
+pub mod attachment;
 pub mod basis;
 pub mod carried;
 pub mod key;
 pub mod log;
+pub mod message;
 pub mod offer;
 pub mod parcel;
 pub mod place;

@@ -3,6 +3,7 @@
 //! One binary, by capability, a sentence per test. [`harness`] builds the town; most tests share one and keep apart
 //! by cases of their own, and those that kill, restart or watch a router's files build one for themselves.
 
+mod attachments;
 mod attacks_administration;
 mod attacks_bytes;
 mod attacks_collusion;
@@ -21,6 +22,7 @@ mod canary;
 mod carried;
 mod consent;
 mod consent_order;
+mod corrections;
 mod correspondent;
 mod deployment;
 mod durability;
@@ -28,6 +30,7 @@ mod groups;
 mod harness;
 mod hostile;
 mod idempotency;
+mod messages;
 mod minimisation;
 mod onward;
 mod race;
@@ -39,4 +42,5 @@ mod scenario_c;
 mod scenario_d;
 mod scenario_f;
 mod simulation;
+mod turns;
 mod unlinkability;

@@ -8,7 +8,7 @@ use crate::domain::vocabulary::{
     Alarm, DeclineReason, OfferState, Outcome, Purpose, Question, Stage, TransferState, Urgency,
 };
 use crate::ledger::entry::Actor;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 /// One offer.
 #[derive(Debug)]
@@ -32,6 +32,12 @@ pub(super) struct Offer {
     pub(super) holders: Vec<AgencyId>,
     /// Where a transfer stands, and the chain that it rests on.
     pub(super) transfer: Option<(TransferState, BasisChainId)>,
+    /// The parcel of each stage that the recipient opened last.
+    pub(super) held: BTreeMap<Stage, ParcelId>,
+    /// Stages corrected since they were opened.
+    pub(super) corrected: BTreeSet<Stage>,
+    /// Messages posted.
+    pub(super) messages: u32,
 }
 
 impl Offer {
@@ -265,6 +271,27 @@ impl Offers {
             Err(Problem::Move)
         } else {
             Ok(())
+        }
+    }
+
+    /// The recipient says that it has read a correction.
+    pub(super) fn confirmed(
+        &mut self,
+        act: Act<'_>,
+        id: &str,
+        stage: &str,
+        parcel: &str,
+    ) -> Result<(), Problem> {
+        let stage: Stage = stage.parse().map_err(|_| Problem::Decision)?;
+        let parcel: ParcelId = parcel.parse().map_err(|_| Problem::Decision)?;
+        let offer = self.named(id)?;
+        act.by(&offer.recipient)?;
+        let read =
+            offer.held.get(&stage) == Some(&parcel) && offer.parcels.get(&stage) == Some(&parcel);
+        if read && offer.corrected.remove(&stage) {
+            Ok(())
+        } else {
+            Err(Problem::Supersession)
         }
     }
 

@@ -10,7 +10,9 @@ use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{Category, Form, OfferState, Stage};
 use crate::envelope::error::StatementError;
 use crate::envelope::keys::{b64u, sha256};
-use crate::envelope::statement::{Forward, LabelledDigest, ParcelStatement, labels_digest};
+use crate::envelope::statement::{
+    Forward, LabelledDigest, ParcelClaims, ParcelStatement, labels_digest,
+};
 use crate::ledger::decision::{Decision, Deposited};
 use data_encoding::BASE64URL_NOPAD;
 use std::collections::BTreeMap;
@@ -57,13 +59,16 @@ impl Replay {
             } => match self.offered(act, decision) {
                 Ok(()) => {
                     for deposit in deposits {
-                        problems.extend(self.deposited(act, offer, deposit).err());
+                        problems.extend(self.deposited(act, offer, deposit, false).err());
                     }
                 }
                 Err(problem) => problems.push(problem),
             },
             Decision::Deposited { offer, deposit, .. } => {
-                problems.extend(self.deposited(act, offer, deposit).err());
+                problems.extend(self.deposited(act, offer, deposit, false).err());
+            }
+            Decision::Amended { offer, deposit, .. } => {
+                problems.extend(self.deposited(act, offer, deposit, true).err());
             }
             Decision::Opened {
                 offer,
@@ -125,13 +130,22 @@ impl Replay {
             forwards: None,
             holders: Vec::new(),
             transfer: None,
+            held: BTreeMap::new(),
+            corrected: std::collections::BTreeSet::new(),
+            messages: 0,
         };
         let made = self.passed_on(made, forwards.as_deref())?;
         self.agencies.member(&made.recipient)?;
         self.offers.insert(word(offer)?, made)
     }
 
-    fn deposited(&mut self, act: Act<'_>, offer: &str, deposit: &Deposited) -> Result<(), Problem> {
+    fn deposited(
+        &mut self,
+        act: Act<'_>,
+        offer: &str,
+        deposit: &Deposited,
+        amends: bool,
+    ) -> Result<(), Problem> {
         self.counts.deposits += 1;
         let id: OfferId = word(offer)?;
         let offer = self.offers.offer(&id)?;
@@ -153,11 +167,16 @@ impl Replay {
         if !parsed.stands(act.at, SKEW) {
             return Err(Problem::ParcelTime);
         }
-        let labels = labels(deposit)?;
-        let listed = |item: &LabelledDigest| claims.digests.binary_search(&item.digest).is_ok();
-        if labels_digest(&labels) != claims.labels || !labels.iter().all(listed) {
-            return Err(Problem::Parcel(StatementError::Labels));
+        let corrects = offer.held.get(&stage).or(offer.parcels.get(&stage));
+        let superseded = if amends { corrects.copied() } else { None };
+        if claims.supersedes != superseded || amends != superseded.is_some() {
+            return Err(Problem::Supersession);
         }
+        if !amends && offer.held.contains_key(&stage) {
+            // What was opened is corrected, never replaced unsaid.
+            return Err(Problem::Supersession);
+        }
+        let labels = listed_labels(&deposit.labels, claims)?;
         let bundle = self.agencies.bundle(&offer.recipient, act.at)?;
         let sealed_to = bundle.sealing_key(&claims.kid);
         parsed
@@ -198,7 +217,11 @@ impl Replay {
         if stood.is_some_and(|stood| stood.statement_hash != statement_hash) {
             return Err(Problem::ParcelOther);
         }
-        self.offers.offer_mut(&id)?.parcels.insert(stage, parcel);
+        let stands = self.offers.offer_mut(&id)?;
+        stands.parcels.insert(stage, parcel);
+        if amends && stands.held.contains_key(&stage) {
+            stands.corrected.insert(stage);
+        }
         self.parcels.insert(
             (id, parcel),
             Parcel {
@@ -258,12 +281,15 @@ impl Replay {
         if let Some(parcel) = self.parcels.get_mut(&(id, parcel_id)) {
             parcel.opened = true;
         }
+        // Covered or not, the recipient has it in hand now.
+        let offer = self.offers.offer_mut(&id)?;
+        offer.held.insert(stage, parcel_id);
         decided.and(stands)
     }
 
     /// The gate, as the router ran it, at the time of the entry.
     #[allow(clippy::too_many_arguments)]
-    fn gate(
+    pub(super) fn gate(
         &self,
         act: Act<'_>,
         offer: &Offer,
@@ -320,6 +346,25 @@ struct Opened<'a> {
 }
 
 pub(super) fn labels(deposit: &Deposited) -> Result<Vec<LabelledDigest>, Problem> {
+    parse(&deposit.labels)
+}
+
+/// The labels that a decision lists, if they are those that the statement signs.
+pub(super) fn listed_labels(
+    items: &[crate::ledger::decision::LabelledDigest],
+    claims: &ParcelClaims,
+) -> Result<Vec<LabelledDigest>, Problem> {
+    let labels = parse(items)?;
+    let listed = |item: &LabelledDigest| claims.digests.binary_search(&item.digest).is_ok();
+    if labels_digest(&labels) != claims.labels || !labels.iter().all(listed) {
+        return Err(Problem::Parcel(StatementError::Labels));
+    }
+    Ok(labels)
+}
+
+fn parse(
+    items: &[crate::ledger::decision::LabelledDigest],
+) -> Result<Vec<LabelledDigest>, Problem> {
     let label = |item: &crate::ledger::decision::LabelledDigest| {
         let (category, form): (Category, Form) = (word(&item.cat)?, word(&item.form)?);
         let label = Label::new(category, form).map_err(|_| Problem::Decision)?;
@@ -328,5 +373,5 @@ pub(super) fn labels(deposit: &Deposited) -> Result<Vec<LabelledDigest>, Problem
             label,
         })
     };
-    deposit.labels.iter().map(label).collect()
+    items.iter().map(label).collect()
 }

@@ -1,6 +1,6 @@
 //! Passing on what was told here, to an agency that the person agreed to, on a basis of one's own.
 
-use super::{Ask, SentReferral, deposit, is_offered};
+use super::{Ask, Sealing, SentReferral, deposit, is_offered};
 use crate::client::agency::Desk;
 use crate::client::error::ClientError;
 use crate::client::log::Proven;
@@ -147,7 +147,10 @@ impl Desk {
             },
         };
         covers(&granted, &asked)?;
-        let passed_on = Some((*passed.parcel.statement.digest(), carried));
-        self.seal_with(basis, purpose, passed.stage, Vec::new(), passed_on)
+        let sealing = Sealing {
+            passed: Some((*passed.parcel.statement.digest(), carried)),
+            ..Sealing::default()
+        };
+        self.seal_with(basis, purpose, passed.stage, Vec::new(), sealing)
     }
 }

@@ -5,7 +5,7 @@ use crate::client::error::ClientError;
 use crate::client::log::Proven;
 use crate::client::session::request_id;
 use crate::client::words;
-use crate::domain::id::{AgencyId, GroupId, OfferId, ReferralId};
+use crate::domain::id::{AgencyId, GroupId, OfferId, ParcelId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
     CloseReason, DeclineReason, OfferState, Outcome, Question, ReferralState, Stage, TransferState,
@@ -39,6 +39,10 @@ pub struct SourceOffer {
     pub decide_by: Option<Timestamp>,
     /// What the recipient last asked for.
     pub questions: Vec<Question>,
+    /// Stages corrected after they were opened, and whether the recipient confirmed.
+    pub corrections: Vec<(Stage, bool)>,
+    /// Of each stage deposited, the parcel that a correction names.
+    pub parcels: Vec<(Stage, ParcelId)>,
 }
 
 /// The source's view of one referral.
@@ -224,6 +228,16 @@ impl Desk {
                     .questions
                     .into_iter()
                     .filter_map(words::question)
+                    .collect(),
+                corrections: offer
+                    .corrections
+                    .into_iter()
+                    .filter_map(|one| Some((words::stage(one.stage)?, one.confirmed)))
+                    .collect(),
+                parcels: offer
+                    .parcels
+                    .into_iter()
+                    .filter_map(|one| Some((words::stage(one.stage)?, one.parcel.parse().ok()?)))
                     .collect(),
             })
         });

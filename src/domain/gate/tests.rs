@@ -543,3 +543,94 @@ fn narrowed_mends(case: &Case) -> bool {
     let basis = case.basis.as_ref().expect("a basis");
     basis.check_bounds(case.kind).is_err()
 }
+
+fn reply(labels: LabelSet) -> Reply<'static> {
+    static PARTIES: LazyLock<(AgencyId, AgencyId)> =
+        LazyLock::new(|| (agency("alpha"), agency("house1")));
+    Reply {
+        source: &PARTIES.0,
+        recipient: &PARTIES.1,
+        recipient_kind: AgencyKind::Shelter,
+        purpose: Purpose::SafeAccommodation,
+        labels,
+    }
+}
+
+/// R16, invariant 15: words go back only where the person said so, as a STATEMENT, while the offer lives.
+#[test]
+fn a_reply_needs_the_persons_own_yes() {
+    let text = labels(&["STATEMENT/WHOLE"]);
+    let asked = |basis: &Basis, labels, state, at| {
+        let head = BasisHead::InForce(basis);
+        permit_reply(&reply(labels), state, head, &PROTOCOL, at).map(|permit| permit.validity())
+    };
+    let received = OfferState::Received;
+    let silent = basis();
+    assert_eq!(
+        asked(&silent, text, received, now()),
+        Err(Refusal::NotCovered(text))
+    );
+    let mut basis = silent;
+    basis.allows[1].reply = true;
+    basis.allows[1].until = later(30);
+    let validity = asked(&basis, text, received, now()).expect("the person said yes");
+    assert_eq!(validity.until, later(30), "no longer than that yes");
+    let more = labels(&["STATEMENT/WHOLE", "HEALTH/CLINICAL"]);
+    assert_eq!(
+        asked(&basis, more, received, now()),
+        Err(Refusal::NotCovered(labels(&["HEALTH/CLINICAL"])))
+    );
+    assert_eq!(
+        asked(&basis, text, received, later(30)),
+        Err(Refusal::NotCovered(text)),
+        "that yes is over, another is not"
+    );
+    assert_eq!(
+        asked(&basis, text, OfferState::Completed, now()),
+        Err(Refusal::Stage)
+    );
+    assert_eq!(
+        permit_reply(
+            &reply(text),
+            received,
+            BasisHead::Withdrawn,
+            &PROTOCOL,
+            now()
+        )
+        .map(|permit| permit.validity()),
+        Err(Refusal::NotInForce)
+    );
+    basis.recipient = agency("house2");
+    assert_eq!(
+        asked(&basis, text, received, now()),
+        Err(Refusal::NotAllowed)
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Invariant 12: what passes as a message passes as a parcel of that stage at that moment.
+    #[test]
+    fn a_message_is_never_let_through_where_a_parcel_is_not(
+        state in 0..OfferState::ALL.len(),
+        stage in 0..Stage::ALL.len(),
+        minutes in 0_u64..120,
+    ) {
+        let basis = basis();
+        let (state, stage) = (OfferState::ALL[state], Stage::ALL[stage]);
+        let proposal = Proposal {
+            source: &basis.source,
+            recipient: &basis.recipient,
+            recipient_kind: AgencyKind::Shelter,
+            purpose: Purpose::SafeAccommodation,
+            stage,
+            labels: labels(&["LANGUAGE/WHOLE"]),
+        };
+        let head = BasisHead::InForce(&basis);
+        let at = later(minutes);
+        let message = permit_message(&proposal, state, head, &PROTOCOL, at);
+        let parcel = permit_opening(&proposal, state, head, &PROTOCOL, at);
+        prop_assert!(message.is_err() || parcel.is_ok());
+    }
+}

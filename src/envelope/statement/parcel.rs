@@ -113,7 +113,7 @@ impl SealedParcel {
         self.statement.len() + self.enc.len() + self.wrapped.len() + 40 * self.labels.len() + fields
     }
 
-    pub(super) fn check_sizes(&self) -> Result<(), StatementError> {
+    pub(in crate::envelope) fn check_sizes(&self) -> Result<(), StatementError> {
         let counted =
             (1..=FIELDS_MAX).contains(&self.fields.len()) && self.fields.len() == self.labels.len();
         let keys =

@@ -191,14 +191,59 @@ impl OfferView {
         self.record.put(key::offer(self.id))
     }
 
-    /// The writes that destroy the content of every parcel of the offer.
+    /// Whether `agency` is its source, or a recipient that was asked: before its turn there is nothing to see.
+    pub(in crate::exchange) fn is_party(&self, agency: &AgencyId) -> bool {
+        self.source == *agency || (self.recipient == *agency && self.record.asked != 0)
+    }
+
+    /// The offer under a party's name.
+    pub(in crate::exchange) fn of_party(
+        snapshot: &mut Snapshot<'_>,
+        name: &OfferName,
+    ) -> Result<Self, Refusal> {
+        let offer = Self::load(snapshot, name.offer)?;
+        offer
+            .filter(|offer| offer.is_party(&name.agency))
+            .ok_or(Refusal::NotFound)
+    }
+
+    /// Whether nothing new may be told until the source has spoken with the person.
+    pub(in crate::exchange) fn is_paused(&self) -> bool {
+        let mut said = self.record.notices.iter();
+        said.any(|notice| notice == OfferNotice::Paused.name())
+    }
+
+    /// The writes that destroy the content of every message of the offer.
+    pub(in crate::exchange) fn erase_messages(&self) -> impl Iterator<Item = Write> + use<> {
+        let offer = self.id;
+        (1..=self.record.messages).map(move |number| Write::Erase {
+            table: Table::MessageContent,
+            key: key::message(offer, number),
+        })
+    }
+
+    /// The writes that destroy the key of every attachment of the offer; the files go after them.
+    pub(in crate::exchange) fn erase_attachments(&self) -> impl Iterator<Item = Write> {
+        self.record
+            .attachments
+            .iter()
+            .map(|attachment| Write::Erase {
+                table: Table::AttachmentKey,
+                key: [self.id.as_bytes().as_slice(), attachment].concat(),
+            })
+    }
+
+    /// The writes that destroy the content of every parcel, message and attachment of the offer.
     pub(in crate::exchange) fn erase_parcels(&self) -> Vec<Write> {
         let deposited = stages(&self.record.deposited);
         let erase = |stage| Write::Erase {
             table: Table::ParcelContent,
             key: key::parcel(self.id, stage),
         };
-        deposited.into_iter().map(erase).collect()
+        let mut writes: Vec<Write> = deposited.into_iter().map(erase).collect();
+        writes.extend(self.erase_messages());
+        writes.extend(self.erase_attachments());
+        writes
     }
 
     /// Stages that a parcel is deposited for and that the state opens.

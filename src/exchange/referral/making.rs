@@ -81,7 +81,7 @@ impl Made {
 }
 
 /// A recipient that may be asked: one answer for not enrolled, suspended, without keys, and not to be seen.
-pub(super) fn recipient(
+pub(in crate::exchange) fn recipient(
     snapshot: &mut Snapshot<'_>,
     caller: &Caller,
     id: &AgencyId,

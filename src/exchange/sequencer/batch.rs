@@ -244,6 +244,7 @@ pub(super) const fn is_versioned(table: Table) -> bool {
             | Table::CaseBasis
             | Table::Deadline
             | Table::RequestDay
+            | Table::MessageContent
             | Table::AlertOrder
             | Table::Met
             | Table::Disclosure

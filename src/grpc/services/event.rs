@@ -158,6 +158,8 @@ fn bell(event: Event) -> proto::WatchResponse {
         EventKind::Reminder => proto::EventKind::Reminder,
         EventKind::Alert => proto::EventKind::Alert,
         EventKind::Transfer => proto::EventKind::Transfer,
+        EventKind::Message => proto::EventKind::Message,
+        EventKind::Corrected => proto::EventKind::Corrected,
     };
     proto::WatchResponse {
         resource: event.resource,

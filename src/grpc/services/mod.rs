@@ -1,12 +1,14 @@
 //! The services: each method parses, calls the exchange, and encodes. Nothing is decided here.
 
 mod administration;
+mod attachment;
 mod audit;
 mod basis;
 mod break_glass;
 mod directory;
 mod event;
 mod group;
+mod message;
 mod offer;
 mod place;
 mod referral;

@@ -278,6 +278,24 @@ impl OfferService for Services {
         Ok(Response::new(proto::RaiseAlarmResponse { receipt }))
     }
 
+    async fn confirm_amendment(
+        &self,
+        request: Request<proto::ConfirmAmendmentRequest>,
+    ) -> Result<Response<proto::ConfirmAmendmentResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let name = fields.offer("name", &message.name);
+        let stage = fields.word::<Stage>("stage", message.stage);
+        let (requested, name, stage) = fields.all((requested, name, stage))?;
+        let receipt = self
+            .exchange
+            .confirm_amendment(call.caller(), &name, requested, stage)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::ConfirmAmendmentResponse { receipt }))
+    }
+
     async fn answer_transfer(
         &self,
         request: Request<proto::AnswerTransferRequest>,
@@ -365,5 +383,6 @@ fn view(offer: Offer) -> proto::Offer {
         questions: offer.questions.into_iter().map(Word::number).collect(),
         decline_proposed: offer.decline_proposed,
         notices: offer.notices.into_iter().map(Word::number).collect(),
+        corrected: offer.corrected.into_iter().map(Word::number).collect(),
     }
 }

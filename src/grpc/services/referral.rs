@@ -1,7 +1,8 @@
 //! `ReferralService`: the source's side.
 
 use super::Services;
-use crate::domain::vocabulary::{CloseReason, Purpose, Urgency};
+use crate::domain::id::ParcelId;
+use crate::domain::vocabulary::{CloseReason, Purpose, Stage, Urgency};
 use crate::exchange::referral::{NewOffer, NewReferral, OFFERS_MAX, Referral, SourceOffer};
 use crate::grpc::call::Call;
 use crate::grpc::fields::{self, Fields};
@@ -171,6 +172,28 @@ impl ReferralService for Services {
         Ok(Response::new(proto::MarkEnteredInErrorResponse { receipt }))
     }
 
+    async fn amend_parcel(
+        &self,
+        request: Request<proto::AmendParcelRequest>,
+    ) -> Result<Response<proto::AmendParcelResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let offer = fields.offer("offer", &message.offer);
+        let deposit = fields
+            .present("deposit", message.deposit)
+            .and_then(|deposit| {
+                fields.within("deposit", |fields| convert::deposit(fields, deposit))
+            });
+        let (requested, offer, deposit) = fields.all((requested, offer, deposit))?;
+        let receipt = self
+            .exchange
+            .amend_parcel(call.caller(), &offer, requested, deposit)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::AmendParcelResponse { receipt }))
+    }
+
     async fn answer_information(
         &self,
         request: Request<proto::AnswerInformationRequest>,
@@ -332,5 +355,21 @@ fn view_offer(offer: SourceOffer) -> proto::ReferralOffer {
         ask_time: offer.asked.map(fields::time),
         decide_by: offer.decide_by.map(fields::time),
         questions: offer.questions.into_iter().map(Word::number).collect(),
+        corrections: offer.corrections.into_iter().map(correction).collect(),
+        parcels: offer.parcels.into_iter().map(stage_parcel).collect(),
+    }
+}
+
+fn correction((stage, confirmed): (Stage, bool)) -> proto::Correction {
+    proto::Correction {
+        stage: stage.number(),
+        confirmed,
+    }
+}
+
+fn stage_parcel((stage, parcel): (Stage, ParcelId)) -> proto::StageParcel {
+    proto::StageParcel {
+        stage: stage.number(),
+        parcel: parcel.to_string(),
     }
 }

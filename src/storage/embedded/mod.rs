@@ -7,6 +7,7 @@
 //! keyring/         keys of erasable values, two copies
 //! index/           sled: key to place in the journal; may be deleted at any time
 //! index.trust      whether the index may be looked at
+//! attachments/     sealed files, under keys of the keyring; made with the first one
 //! ```
 //!
 //! A commit encrypts, appends one frame, syncs, shows the batch to readers, erases keys if asked
@@ -45,6 +46,9 @@ pub use io::{Faults, Operation};
 
 use index::IndexWriter;
 use worker::{Queue, Wants};
+
+/// Folder of attachments' files.
+const ATTACHMENTS: &str = "attachments";
 
 /// How far a rebuild of the index has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -270,6 +274,10 @@ impl Shared {
 impl Engine for EmbeddedEngine {
     fn head(&self) -> Head {
         self.shared.head()
+    }
+
+    fn attachments(&self) -> std::path::PathBuf {
+        self.shared.folder.join(ATTACHMENTS)
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Stored>, StorageError> {

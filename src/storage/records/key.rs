@@ -4,8 +4,8 @@
 //! a prefix of another's.
 
 use crate::domain::id::{
-    AccessId, AgencyId, AlertId, BasisChainId, CarriedId, CaseHandle, GroupId, OfferId, PoolId,
-    ProposalId, ReferralId, RequestId,
+    AccessId, AgencyId, AlertId, AttachmentId, BasisChainId, CarriedId, CaseHandle, GroupId,
+    OfferId, PoolId, ProposalId, ReferralId, RequestId,
 };
 use crate::domain::label::Label;
 use crate::domain::time::Timestamp;
@@ -183,6 +183,47 @@ pub fn split_chain_parcel(key: &[u8]) -> Option<(OfferId, Stage)> {
         .copied()
         .find(|&candidate| stage(candidate) == *of)?;
     Some((OfferId::from_random(offer), of))
+}
+
+/// Of an attachment, of its key and of its file.
+#[must_use]
+pub fn attachment(offer: OfferId, attachment: AttachmentId) -> Vec<u8> {
+    [*offer.as_bytes(), *attachment.as_bytes()].concat()
+}
+
+/// The offer and the attachment of an attachment's key.
+#[must_use]
+pub fn split_attachment(key: &[u8]) -> Option<(OfferId, AttachmentId)> {
+    let (offer, attachment) = key.split_first_chunk::<16>()?;
+    let attachment: [u8; 16] = attachment.try_into().ok()?;
+    Some((
+        OfferId::from_random(*offer),
+        AttachmentId::from_random(attachment),
+    ))
+}
+
+/// Of an upload that is not finished, by the time it was begun.
+#[must_use]
+pub fn unfinished(begun: Timestamp, attachment: &[u8]) -> Vec<u8> {
+    let mut key = begun.millis().to_be_bytes().to_vec();
+    key.extend_from_slice(attachment);
+    key
+}
+
+/// The time and the attachment's key of an unfinished upload's.
+#[must_use]
+pub fn split_unfinished(key: &[u8]) -> Option<(Timestamp, Vec<u8>)> {
+    let (at, attachment) = key.split_first_chunk::<8>()?;
+    let at = Timestamp::from_millis(i64::from_be_bytes(*at))?;
+    Some((at, attachment.to_vec()))
+}
+
+/// Of a message, and of its content.
+#[must_use]
+pub fn message(offer: OfferId, number: u32) -> Vec<u8> {
+    let mut key = offer.as_bytes().to_vec();
+    key.extend_from_slice(&number.to_be_bytes());
+    key
 }
 
 /// Of a pool.

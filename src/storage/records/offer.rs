@@ -95,6 +95,18 @@ pub struct OfferRecord {
     /// The source's chain that the transfer rests on.
     #[prost(string, tag = "54")]
     pub transfer_chain: String,
+    /// Stages corrected since the recipient opened them and not yet confirmed, as in keys.
+    #[prost(uint32, repeated, tag = "45")]
+    pub corrected: Vec<u32>,
+    /// Stages whose last correction the recipient confirmed, as in keys.
+    #[prost(uint32, repeated, tag = "46")]
+    pub confirmed: Vec<u32>,
+    /// Messages posted: the last one's number.
+    #[prost(uint32, tag = "48")]
+    pub messages: u32,
+    /// Ids of its attachments, finished or not.
+    #[prost(bytes = "vec", repeated, tag = "49")]
+    pub attachments: Vec<Vec<u8>>,
 }
 
 /// Which parcel of a stage was last opened.

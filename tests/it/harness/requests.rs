@@ -152,6 +152,42 @@ impl About {
                 },
             ),
             call(
+                "OfferService/ConfirmAmendment",
+                &v1::ConfirmAmendmentRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    stage: 1,
+                },
+            ),
+            call(
+                "MessageService/PostMessage",
+                &v1::PostMessageRequest {
+                    offer: name(),
+                    request_id: request_id(),
+                    code: 1,
+                    ..v1::PostMessageRequest::default()
+                },
+            ),
+            call(
+                "AttachmentService/DownloadAttachment",
+                &v1::DownloadAttachmentRequest {
+                    offer: name(),
+                    attachment: self.offer.clone(),
+                    first_chunk: 0,
+                },
+            ),
+            call(
+                "MessageService/ListMessages",
+                &v1::ListMessagesRequest { offer: name() },
+            ),
+            call(
+                "MessageService/OpenMessage",
+                &v1::OpenMessageRequest {
+                    offer: name(),
+                    number: 1,
+                },
+            ),
+            call(
                 "OfferService/CheckOut",
                 &v1::CheckOutRequest {
                     name: name(),
@@ -292,6 +328,36 @@ impl About {
             call(
                 "ReferralService/DepositParcel",
                 &v1::DepositParcelRequest {
+                    offer: self.name("offers", &self.offer),
+                    request_id: request_id(),
+                    deposit: Some(self.deposit.clone()),
+                },
+            ),
+            call(
+                "AttachmentService/UploadAttachment",
+                &v1::UploadAttachmentRequest {
+                    part: Some(v1::upload_attachment_request::Part::Header(
+                        v1::UploadHeader {
+                            offer: self.name("offers", &self.offer),
+                            attachment: self.offer.clone(),
+                            stage: 2,
+                            chunks: 1,
+                            digest: vec![7; 32],
+                            first_chunk: 0,
+                        },
+                    )),
+                },
+            ),
+            call(
+                "AttachmentService/GetUpload",
+                &v1::GetUploadRequest {
+                    offer: self.name("offers", &self.offer),
+                    attachment: self.offer.clone(),
+                },
+            ),
+            call(
+                "ReferralService/AmendParcel",
+                &v1::AmendParcelRequest {
                     offer: self.name("offers", &self.offer),
                     request_id: request_id(),
                     deposit: Some(self.deposit.clone()),
