@@ -199,7 +199,10 @@ fn what_he_carries_is_nothing_to_whoever_takes_it_and_opens_for_whom_alpha_has_h
         // Whoever takes the paper.
         for readable in ["alpha", "epilepsy", "hr-ngo", "tablet"] {
             let found = carried.file.windows(readable.len());
-            assert!(!found.into_iter().any(|run| run == readable.as_bytes()), "{readable}");
+            assert!(
+                !found.into_iter().any(|run| run == readable.as_bytes()),
+                "{readable}"
+            );
         }
         let seed = SealingSeed::generate(&mut SystemRandom);
         let request = ReleaseRequest::new(&carried.file, &seed);
@@ -211,9 +214,17 @@ fn what_he_carries_is_nothing_to_whoever_takes_it_and_opens_for_whom_alpha_has_h
         let pinned = (&own.world.trust.roots[..], own.world.trust.origin.as_str());
         let content = open_carried(&carried.file, &carried.code, &release, &seed, pinned).unwrap();
         assert_eq!(content.source.as_str(), "alpha");
-        let conditions = content.fields.iter().find(|one| one.path == "health.conditions");
+        let conditions = content
+            .fields
+            .iter()
+            .find(|one| one.path == "health.conditions");
         assert_eq!(conditions.unwrap().value[0], "epilepsy");
-        assert!(!content.fields.iter().any(|one| one.path.starts_with("harm")));
+        assert!(
+            !content
+                .fields
+                .iter()
+                .any(|one| one.path.starts_with("harm"))
+        );
         own.ends(&eyes, &Heard::nothing(), CANARIES).await;
     });
 }
