@@ -39,6 +39,7 @@ mod referral_lifecycle;
 mod router_process;
 mod scenario_a;
 mod scenario_b;
+mod scenario_c;
 mod scenario_d;
 mod scenario_f;
 mod simulation;

@@ -434,8 +434,8 @@ pub(super) fn prepare_add(
     Ok(Prepared::New(change, offer, vec![0]))
 }
 
-/// The schedule of a referral for one more candidate. When the time to tell the person is over and they are still there,
-/// or have stayed, whoever is added has the time that is left, or the urgency's.
+/// The schedule of a referral for one more candidate. When the time to tell the person is over and they are still
+/// there, or have stayed, whoever is added has the time that is left, or the urgency's.
 fn plan_to_add(snapshot: &Snapshot<'_>, record: &ReferralRecord) -> Result<Schedule, Refusal> {
     let plan = turn::schedule_of(record)?;
     if plan.turn(snapshot.now, None).is_some() {
