@@ -248,7 +248,9 @@ impl Desk {
             _ => false,
         })?;
         let parcel = from_proto(parcel)?;
-        let sender = self.signing_key_behind(&parcel.statement, &message.sender).await?;
+        let sender = self
+            .signing_key_behind(&parcel.statement, &message.sender)
+            .await?;
         let expected = Expected {
             recipient: self.agency().id(),
             purpose,
