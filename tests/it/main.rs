@@ -41,6 +41,7 @@ mod scenario_a;
 mod scenario_b;
 mod scenario_c;
 mod scenario_d;
+mod scenario_e;
 mod scenario_f;
 mod simulation;
 mod slips;
