@@ -121,7 +121,8 @@ async fn a_candidate_next_in_line_sees_nothing_until_its_turn() {
             "tick",
             "tick",
             "tick",
-            "tick"
+            "tick",
+            "erased"
         ]
     );
     let states = vec![O::Declined, O::Accepted, O::Closed];
