@@ -215,7 +215,7 @@ async fn an_access_is_asked_approved_released_opened_ended_and_reviewed() {
     let supervisor = night
         .town
         .staff("ngo", StaffRole::Supervisor)
-        .as_staff("another");
+        .with_staff("another");
     let _ = review(supervisor).await.expect("reviewed");
     assert_eq!(night.state(&access).await, AccessState::Reviewed);
     night.replays();
