@@ -94,7 +94,7 @@ fn make_offer(
     if !admitted.iter().any(|one| one.stage == Stage::Triage) {
         return Err(Refusal::InvalidField("offers.deposits"));
     }
-    let id = OfferId::from_random(snapshot.shared.random());
+    let id = OfferId::from_random(snapshot.shared.engine.fresh_id()?);
     let record = OfferRecord {
         source: asked.source.id.to_string(),
         recipient: new.recipient.to_string(),
@@ -243,7 +243,7 @@ fn check_new<'a>(
     }
     Ok(Asked {
         source: own,
-        referral: ReferralId::from_random(snapshot.shared.random()),
+        referral: ReferralId::from_random(snapshot.shared.engine.fresh_id()?),
         case: new.case,
         purpose: new.purpose,
         urgency: new.urgency,
