@@ -69,11 +69,13 @@ fn gate(criterion: &mut Criterion) {
             labels: set.closed(),
             asked: Asked::Bundle,
             until: now().plus(Duration::from_secs(86_400)),
+            reply: false,
         }],
         given_by: GivenBy::Itself,
         asked_alone: true,
         interpreter: InterpreterClass::Telephone,
         child_told: ChildTold::NotApplicable,
+        for_child: Default::default(),
     };
     let proposal = Proposal {
         source: &source,

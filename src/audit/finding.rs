@@ -155,6 +155,8 @@ problems! {
     EarlyLapse = Violation, "EARLY_LAPSE", "the offer lapsed before its time to decide was over";
     /// A second acceptance of one referral.
     SecondAcceptance = Violation, "SECOND_ACCEPTANCE", "a second offer of the same referral was accepted";
+    /// An alert is not known, or was raised or taken before.
+    Alert = Violation, "ALERT", "the alert is not known, or was raised or taken before";
     /// A recipient raised an alarm.
     AlarmRaised(Alarm) = Notice, "ALARM", "the recipient raised the alarm {0}";
 }

@@ -7,6 +7,7 @@
 
 mod administration;
 mod agencies;
+mod alerts;
 mod bases;
 mod offers;
 mod parcels;
@@ -63,6 +64,7 @@ pub struct Replay {
     /// By offer as well: sources choose the ids of parcels.
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
     counts: Counts,
+    alerts: alerts::Alerts,
 }
 
 /// One act as replay sees it.
@@ -209,6 +211,12 @@ impl Replay {
             Decision::PoolUpdated { .. } | Decision::CapacityDeclared { .. } => {
                 act.agency().map(|_| ())
             }
+            Decision::AlertRaised {
+                alert,
+                viewer,
+                kind,
+            } => self.alerts.raised(act, alert, viewer, kind),
+            Decision::AlertAcknowledged { alert, .. } => self.alerts.acknowledged(act, alert),
             Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
         };
         problems.extend(result.err());

@@ -144,6 +144,8 @@ const fn said(kind: EventKind) -> &'static str {
         EventKind::ParcelReady => "parcel-ready",
         EventKind::Alarm => "alarm",
         EventKind::DirectoryChanged => "directory-changed",
+        EventKind::Reminder => "reminder",
+        EventKind::Alert => "alert",
         EventKind::Heartbeat => "heartbeat",
         EventKind::Unspecified => "unknown",
     }

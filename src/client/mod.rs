@@ -9,6 +9,7 @@
 pub mod administrator;
 pub mod agency;
 pub mod agent;
+pub mod alert;
 pub mod audit;
 pub mod connect;
 pub mod directory;

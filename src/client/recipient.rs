@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::domain::id::{AgencyId, OfferId, PoolId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    Alarm, DeclineReason, Decliner, OfferState, Outcome, Purpose, Stage, Urgency,
+    Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Stage, Urgency,
 };
 use crate::envelope::jws::{KeyReference, Unverified, digest_from_b64u};
 use crate::envelope::keys::{SigningKey, sha256};
@@ -48,6 +48,8 @@ pub struct OfferView {
     pub openable: Vec<Stage>,
     /// Places held or taken.
     pub places: u32,
+    /// What has been said since the offer was made.
+    pub notices: Vec<OfferNotice>,
 }
 
 impl Desk {
@@ -112,6 +114,9 @@ impl Desk {
                 .filter_map(words::stage)
                 .collect(),
             places: offer.places,
+            notices: (offer.notices.into_iter())
+                .filter_map(words::notice)
+                .collect(),
         })
     }
 

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use super::error::ClientError;
-use crate::domain::id::{AgencyId, BasisChainId, OfferId, PoolId, ReferralId};
+use crate::domain::id::{AgencyId, AlertId, BasisChainId, OfferId, PoolId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary as domain;
 use crate::proto::v1;
@@ -41,6 +41,8 @@ words! {
     outcome_number outcome Outcome "OUTCOME";
     capacity_number capacity DeclaredCapacity "DECLARED_CAPACITY";
     alarm_number alarm Alarm "ALARM";
+    notice_number notice OfferNotice "OFFER_NOTICE";
+    alert_kind_number alert_kind AlertKind "ALERT_KIND";
 }
 
 /// `agencies/{agency}`.
@@ -71,6 +73,12 @@ pub fn basis_name(source: &AgencyId, chain: BasisChainId) -> String {
 #[must_use]
 pub fn pool_name(agency: &AgencyId, pool: &PoolId) -> String {
     format!("agencies/{agency}/pools/{pool}")
+}
+
+/// `agencies/{viewer}/alerts/{alert}`.
+#[must_use]
+pub fn alert_name(viewer: &AgencyId, alert: AlertId) -> String {
+    format!("agencies/{viewer}/alerts/{alert}")
 }
 
 /// The id at the end of a name of the shape `agencies/{viewer}/{collection}/{id}`.

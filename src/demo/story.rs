@@ -123,6 +123,7 @@ fn consent(
         labels,
         asked,
         until,
+        reply: false,
     };
     let mut allows = vec![allow(bundle, Asked::Bundle)];
     if !specific.is_empty() {
@@ -137,6 +138,7 @@ fn consent(
         asked_alone: true,
         interpreter: InterpreterClass::Telephone,
         child_told: ChildTold::NotApplicable,
+        for_child: Default::default(),
         evidence: SystemRandom.array(),
     }
 }

@@ -1,12 +1,14 @@
 //! The town: a certificate authority, a router process and connected agencies, in one folder.
 //!
 //! Nothing here is pretended: the router is the program itself in a process of its own, agencies reach it over mutual
-//! TLS, and two administrators sign every enrolment.
+//! TLS, and two administrators sign every enrolment. A [`simulated`] town differs in one thing: its router is served
+//! within this process, so that one clock can be handed to everybody and days pass in moments.
 
 pub mod authority;
 mod files;
 pub mod members;
 pub mod router;
+pub mod simulated;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -17,7 +19,7 @@ use crate::client::error::ClientError;
 use crate::client::keys::{AgencyKeys, KeyFileError};
 use crate::client::log::{LogStateError, LogView};
 use crate::client::retry::RetryPolicy;
-use crate::client::session::system_clock;
+use crate::client::session::{Clock, system_clock};
 use crate::client::trust::TrustAnchors;
 use crate::domain::id::AgencyId;
 use crate::domain::vocabulary::{AgencyKind, StaffRole};
@@ -104,16 +106,30 @@ impl TownOptions {
     }
 }
 
+/// What every agency of a town connects to.
+pub trait Reachable {
+    /// Where it is.
+    fn address(&self) -> RouterAddress;
+}
+
 /// A running town. The router ends with it.
-#[derive(Debug)]
-pub struct Town {
+pub struct Town<R = RouterProcess> {
     folder: PathBuf,
     policy: RetryPolicy,
+    clock: Clock,
     authority: TownAuthority,
-    router: RouterProcess,
+    router: R,
     trust: TrustAnchors,
     administrators: [KeyPairSigner; 2],
     agencies: BTreeMap<String, Agency>,
+}
+
+impl<R> std::fmt::Debug for Town<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Town")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Town {
@@ -124,14 +140,7 @@ impl Town {
     /// [`TownError`] at the first thing that fails.
     pub async fn start(options: TownOptions) -> Result<Self, TownError> {
         let mut town = Self::begin(&options)?;
-        town.open_operator().await?;
-        town.publish_protocol().await?;
-        for member in &options.members {
-            town.enrol(member).await?;
-        }
-        for member in &options.members {
-            town.join(member).await?;
-        }
+        town.settle(&options.members).await?;
         Ok(town)
     }
 
@@ -153,12 +162,43 @@ impl Town {
         Ok(Self {
             folder,
             policy,
+            clock: system_clock(),
             authority,
             router,
             trust,
             administrators,
             agencies,
         })
+    }
+
+    /// The router process, to be killed, stopped and started.
+    pub const fn router(&mut self) -> &mut RouterProcess {
+        &mut self.router
+    }
+
+    /// Kills the router and starts it again on the same store and address.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError::Router`].
+    pub fn restart(&mut self) -> Result<(), TownError> {
+        self.router.kill();
+        self.router.start()
+    }
+}
+
+impl<R: Reachable> Town<R> {
+    /// Everything after the router's first start: operator, protocol, enrolments, keys.
+    async fn settle(&mut self, members: &[MemberSpec]) -> Result<(), TownError> {
+        self.open_operator().await?;
+        self.publish_protocol().await?;
+        for member in members {
+            self.enrol(member).await?;
+        }
+        for member in members {
+            self.join(member).await?;
+        }
+        Ok(())
     }
 
     /// The operator's certificate, keys and first bundle.
@@ -231,7 +271,7 @@ impl Town {
             &address,
             trust,
             log,
-            system_clock(),
+            self.clock.clone(),
             self.policy,
         )?)
     }
@@ -250,7 +290,7 @@ impl Town {
             &address,
             trust,
             log,
-            system_clock(),
+            self.clock.clone(),
             policy,
         )?)
     }
@@ -296,11 +336,6 @@ impl Town {
         &self.trust
     }
 
-    /// The router process, to be killed, stopped and started.
-    pub const fn router(&mut self) -> &mut RouterProcess {
-        &mut self.router
-    }
-
     /// The certificate authority, to issue hostile certificates and revoke good ones.
     pub const fn authority(&mut self) -> &mut TownAuthority {
         &mut self.authority
@@ -316,15 +351,5 @@ impl Town {
     #[must_use]
     pub fn home(&self, id: &str) -> PathBuf {
         self.folder.join("agencies").join(id)
-    }
-
-    /// Kills the router and starts it again on the same store and address.
-    ///
-    /// # Errors
-    ///
-    /// [`TownError::Router`].
-    pub fn restart(&mut self) -> Result<(), TownError> {
-        self.router.kill();
-        self.router.start()
     }
 }

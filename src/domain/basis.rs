@@ -7,7 +7,8 @@ use super::id::{AgencyId, BasisChainId, CaseHandle};
 use super::label::LabelSet;
 use super::time::{Period, Timestamp};
 use super::vocabulary::{
-    AgencyKind, Asked, BasisKind, ChildTold, GivenBy, InterpreterClass, Purpose, Stage,
+    AgencyKind, Asked, Assent, BasisKind, ChildTold, ChildView, GivenBy, GuardianRelation,
+    InterpreterClass, Purpose, Stage,
 };
 use std::time::Duration;
 
@@ -51,6 +52,41 @@ pub struct Basis {
     pub interpreter: InterpreterClass,
     /// Whether a child was told first.
     pub child_told: ChildTold,
+    /// What else is recorded of a person who is treated as a child; nothing of an adult.
+    pub for_child: ForChild,
+}
+
+/// What is recorded besides of a person who is treated as a child: codes only, never their words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ForChild {
+    /// The guardian, when one gave the basis.
+    pub guardian: Option<Guardian>,
+    /// Whether the child's own view was heard.
+    pub view: ChildView,
+    /// Whether the child agreed to what a guardian consented to.
+    pub assent: Assent,
+}
+
+/// Nothing: the person is an adult.
+impl Default for ForChild {
+    fn default() -> Self {
+        Self {
+            guardian: None,
+            view: ChildView::NotApplicable,
+            assent: Assent::NotApplicable,
+        }
+    }
+}
+
+/// Who consents for a child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guardian {
+    /// What they are to the child.
+    pub relation: GuardianRelation,
+    /// Whether somebody checked that they are.
+    pub verified: bool,
+    /// Whether their interest may stand against the child's: then they do not consent at all.
+    pub conflict: bool,
 }
 
 /// One thing that a basis allows.
@@ -64,6 +100,8 @@ pub struct Allow {
     pub asked: Asked,
     /// First moment no longer allowed.
     pub until: Timestamp,
+    /// Whether the recipient may answer about the person in its own words.
+    pub reply: bool,
 }
 
 /// Why a basis claims more than its kind can carry.
@@ -102,6 +140,21 @@ pub enum BoundsError {
     /// The child was not told first, and no reason is recorded.
     #[error("the child is told first, or the reason why not is recorded")]
     ChildNotTold,
+    /// The child's own view is missing, and why it was not heard.
+    #[error("the child's view is recorded, or why it was not heard")]
+    ChildNotHeard,
+    /// A guardian's consent without saying who the guardian is, or a guardian where none consented.
+    #[error("a guardian's consent says what the guardian is to the child, and no other basis does")]
+    Guardian,
+    /// The guardian's interest may stand against the child's.
+    #[error("a guardian whose interest may stand against the child's does not consent")]
+    GuardianConflict,
+    /// A guardian consents for a child, and for nobody else.
+    #[error("a guardian consents only for a person treated as a child, whose assent is recorded")]
+    GuardianOfAdult,
+    /// Nobody checked that the guardian is one: no label that says who the child is.
+    #[error("the consent of a guardian whom nobody verified does not cover {0:?} here")]
+    GuardianUnverified(LabelSet),
 }
 
 impl Basis {
@@ -152,10 +205,39 @@ impl Basis {
             )
     }
 
-    /// Whether the way it was asked for reaches `stage`.
+    /// Whether somebody consented as guardian whom nobody verified, and the recipient's task is not to find that out.
+    ///
+    /// An exploiter travels as an uncle (R9): to all but child protection and the guardian service such a consent
+    /// says as little as one asked through a companion.
     #[must_use]
-    pub const fn reaches(&self, stage: Stage) -> bool {
-        !self.asked_through_companion() || matches!(stage, Stage::Triage)
+    pub const fn by_unverified_guardian(&self, recipient_kind: AgencyKind) -> bool {
+        matches!(self.kind, BasisKind::Consent)
+            && matches!(self.given_by, GivenBy::Guardian)
+            && !matches!(
+                self.for_child.guardian,
+                Some(Guardian { verified: true, .. })
+            )
+            && !matches!(
+                recipient_kind,
+                AgencyKind::ChildProtection | AgencyKind::GuardianService
+            )
+    }
+
+    /// Whether the way it was asked for reaches `stage` at a recipient of `recipient_kind`.
+    #[must_use]
+    pub const fn reaches(&self, stage: Stage, recipient_kind: AgencyKind) -> bool {
+        let triage_only =
+            self.asked_through_companion() || self.by_unverified_guardian(recipient_kind);
+        !triage_only || matches!(stage, Stage::Triage)
+    }
+
+    /// Whether the recipient may answer about the person in its own words, for `purpose` at `at`.
+    #[must_use]
+    pub fn allows_reply(&self, purpose: Purpose, at: Timestamp) -> bool {
+        let mut allows = self.allows.iter();
+        allows.any(|allow| {
+            allow.reply && allow.purposes.contains(&purpose) && self.period(allow).contains(at)
+        })
     }
 }
 

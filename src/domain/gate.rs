@@ -140,7 +140,7 @@ pub fn permit(
         return Err(Refusal::NotInForce);
     }
     (basis.check_bounds(proposal.recipient_kind)).map_err(Refusal::Bounds)?;
-    if !basis.reaches(proposal.stage) {
+    if !basis.reaches(proposal.stage, proposal.recipient_kind) {
         return Err(Refusal::TriageOnly);
     }
 

@@ -145,6 +145,10 @@ random_id! {
     /// A proposal of the administrators.
     "proposal id" ProposalId
 }
+random_id! {
+    /// An alert, of one viewer.
+    "alert id" AlertId
+}
 
 /// The caller's id of one request: a UUID (AIP-155), in its own agency's world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

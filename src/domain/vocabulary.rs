@@ -394,3 +394,74 @@ vocabulary! {
         Copy = "COPY",
     }
 }
+
+vocabulary! {
+    /// What a guardian is to the child.
+    "relation of a guardian" GuardianRelation {
+        Parent = "PARENT",
+        Relative = "RELATIVE",
+        /// By a court or an authority.
+        Appointed = "APPOINTED",
+        /// An institution that the child is entrusted to.
+        Institution = "INSTITUTION",
+        Other = "OTHER",
+    }
+}
+
+vocabulary! {
+    /// Whether a child's own view was heard; what the view is stays with the source.
+    "record of a child's view" ChildView {
+        Expressed = "EXPRESSED",
+        NotYet = "NOT_YET",
+        /// Too young, or not in a state to.
+        NotAble = "NOT_ABLE",
+        /// The person is an adult.
+        NotApplicable = "NOT_APPLICABLE",
+    }
+}
+
+vocabulary! {
+    /// Whether a child agrees to what a guardian consented to.
+    "child's assent" Assent {
+        Given = "GIVEN",
+        Withheld = "WITHHELD",
+        NotAble = "NOT_ABLE",
+        /// Nobody consented for the person.
+        NotApplicable = "NOT_APPLICABLE",
+    }
+}
+
+vocabulary! {
+    /// What a recipient is told about an offer after it was made; never a reason.
+    "notice" OfferNotice {
+        /// The source shares nothing more.
+        ClosedBySource = "CLOSED_BY_SOURCE",
+        /// Please erase what was opened, and say what was done.
+        PleaseErase = "PLEASE_ERASE",
+        /// The person leaves the service.
+        PersonLeaves = "PERSON_LEAVES",
+        /// Nothing new comes until the source has spoken with the person.
+        Paused = "PAUSED",
+        /// A parcel that was opened has been corrected.
+        Corrected = "CORRECTED",
+    }
+}
+
+vocabulary! {
+    /// Why a human must look.
+    "alert kind" AlertKind {
+        Unplaced = "UNPLACED",
+        NotAcknowledged = "NOT_ACKNOWLEDGED",
+        AlertingDecline = "ALERTING_DECLINE",
+        ChildMissing = "CHILD_MISSING",
+        ParcelAlarm = "PARCEL_ALARM",
+        TurnedAway = "TURNED_AWAY",
+        AskAgainAlone = "ASK_AGAIN_ALONE",
+        ByCard = "BY_CARD",
+        ResumeRequested = "RESUME_REQUESTED",
+        BreakGlass = "BREAK_GLASS",
+        ReviewDue = "REVIEW_DUE",
+        ErasureUnanswered = "ERASURE_UNANSWERED",
+        ChildView = "CHILD_VIEW",
+    }
+}

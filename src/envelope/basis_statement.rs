@@ -4,7 +4,7 @@ use super::claims::{agency_header, digest, time, verify_agency, word, words};
 use super::error::StatementError;
 use super::jws::{self, JwsError};
 use super::keys::{AgencySigner, SigningKey, b64u};
-use crate::domain::basis::{ALLOWS_MAX, Allow, BASIS_MAX, Basis};
+use crate::domain::basis::{ALLOWS_MAX, Allow, BASIS_MAX, Basis, ForChild, Guardian};
 use crate::domain::label::{Label, LabelSet};
 use crate::domain::time::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -41,6 +41,10 @@ struct Claims {
     asked_alone: bool,
     interpreter: String,
     child_told: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    guardian: Option<GuardianClaims>,
+    child_view: String,
+    assent: String,
     evidence: String,
 }
 
@@ -51,6 +55,15 @@ struct AllowClaims {
     labels: Vec<String>,
     asked: String,
     until: i64,
+    reply: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GuardianClaims {
+    relation: String,
+    verified: bool,
+    conflict: bool,
 }
 
 fn to_claims(allow: &Allow) -> AllowClaims {
@@ -59,6 +72,7 @@ fn to_claims(allow: &Allow) -> AllowClaims {
         labels: allow.labels.iter().map(|label| label.to_string()).collect(),
         asked: allow.asked.to_string(),
         until: allow.until.seconds(),
+        reply: allow.reply,
     }
 }
 
@@ -78,6 +92,15 @@ fn from_claims(claims: &AllowClaims, from: Timestamp) -> Result<Allow, Statement
         labels,
         asked: word(&claims.asked)?,
         until,
+        reply: claims.reply,
+    })
+}
+
+fn guardian(claims: &GuardianClaims) -> Result<Guardian, StatementError> {
+    Ok(Guardian {
+        relation: word(&claims.relation)?,
+        verified: claims.verified,
+        conflict: claims.conflict,
     })
 }
 
@@ -103,6 +126,13 @@ impl BasisStatement {
             asked_alone: basis.asked_alone,
             interpreter: basis.interpreter.to_string(),
             child_told: basis.child_told.to_string(),
+            guardian: basis.for_child.guardian.map(|guardian| GuardianClaims {
+                relation: guardian.relation.to_string(),
+                verified: guardian.verified,
+                conflict: guardian.conflict,
+            }),
+            child_view: basis.for_child.view.to_string(),
+            assent: basis.for_child.assent.to_string(),
             evidence: b64u(&self.evidence),
         };
         jws::sign(
@@ -140,6 +170,11 @@ impl BasisStatement {
             asked_alone: claims.asked_alone,
             interpreter: word(&claims.interpreter)?,
             child_told: word(&claims.child_told)?,
+            for_child: ForChild {
+                guardian: claims.guardian.as_ref().map(guardian).transpose()?,
+                view: word(&claims.child_view)?,
+                assent: word(&claims.assent)?,
+            },
         };
         if basis.source != signer.agency {
             return Err(StatementError::Issuer);

@@ -36,6 +36,10 @@ pub enum EventKind {
     Alarm,
     /// The directory or the protocol changed.
     DirectoryChanged,
+    /// A clock of an offer is running out.
+    Reminder,
+    /// There is an alert.
+    Alert,
 }
 
 impl EventKind {
@@ -48,6 +52,8 @@ impl EventKind {
             Self::ParcelReady => 4,
             Self::Alarm => 5,
             Self::DirectoryChanged => 6,
+            Self::Reminder => 7,
+            Self::Alert => 8,
         }
     }
 
@@ -60,6 +66,8 @@ impl EventKind {
             4 => Self::ParcelReady,
             5 => Self::Alarm,
             6 => Self::DirectoryChanged,
+            7 => Self::Reminder,
+            8 => Self::Alert,
             _ => return None,
         })
     }

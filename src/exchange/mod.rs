@@ -31,8 +31,11 @@ mod start;
 mod token;
 pub mod withdrawal;
 
+pub mod alert;
+mod clockwork;
+
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
-pub use name::{BasisName, OfferName, PoolName, ReferralName};
+pub use name::{AlertName, BasisName, OfferName, PoolName, ReferralName};
 pub use receipt::Receipt;
 pub use refusal::Refusal;
 pub use request::{Page, Paged, Requested};

@@ -1,7 +1,7 @@
 //! Resource names. They carry the viewer, so that another agency's name is refused before any read.
 
 use super::refusal::Refusal;
-use crate::domain::id::{AgencyId, BadId, BasisChainId, OfferId, PoolId, ReferralId};
+use crate::domain::id::{AgencyId, AlertId, BadId, BasisChainId, OfferId, PoolId, ReferralId};
 use crate::identity::caller::Caller;
 use std::fmt;
 use std::str::FromStr;
@@ -67,6 +67,10 @@ name! {
 name! {
     /// `agencies/{agency}/pools/{pool}`.
     PoolName, "pools", pool: PoolId
+}
+name! {
+    /// `agencies/{viewer}/alerts/{alert}`.
+    AlertName, "alerts", alert: AlertId
 }
 
 /// Refuses what is not under the caller's own agency.

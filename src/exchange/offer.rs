@@ -1,5 +1,6 @@
 //! The recipient's side of an offer: looking, and saying what happens.
 
+pub(super) mod alarms;
 pub(super) mod moves;
 pub(super) mod view;
 
@@ -11,7 +12,7 @@ use crate::domain::id::{AgencyId, OfferId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    Alarm, DeclineReason, Decliner, OfferState, Outcome, Purpose, Stage, Urgency,
+    Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Stage, Urgency,
 };
 use crate::identity::caller::Caller;
 use crate::storage::engine::Table;
@@ -41,6 +42,8 @@ pub struct Offer {
     pub outcome: Option<Outcome>,
     /// Places held or taken for this offer.
     pub places: u32,
+    /// What has been said since the offer was made.
+    pub notices: Vec<OfferNotice>,
 }
 
 impl Offer {
@@ -56,6 +59,7 @@ impl Offer {
             reason: records::optional(Table::Offer, &view.record.reason)?,
             outcome: records::optional(Table::Offer, &view.record.outcome)?,
             places: view.places(now),
+            notices: view.notices()?,
         })
     }
 }

@@ -79,6 +79,9 @@ pub enum Refusal {
     /// Nothing can be committed at the moment, or not in time.
     #[error("not available at the moment")]
     Unavailable,
+    /// Somebody has taken the alert before.
+    #[error("the alert was acknowledged before")]
+    AlreadyTaken,
     /// Something of our own is broken; the cause is in the log only.
     #[error("internal failure")]
     Internal,
@@ -113,6 +116,7 @@ impl Refusal {
             Self::Overloaded => "OVERLOADED",
             Self::Unavailable => "UNAVAILABLE",
             Self::Internal => "INTERNAL",
+            Self::AlreadyTaken => "STATE",
         }
     }
 

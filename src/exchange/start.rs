@@ -162,6 +162,8 @@ pub struct Exchange {
     pub(super) sequencer: Sequencer,
     verifier_key: String,
     deadline: Duration,
+    /// Held by whoever does what is due.
+    pub(super) due: tokio::sync::Mutex<()>,
 }
 
 fn administrator(pem: &str) -> Result<VerifyingKey, StartError> {
@@ -306,6 +308,7 @@ impl Exchange {
             sequencer,
             verifier_key,
             deadline: settings.deadline,
+            due: tokio::sync::Mutex::default(),
         }))
     }
 

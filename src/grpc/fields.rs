@@ -6,7 +6,7 @@ use super::names;
 use super::words::Word;
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, ProposalId, RequestId};
 use crate::domain::time::Timestamp;
-use crate::exchange::{BasisName, OfferName, Page, PoolName, ReferralName};
+use crate::exchange::{AlertName, BasisName, OfferName, Page, PoolName, ReferralName};
 use std::str::FromStr;
 
 /// Most violations that one reply names; more would only make the reply large.
@@ -243,6 +243,15 @@ impl Fields {
             path,
             text,
             "must be a resource name agencies/{agency}/pools/{pool}",
+        )
+    }
+
+    /// A resource name of an alert.
+    pub fn alert(&mut self, path: &str, text: &str) -> Option<AlertName> {
+        self.text(
+            path,
+            text,
+            "must be a resource name agencies/{agency}/alerts/{alert}",
         )
     }
 

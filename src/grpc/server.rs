@@ -12,6 +12,7 @@ use crate::proto::v1 as proto;
 use aws_lc_rs::digest::{SHA256, digest};
 use data_encoding::BASE64URL_NOPAD;
 use proto::administration_service_server::AdministrationServiceServer;
+use proto::alert_service_server::AlertServiceServer;
 use proto::audit_service_server::AuditServiceServer;
 use proto::basis_service_server::BasisServiceServer;
 use proto::directory_service_server::DirectoryServiceServer;
@@ -182,6 +183,7 @@ fn router(door: Arc<Door>, services: Services) -> Router<Stack<DoorLayer, Identi
         .add_service(limited!(EventServiceServer))
         .add_service(limited!(AuditServiceServer))
         .add_service(limited!(AdministrationServiceServer))
+        .add_service(limited!(AlertServiceServer))
 }
 
 /// Looks at what makes the router fit to serve, and tells everybody who asks.

@@ -343,6 +343,9 @@ impl From<Refusal> for Answer {
             Refusal::OutOfRange => OUT_OF_RANGE,
             Refusal::Overloaded => OVERLOADED,
             Refusal::Unavailable => UNAVAILABLE,
+            Refusal::AlreadyTaken => {
+                Self::precondition("STATE", "the alert was acknowledged before", "alert")
+            }
             Refusal::Internal => internal(&"the exchange failed; see the line before"),
         }
     }

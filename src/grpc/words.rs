@@ -67,6 +67,8 @@ words! {
     Outcome "OUTCOME_",
     DeclaredCapacity "DECLARED_CAPACITY_",
     Alarm "ALARM_",
+    OfferNotice "OFFER_NOTICE_",
+    AlertKind "ALERT_KIND_",
 }
 
 /// The proto number of an optional word; the unspecified zero for none.

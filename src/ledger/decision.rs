@@ -229,6 +229,22 @@ pub enum Decision {
         /// SHA-256 of each list (DER), base64url without padding.
         lists: Vec<String>,
     },
+    /// An agency was told that a human must look.
+    AlertRaised {
+        /// Alert id.
+        alert: String,
+        /// Agency that is told.
+        viewer: String,
+        /// Kind name.
+        kind: String,
+    },
+    /// Somebody of the viewer took an alert.
+    AlertAcknowledged {
+        /// Alert id.
+        alert: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
 }
 
 impl Decision {
@@ -253,6 +269,8 @@ impl Decision {
         "denied",
         "denied_counted",
         "revocations_loaded",
+        "alert_raised",
+        "alert_acknowledged",
     ];
 
     /// The event name that the entry carries in the clear.
@@ -278,6 +296,8 @@ impl Decision {
             Self::Denied { .. } => "denied",
             Self::DeniedCounted { .. } => "denied_counted",
             Self::RevocationsLoaded { .. } => "revocations_loaded",
+            Self::AlertRaised { .. } => "alert_raised",
+            Self::AlertAcknowledged { .. } => "alert_acknowledged",
         }
     }
 }

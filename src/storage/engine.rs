@@ -37,7 +37,7 @@ pub enum Table {
     Inbox = 32,
     /// Referrals of a source in the order made, by source, number.
     Outbox = 33,
-    /// Offers by the time to decide by, by time and id.
+    /// What is due, by time, kind and id.
     Deadline = 34,
     /// Parcel statements and labels, by offer and stage.
     Parcel = 40,
@@ -55,6 +55,10 @@ pub enum Table {
     Request = 70,
     /// Remembered requests by day, for sweeping.
     RequestDay = 71,
+    /// Alerts, by viewer and id.
+    Alert = 80,
+    /// Alerts of a viewer in the order raised, by viewer, number.
+    AlertOrder = 81,
 }
 
 /// How long a value lives, and therefore how it is kept.

@@ -4,6 +4,7 @@
 //! [`StorageError::Corrupt`]: a store that answers with something else than was written must not go on.
 
 pub mod agency;
+pub mod alert;
 pub mod basis;
 pub mod key;
 pub mod log;

@@ -114,11 +114,13 @@ async fn placed(alpha: &Desk, house: &Desk) -> (Basis, SentReferral, Plan) {
             labels: all,
             asked: Asked::Bundle,
             until: alpha.now().plus(Duration::from_secs(24 * 60 * 60)),
+            reply: false,
         }],
         given_by: GivenBy::Itself,
         asked_alone: true,
         interpreter: InterpreterClass::NoneNeeded,
         child_told: ChildTold::NotApplicable,
+        for_child: Default::default(),
         evidence: SystemRandom.array(),
     };
     let basis = alpha.record_basis(draft).await.expect("recorded");

@@ -27,4 +27,5 @@ mod idempotency;
 mod minimisation;
 mod referral_lifecycle;
 mod router_process;
+mod simulation;
 mod unlinkability;

@@ -251,13 +251,15 @@ impl Town {
             own.open(),
             own.offices(),
             own.offers(),
+            own.alerts(),
             // And again, now that the unit has acted.
             own.agencies(),
             own.open(),
         ];
         let mut calls = vec![(StaffRole::Supervisor, supervisor.concat())];
         for &role in StaffRole::ALL {
-            let everything = [own.offers(), guess.offers(), own.agencies(), own.open()];
+            let parts = [own.offers(), guess.offers(), own.agencies(), own.open()];
+            let everything = [parts.concat(), own.alerts()];
             calls.push((role, everything.concat()));
         }
         let directory = v1::GetDirectoryRequest { known_digest: 0 };

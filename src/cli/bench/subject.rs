@@ -94,11 +94,13 @@ impl Subject {
                     labels,
                     asked: Asked::Bundle,
                     until: now.plus(Duration::from_secs(20 * 86_400)),
+                    reply: false,
                 }],
                 given_by: GivenBy::Itself,
                 asked_alone: true,
                 interpreter: InterpreterClass::Telephone,
                 child_told: ChildTold::NotApplicable,
+                for_child: Default::default(),
                 evidence: SystemRandom.array(),
             })
             .await?;

@@ -6,7 +6,7 @@ use crate::client::log::Proven;
 use crate::client::random::SystemRandom;
 use crate::client::session::request_id;
 use crate::client::words;
-use crate::domain::basis::{Allow, Basis};
+use crate::domain::basis::{Allow, Basis, ForChild};
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle};
 use crate::domain::random::Random;
 use crate::domain::time::Timestamp;
@@ -36,6 +36,8 @@ pub struct BasisDraft {
     pub interpreter: InterpreterClass,
     /// Whether a child was told first.
     pub child_told: ChildTold,
+    /// What else is recorded of a person who is treated as a child.
+    pub for_child: ForChild,
     /// Salted digest of the rest of the record, which stays in this agency.
     pub evidence: [u8; 32],
 }
@@ -70,6 +72,7 @@ impl Desk {
             asked_alone: draft.asked_alone,
             interpreter: draft.interpreter,
             child_told: draft.child_told,
+            for_child: draft.for_child,
         };
         self.send_basis(basis, draft.evidence).await
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::client::keys::KeyFiles;
 use crate::client::random::SystemRandom;
-use crate::client::session::system_clock;
+use crate::client::session::{Clock, system_clock};
 use crate::domain::id::AgencyId;
 use crate::identity::authority::{
     Authority, CRL_LIFETIME, IssuedLeaf, LEAF_LIFETIME, LeafProfile, RevocationReason,
@@ -20,6 +20,7 @@ pub struct TownAuthority {
     authority: Authority,
     folder: PathBuf,
     issued: Vec<(AgencyId, Serial)>,
+    clock: Clock,
 }
 
 impl std::fmt::Debug for TownAuthority {
@@ -38,16 +39,23 @@ impl TownAuthority {
     /// [`TownError`].
     pub fn create(folder: &Path, trust_domain: &str) -> Result<Self, TownError> {
         make_folder(folder)?;
-        let now = system_clock()();
+        let clock = system_clock();
+        let now = clock();
         let authority = Authority::create(trust_domain, now, &mut SystemRandom)?;
         write(&folder.join("root.pem"), authority.root_pem().as_bytes())?;
         let mut town = Self {
             authority,
             folder: folder.to_owned(),
             issued: Vec::new(),
+            clock,
         };
         town.publish_lists()?;
         Ok(town)
+    }
+
+    /// From now on certificates and lists are dated by this clock.
+    pub fn date_by(&mut self, clock: Clock) {
+        self.clock = clock;
     }
 
     /// The root, PEM.
@@ -79,7 +87,7 @@ impl TownAuthority {
     ///
     /// [`TownError`].
     pub fn issue_agency(&mut self, agency: &AgencyId, home: &Path) -> Result<KeyFiles, TownError> {
-        let now = system_clock()();
+        let now = (self.clock)();
         let issued = self
             .authority
             .issue_agency(agency, now, LEAF_LIFETIME, &mut SystemRandom)?;
@@ -102,7 +110,7 @@ impl TownAuthority {
     ///
     /// [`TownError`].
     pub fn issue_router(&mut self, names: &[String]) -> Result<IssuedLeaf, TownError> {
-        let now = system_clock()();
+        let now = (self.clock)();
         Ok(self
             .authority
             .issue_router(names, now, LEAF_LIFETIME, &mut SystemRandom)?)
@@ -141,7 +149,7 @@ impl TownAuthority {
     ///
     /// [`TownError`].
     pub fn revoke(&mut self, serial: &Serial) -> Result<(), TownError> {
-        let now = system_clock()();
+        let now = (self.clock)();
         Ok(self
             .authority
             .revoke(serial, RevocationReason::KeyCompromise, now)?)
@@ -162,9 +170,7 @@ impl TownAuthority {
     ///
     /// [`TownError`].
     pub fn publish_lists_for(&mut self, lifetime: Duration) -> Result<(), TownError> {
-        let lists = self
-            .authority
-            .revocation_lists(system_clock()(), lifetime)?;
+        let lists = self.authority.revocation_lists((self.clock)(), lifetime)?;
         let both = format!(
             "{}{}",
             lists.root_pem.unwrap_or_default(),

@@ -11,7 +11,7 @@ use crate::client::connect::RouterAddress;
 
 use super::authority::TownAuthority;
 use super::files::{administrator_file, io, make_folder, write, write_private};
-use super::{ORIGIN, TownError, TownOptions};
+use super::{ORIGIN, Reachable, TownError, TownOptions};
 
 /// The name that the router's certificate carries.
 const SERVER_NAME: &str = "localhost";
@@ -65,10 +65,7 @@ impl RouterProcess {
         authority: &mut TownAuthority,
         town: &Path,
     ) -> Result<(), TownError> {
-        let names = [SERVER_NAME.to_owned(), "127.0.0.1".to_owned()];
-        let leaf = authority.issue_router(&names)?;
-        write(&self.folder.join("router.pem"), leaf.chain_pem.as_bytes())?;
-        write_private(&self.folder.join("router.key"), leaf.key_pem.as_bytes())?;
+        issue_certificate(authority, &self.folder)?;
         let output = Command::new(&self.binary)
             .args(["router", "init", "--config"])
             .arg(self.settings_file())
@@ -270,16 +267,6 @@ impl RouterProcess {
         &self.log_key
     }
 
-    /// Where agencies connect.
-    #[must_use]
-    pub fn address(&self) -> RouterAddress {
-        RouterAddress {
-            host: self.listening.ip().to_string(),
-            port: self.listening.port(),
-            server_name: SERVER_NAME.into(),
-        }
-    }
-
     /// Where metrics and health are read.
     #[must_use]
     pub const fn admin(&self) -> SocketAddr {
@@ -312,6 +299,32 @@ impl RouterProcess {
         }
         last.into_iter().rev().collect::<Vec<_>>().join(" | ")
     }
+}
+
+impl Reachable for RouterProcess {
+    fn address(&self) -> RouterAddress {
+        address(self.listening)
+    }
+}
+
+/// The router that listens here, under the name in its certificate.
+pub(super) fn address(listening: SocketAddr) -> RouterAddress {
+    RouterAddress {
+        host: listening.ip().to_string(),
+        port: listening.port(),
+        server_name: SERVER_NAME.into(),
+    }
+}
+
+/// Issues the router's certificate into its folder.
+pub(super) fn issue_certificate(
+    authority: &mut TownAuthority,
+    folder: &Path,
+) -> Result<(), TownError> {
+    let names = [SERVER_NAME.to_owned(), "127.0.0.1".to_owned()];
+    let leaf = authority.issue_router(&names)?;
+    write(&folder.join("router.pem"), leaf.chain_pem.as_bytes())?;
+    write_private(&folder.join("router.key"), leaf.key_pem.as_bytes())
 }
 
 impl Drop for RouterProcess {

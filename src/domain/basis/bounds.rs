@@ -3,7 +3,7 @@
 use super::{ALLOWS_MAX, Allow, BASIS_MAX, Basis, BoundsError, VITAL_INTEREST_MAX};
 use crate::domain::label::{Label, LabelSet};
 use crate::domain::vocabulary::{
-    AgencyKind, BasisKind, Category, ChildTold, Form, GivenBy, Purpose,
+    AgencyKind, Assent, BasisKind, Category, ChildTold, ChildView, Form, GivenBy, Purpose,
 };
 use std::time::Duration;
 
@@ -152,16 +152,46 @@ pub(super) fn check(basis: &Basis, recipient_kind: AgencyKind) -> Result<(), Bou
     }
     match kind {
         BasisKind::Consent => check_consent(basis, recipient_kind),
-        BasisKind::ChildSafeguarding if basis.child_told == ChildTold::NotApplicable => {
-            Err(BoundsError::ChildNotTold)
-        }
+        BasisKind::ChildSafeguarding => check_child(basis),
         _ => Ok(()),
+    }?;
+    // A consent has its guardian checked with it; no other ground has one.
+    if basis.given_by != GivenBy::Guardian && basis.for_child.guardian.is_some() {
+        return Err(BoundsError::Guardian);
     }
+    Ok(())
+}
+
+/// A child is told first, and heard.
+fn check_child(basis: &Basis) -> Result<(), BoundsError> {
+    if basis.child_told == ChildTold::NotApplicable {
+        return Err(BoundsError::ChildNotTold);
+    }
+    if basis.for_child.view == ChildView::NotApplicable {
+        return Err(BoundsError::ChildNotHeard);
+    }
+    Ok(())
+}
+
+fn check_guardian(basis: &Basis) -> Result<(), BoundsError> {
+    let guardian = basis.for_child.guardian.ok_or(BoundsError::Guardian)?;
+    if guardian.conflict {
+        return Err(BoundsError::GuardianConflict);
+    }
+    let adult = basis.child_told == ChildTold::NotApplicable
+        && basis.for_child.view == ChildView::NotApplicable;
+    if adult || basis.for_child.assent == Assent::NotApplicable {
+        return Err(BoundsError::GuardianOfAdult);
+    }
+    check_child(basis)
 }
 
 fn check_consent(basis: &Basis, recipient_kind: AgencyKind) -> Result<(), BoundsError> {
     if basis.given_by == GivenBy::NotApplicable {
         return Err(BoundsError::Giver);
+    }
+    if basis.given_by == GivenBy::Guardian {
+        check_guardian(basis)?;
     }
     let through_companion = basis.asked_through_companion();
     if own_conversation(recipient_kind) && (!basis.asked_alone || through_companion) {
@@ -173,6 +203,9 @@ fn check_consent(basis: &Basis, recipient_kind: AgencyKind) -> Result<(), Bounds
     let identifying = allowed.intersection(IDENTIFYING);
     if through_companion && !identifying.is_empty() {
         return Err(BoundsError::Interpreter(identifying));
+    }
+    if basis.by_unverified_guardian(recipient_kind) && !identifying.is_empty() {
+        return Err(BoundsError::GuardianUnverified(identifying));
     }
     Ok(())
 }

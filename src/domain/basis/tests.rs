@@ -1,5 +1,6 @@
 use super::*;
 use crate::domain::label::Label;
+use crate::domain::vocabulary::{Assent, ChildView, GuardianRelation};
 
 fn labels(texts: &[&str]) -> LabelSet {
     let labels = texts.iter().map(|text| text.parse::<Label>());
@@ -24,11 +25,13 @@ fn basis(kind: BasisKind, purpose: Purpose, texts: &[&str]) -> Basis {
             labels: labels(texts),
             asked: Asked::Specific,
             until: from().plus(Duration::from_secs(60 * 60)),
+            reply: false,
         }],
         given_by: GivenBy::Itself,
         asked_alone: true,
         interpreter: InterpreterClass::Professional,
         child_told: ChildTold::Yes,
+        for_child: Default::default(),
     }
 }
 
@@ -142,6 +145,7 @@ fn an_emergency_lasts_a_day_and_nothing_lasts_longer_than_a_year() {
 fn a_child_is_told_first_or_the_reason_is_recorded() {
     let kind = BasisKind::ChildSafeguarding;
     let mut basis = basis(kind, Purpose::SafeAccommodation, &["AGE/BAND"]);
+    basis.for_child.view = ChildView::Expressed;
     for (told, expected) in [
         (ChildTold::Yes, Ok(())),
         (ChildTold::NoWithReason, Ok(())),
@@ -174,7 +178,8 @@ fn through_a_companion_nothing_says_who_the_person_is() {
         basis.interpreter = interpreter;
         let refused = Err(BoundsError::Interpreter(labels(&["IDENTITY/ALIAS"])));
         assert_eq!(basis.check_bounds(AgencyKind::Shelter), refused);
-        assert!(basis.reaches(Stage::Triage) && !basis.reaches(Stage::Accepted));
+        let shelter = AgencyKind::Shelter;
+        assert!(basis.reaches(Stage::Triage, shelter) && !basis.reaches(Stage::Accepted, shelter));
     }
 }
 
@@ -208,4 +213,115 @@ fn debug_output_names_the_chain_only() {
     );
     let printed = format!("{basis:?}");
     assert!(!printed.contains("house1") && !printed.contains("alpha"));
+}
+
+/// A guardian's consent to a bed, as it should be.
+fn by_guardian() -> Basis {
+    let mut basis = basis(
+        BasisKind::Consent,
+        Purpose::SafeAccommodation,
+        &["AGE/BAND", "IDENTITY/ALIAS"],
+    );
+    basis.given_by = GivenBy::Guardian;
+    basis.for_child = ForChild {
+        guardian: Some(Guardian {
+            relation: GuardianRelation::Parent,
+            verified: true,
+            conflict: false,
+        }),
+        view: ChildView::Expressed,
+        assent: Assent::Given,
+    };
+    basis
+}
+
+#[test]
+fn a_guardian_consents_only_for_a_child_who_is_told_and_heard() {
+    use BoundsError as E;
+    let check = |change: fn(&mut Basis)| {
+        let mut basis = by_guardian();
+        change(&mut basis);
+        basis.check_bounds(AgencyKind::Shelter)
+    };
+    assert_eq!(check(|_| {}), Ok(()));
+    assert_eq!(
+        check(|basis| basis.for_child.guardian = None),
+        Err(E::Guardian)
+    );
+    assert_eq!(
+        check(|basis| basis.for_child.assent = Assent::NotApplicable),
+        Err(E::GuardianOfAdult)
+    );
+    assert_eq!(
+        check(|basis| basis.child_told = ChildTold::NotApplicable),
+        Err(E::ChildNotTold)
+    );
+    assert_eq!(
+        check(|basis| basis.for_child.view = ChildView::NotApplicable),
+        Err(E::ChildNotHeard)
+    );
+    assert_eq!(
+        check(|basis| {
+            basis.child_told = ChildTold::NotApplicable;
+            basis.for_child.view = ChildView::NotApplicable;
+        }),
+        Err(E::GuardianOfAdult)
+    );
+    // Nobody else has a guardian, whatever the ground.
+    assert_eq!(
+        check(|basis| basis.given_by = GivenBy::Itself),
+        Err(E::Guardian)
+    );
+    let emergency = check(|basis| {
+        basis.kind = BasisKind::ChildSafeguarding;
+        basis.given_by = GivenBy::NotApplicable;
+    });
+    assert_eq!(emergency, Err(E::Guardian));
+}
+
+#[test]
+fn a_guardian_in_conflict_does_not_consent() {
+    let mut basis = by_guardian();
+    basis.for_child.guardian = Some(Guardian {
+        relation: GuardianRelation::Relative,
+        verified: true,
+        conflict: true,
+    });
+    for kind in [AgencyKind::Shelter, AgencyKind::ChildProtection] {
+        assert_eq!(basis.check_bounds(kind), Err(BoundsError::GuardianConflict));
+    }
+}
+
+#[test]
+fn an_unverified_guardian_reaches_child_protection_and_elsewhere_triage_without_identity() {
+    let mut basis = by_guardian();
+    basis.for_child.guardian = Some(Guardian {
+        relation: GuardianRelation::Relative,
+        verified: false,
+        conflict: false,
+    });
+    for kind in [AgencyKind::ChildProtection, AgencyKind::GuardianService] {
+        assert_eq!(basis.check_bounds(kind), Ok(()));
+        assert!(basis.reaches(Stage::Accepted, kind));
+    }
+    let refused = Err(BoundsError::GuardianUnverified(labels(&["IDENTITY/ALIAS"])));
+    assert_eq!(basis.check_bounds(AgencyKind::Shelter), refused);
+    basis.allows[0].labels = labels(&["AGE/BAND"]);
+    assert_eq!(basis.check_bounds(AgencyKind::Shelter), Ok(()));
+    assert!(basis.reaches(Stage::Triage, AgencyKind::Shelter));
+    assert!(!basis.reaches(Stage::Accepted, AgencyKind::Shelter));
+}
+
+#[test]
+fn an_answer_in_words_is_asked_for_by_itself() {
+    let mut basis = basis(
+        BasisKind::Consent,
+        Purpose::SafeAccommodation,
+        &["AGE/BAND"],
+    );
+    assert!(!basis.allows_reply(Purpose::SafeAccommodation, from()));
+    basis.allows[0].reply = true;
+    assert!(basis.allows_reply(Purpose::SafeAccommodation, from()));
+    assert!(!basis.allows_reply(Purpose::CrimeReport, from()));
+    assert!(!basis.allows_reply(Purpose::SafeAccommodation, basis.expires()));
 }

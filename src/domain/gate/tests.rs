@@ -30,6 +30,7 @@ fn allow(purpose: Purpose, texts: &[&str], asked: Asked) -> Allow {
         labels: labels(texts).closed(),
         asked,
         until: later(60),
+        reply: false,
     }
 }
 
@@ -52,6 +53,7 @@ fn basis() -> Basis {
         asked_alone: true,
         interpreter: InterpreterClass::Telephone,
         child_told: ChildTold::NotApplicable,
+        for_child: Default::default(),
     }
 }
 
@@ -384,6 +386,7 @@ fn any_allow() -> impl Strategy<Value = Allow> {
             labels,
             asked,
             until,
+            reply: false,
         }
     })
 }

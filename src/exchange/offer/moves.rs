@@ -1,11 +1,12 @@
 //! What a recipient does to an offer, as one change.
 
+use super::alarms;
 use super::view::{OfferView, stages};
 use crate::domain::id::OfferId;
 use crate::domain::offer::{OfferCommand, PlacesEffect};
 use crate::domain::place::hold_until;
 use crate::domain::time::{Period, Timestamp};
-use crate::domain::vocabulary::{AgencyKind, Alarm, OfferState, Outcome, Stage};
+use crate::domain::vocabulary::{Alarm, OfferNotice, OfferState, Outcome, Stage};
 use crate::exchange::event::EventKind;
 use crate::exchange::place::{PoolState, pool_of, release_hold};
 use crate::exchange::sequencer::{Change, Doorbell, EntryDraft};
@@ -65,7 +66,7 @@ pub(super) fn prepare(
                 staff,
             };
             change.entries.push(snapshot.entry_by(caller, decision));
-            ring_alarm(snapshot, &mut change, &offer)?;
+            alarms::parcel_alarm(snapshot, &mut change, &offer, alarm.name())?;
             change
         }
     };
@@ -79,33 +80,6 @@ pub(super) fn prepare(
         time,
     );
     Ok(Prepared::New(change, end, vec![0]))
-}
-
-/// Rings the source and national oversight. Alarms are rare, members are few.
-fn ring_alarm(
-    snapshot: &Snapshot<'_>,
-    change: &mut Change,
-    offer: &OfferView,
-) -> Result<(), Refusal> {
-    change.doorbells.push(Doorbell {
-        agency: offer.source.clone(),
-        resource: offer.source_name().to_string(),
-        kind: EventKind::Alarm,
-    });
-    for agency in snapshot.shared.register.agencies()? {
-        let oversees = matches!(
-            agency.kind,
-            AgencyKind::Ombudsperson | AgencyKind::DataProtectionAuthority
-        );
-        if oversees {
-            change.doorbells.push(Doorbell {
-                agency: agency.id.clone(),
-                resource: format!("agencies/{}", agency.id),
-                kind: EventKind::Alarm,
-            });
-        }
-    }
-    Ok(())
 }
 
 fn hold(
@@ -220,7 +194,7 @@ fn transition(
     change.entries = entries;
     change.doorbells = doorbells;
     if outcome == Some(Outcome::ChildMissing) {
-        ring_alarm(snapshot, &mut change, &offer)?;
+        alarms::child_missing(snapshot, &mut change, &offer)?;
     }
     Ok(change)
 }
@@ -262,6 +236,8 @@ pub(in crate::exchange) fn close(
     command: &OfferCommand,
 ) -> Result<Closed, Refusal> {
     offer.apply(command)?;
+    // Whatever closed it upstream: one notice, so that it says nothing of what that was.
+    offer.tell(OfferNotice::ClosedBySource);
     let mut writes = Vec::new();
     release_hold(snapshot, &mut writes, &mut offer)?;
     writes.extend(offer.erase_parcels());

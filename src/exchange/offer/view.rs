@@ -4,7 +4,7 @@ use crate::domain::gate::stage_open;
 use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
 use crate::domain::offer::{NotAllowed, OfferCommand};
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::{OfferState, Purpose, Stage, Urgency};
+use crate::domain::vocabulary::{OfferNotice, OfferState, Purpose, Stage, Urgency};
 use crate::exchange::snapshot::Snapshot;
 use crate::exchange::{OfferName, Refusal};
 use crate::storage::engine::{Table, Write};
@@ -128,6 +128,26 @@ impl OfferView {
     /// Notes that a stage was deposited; `false` when it had been before.
     pub(in crate::exchange) fn mark_deposited(&mut self, stage: Stage) -> bool {
         mark(&mut self.record.deposited, stage)
+    }
+
+    /// What has been said to the recipient, each once, in the vocabulary's order.
+    pub(in crate::exchange) fn notices(&self) -> Result<Vec<OfferNotice>, Refusal> {
+        let said = self.record.notices.iter();
+        let mut notices = said
+            .map(|notice| records::word(TABLE, notice))
+            .collect::<Result<Vec<OfferNotice>, _>>()?;
+        notices.sort_unstable();
+        Ok(notices)
+    }
+
+    /// Says `notice` to the recipient; `false` when it had been said.
+    pub(in crate::exchange) fn tell(&mut self, notice: OfferNotice) -> bool {
+        let said = &mut self.record.notices;
+        if said.iter().any(|other| other == notice.name()) {
+            return false;
+        }
+        said.push(notice.name().to_owned());
+        true
     }
 
     /// The write that keeps the offer; `moved` when its state changed.

@@ -6,6 +6,7 @@ use crate::domain::id::{AgencyId, CaseHandle, OfferId, ReferralId};
 use crate::domain::time::{Period, Timestamp};
 use crate::domain::vocabulary::{OfferState, Purpose, Stage, Urgency};
 use crate::exchange::agencies::AgencyView;
+use crate::exchange::clockwork::{Due, schedule};
 use crate::exchange::event::EventKind;
 use crate::exchange::parcel::{Admitted, Ask, admit};
 use crate::exchange::sequencer::{Change, Doorbell, EntryDraft, Row};
@@ -14,7 +15,7 @@ use crate::exchange::{OfferName, ReferralName, Refusal, Requested, directory};
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::storage::engine::{Table, Write};
-use crate::storage::records::offer::{DeadlineRecord, InboxRecord, OfferRecord};
+use crate::storage::records::offer::{InboxRecord, OfferRecord};
 use crate::storage::records::referral::{OutboxRecord, ReferralRecord};
 use crate::storage::records::{self, Record, key};
 use std::sync::Arc;
@@ -127,7 +128,7 @@ fn make_offer(
     };
     let mut writes = vec![
         record.put(key::offer(id)),
-        DeadlineRecord {}.put(key::deadline(asked.decide_by, id)),
+        schedule(asked.decide_by, Due::Lapse(id)),
     ];
     let validity = admitted.iter().map(|one| one.validity).collect();
     writes.extend(

@@ -244,5 +244,6 @@ pub(super) const fn is_versioned(table: Table) -> bool {
             | Table::CaseBasis
             | Table::Deadline
             | Table::RequestDay
+            | Table::AlertOrder
     )
 }

@@ -367,9 +367,9 @@ async fn time_lapses_an_offer_and_a_hold() {
         .await;
     assert_eq!(late.err(), Some(Refusal::Lapsed));
     let before = town.engine.head().size;
-    assert_eq!(exchange.lapse_due().await, Ok(2));
+    assert_eq!(exchange.run_due().await, Ok(2));
     assert_eq!(town.events(before), ["offer_moved", "offer_moved"]);
-    assert_eq!(exchange.lapse_due().await, Ok(0));
+    assert_eq!(exchange.run_due().await, Ok(0));
     let listed = exchange
         .referrals(&town.caseworker(), &id("ngo"), page())
         .await;

@@ -293,11 +293,13 @@ impl Town {
                 labels: labels.closed(),
                 asked: Asked::Bundle,
                 until: dawn().plus(WEEK),
+                reply: false,
             }],
             given_by: GivenBy::Itself,
             asked_alone: true,
             interpreter: InterpreterClass::NoneNeeded,
             child_told: ChildTold::NotApplicable,
+            for_child: Default::default(),
         };
         let statement = BasisStatement {
             basis,

@@ -153,6 +153,8 @@ fn bell(event: Event) -> proto::WatchResponse {
         EventKind::ParcelReady => proto::EventKind::ParcelReady,
         EventKind::Alarm => proto::EventKind::Alarm,
         EventKind::DirectoryChanged => proto::EventKind::DirectoryChanged,
+        EventKind::Reminder => proto::EventKind::Reminder,
+        EventKind::Alert => proto::EventKind::Alert,
     };
     proto::WatchResponse {
         resource: event.resource,

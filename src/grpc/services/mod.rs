@@ -9,6 +9,8 @@ mod offer;
 mod place;
 mod referral;
 
+mod alert;
+
 use super::metrics::Metrics;
 use crate::exchange::Exchange;
 use std::sync::Arc;

@@ -252,5 +252,6 @@ fn view(offer: Offer) -> proto::Offer {
         decline_reason: number_or_zero(offer.reason),
         outcome: number_or_zero(offer.outcome),
         places: offer.places,
+        notices: offer.notices.into_iter().map(Word::number).collect(),
     }
 }

@@ -4,7 +4,7 @@
 //! a prefix of another's.
 
 use crate::domain::id::{
-    AgencyId, BasisChainId, CaseHandle, OfferId, PoolId, ProposalId, ReferralId, RequestId,
+    AgencyId, AlertId, BasisChainId, CaseHandle, OfferId, PoolId, ProposalId, ReferralId, RequestId,
 };
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::Stage;
@@ -72,20 +72,43 @@ pub fn offer(offer: OfferId) -> Vec<u8> {
     offer.as_bytes().to_vec()
 }
 
-/// Of an offer among the deadlines.
+/// Of something that is due at a time: sorted by time, then by kind.
 #[must_use]
-pub fn deadline(at: Timestamp, offer: OfferId) -> Vec<u8> {
+pub fn deadline(at: Timestamp, kind: u8, id: &[u8]) -> Vec<u8> {
     let mut key = at.millis().to_be_bytes().to_vec();
-    key.extend_from_slice(offer.as_bytes());
+    key.push(kind);
+    key.extend_from_slice(id);
     key
 }
 
-/// The time and the offer of a deadline's key.
+/// The time, the kind and the id of a deadline's key.
 #[must_use]
-pub fn split_deadline(key: &[u8]) -> Option<(Timestamp, OfferId)> {
+pub fn split_deadline(key: &[u8]) -> Option<(Timestamp, u8, &[u8])> {
     let at = i64::from_be_bytes(key.get(..8)?.try_into().ok()?);
-    let offer: [u8; 16] = key.get(8..)?.try_into().ok()?;
-    Some((Timestamp::from_millis(at)?, OfferId::from_random(offer)))
+    let (kind, id) = key.get(8..)?.split_first()?;
+    Some((Timestamp::from_millis(at)?, *kind, id))
+}
+
+/// The source and the id of a referral's key.
+#[must_use]
+pub fn split_referral(key: &[u8]) -> Option<(AgencyId, ReferralId)> {
+    let (agency, rest) = key.split_at_checked(key.len().checked_sub(17)?)?;
+    let (zero, id) = rest.split_first()?;
+    let id: [u8; 16] = id.try_into().ok()?;
+    let agency = std::str::from_utf8(agency).ok()?.parse().ok()?;
+    (*zero == 0).then_some((agency, ReferralId::from_random(id)))
+}
+
+/// The offer of a key that is an offer's.
+#[must_use]
+pub fn split_offer(key: &[u8]) -> Option<OfferId> {
+    Some(OfferId::from_random(key.try_into().ok()?))
+}
+
+/// Of an alert.
+#[must_use]
+pub fn alert(viewer: &AgencyId, alert: AlertId) -> Vec<u8> {
+    join(viewer, &[alert.as_bytes()])
 }
 
 /// Number of a stage in keys.

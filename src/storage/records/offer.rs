@@ -56,6 +56,9 @@ pub struct OfferRecord {
     /// When the state last changed, milliseconds since the epoch.
     #[prost(int64, tag = "17")]
     pub updated: i64,
+    /// Notices to the recipient, by name.
+    #[prost(string, repeated, tag = "35")]
+    pub notices: Vec<String>,
 }
 
 impl Record for OfferRecord {
@@ -74,7 +77,7 @@ impl Record for InboxRecord {
     const TABLE: Table = Table::Inbox;
 }
 
-/// Says when an offer lapses; the key says it all.
+/// Says that something is due; the key says it all.
 #[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
 pub struct DeadlineRecord {}
 

@@ -6,6 +6,7 @@ pub mod normal;
 pub mod record;
 pub mod requests;
 pub mod scene;
+pub mod simulated;
 pub mod wire;
 
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use safeconduct::client::agency::{Agency, Desk};
 use safeconduct::client::connect::RouterAddress;
 use safeconduct::client::trust::TrustAnchors;
 use safeconduct::demo::town::members::{self, MemberSpec};
-use safeconduct::demo::town::{OPERATOR, Town, TownOptions};
+use safeconduct::demo::town::{OPERATOR, Reachable, Town, TownOptions};
 use safeconduct::domain::vocabulary::{AgencyKind, StaffRole};
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
@@ -50,7 +51,7 @@ pub struct World {
 }
 
 impl World {
-    pub async fn of(town: &Town, members: &[MemberSpec]) -> Self {
+    pub async fn of<R: Reachable>(town: &Town<R>, members: &[MemberSpec]) -> Self {
         let ids = members.iter().map(|member| member.id).chain([OPERATOR]);
         let agencies: BTreeMap<String, Agency> = ids
             .map(|id| (id.to_owned(), town.agency(id).unwrap().clone()))

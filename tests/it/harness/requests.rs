@@ -248,6 +248,27 @@ impl About {
         ]
     }
 
+    /// What names one alert as its viewer, and what lists them.
+    pub fn alerts(&self) -> Vec<Call> {
+        vec![
+            call(
+                "AlertService/ListAlerts",
+                &v1::ListAlertsRequest {
+                    parent: self.parent(),
+                    page_size: 3,
+                    page_token: String::new(),
+                },
+            ),
+            call(
+                "AlertService/AcknowledgeAlert",
+                &v1::AcknowledgeAlertRequest {
+                    name: self.name("alerts", &self.offer),
+                    request_id: request_id(),
+                },
+            ),
+        ]
+    }
+
     /// What everybody may ask.
     pub fn open(&self) -> Vec<Call> {
         vec![
@@ -340,6 +361,7 @@ impl About {
             self.agencies(),
             self.open(),
             self.offices(),
+            self.alerts(),
         ];
         parts.concat()
     }

@@ -73,6 +73,7 @@ pub fn consent(
         asked_alone: true,
         interpreter: InterpreterClass::Professional,
         child_told: ChildTold::NotApplicable,
+        for_child: Default::default(),
         evidence: SystemRandom.array(),
     }
 }
@@ -85,6 +86,7 @@ pub fn allow(source: &Desk, purpose: Purpose, allowed: LabelSet, asked: Asked) -
         labels: allowed,
         asked,
         until,
+        reply: false,
     }
 }
 

@@ -51,11 +51,13 @@ impl Cast {
                 labels,
                 asked: Asked::Bundle,
                 until: now.plus(Duration::from_secs(20 * 86_400)),
+                reply: false,
             }],
             given_by: GivenBy::Itself,
             asked_alone: true,
             interpreter: InterpreterClass::Telephone,
             child_told: ChildTold::NotApplicable,
+            for_child: Default::default(),
         };
         let statement = BasisStatement {
             basis,
