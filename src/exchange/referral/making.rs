@@ -127,7 +127,7 @@ fn make_offer(
     if !admitted.iter().any(|one| one.stage == Stage::Triage) {
         return Err(Refusal::InvalidField("offers.deposits"));
     }
-    let id = OfferId::from_random(snapshot.shared.random());
+    let id = OfferId::from_random(snapshot.shared.engine.fresh_id()?);
     let received = asked.received.as_ref();
     let forwards = received.map(|received| received.offer.id.to_string());
     let group = asked.grouped.and_then(|grouped| grouped.at(&new.recipient));
@@ -356,7 +356,7 @@ fn check_new<'a>(
     let turn = turn.ok_or(Refusal::InvalidField("decide_by"))?;
     Ok(Asked {
         source: own,
-        referral: ReferralId::from_random(snapshot.shared.random()),
+        referral: ReferralId::from_random(snapshot.shared.engine.fresh_id()?),
         case: new.case,
         purpose: new.purpose,
         urgency: new.urgency,
