@@ -87,6 +87,14 @@ problems! {
     Tombstone = Violation, "TOMBSTONE", "the tombstone is not by the log's keepers or names what cannot be erased";
     /// Erased, and still there.
     StillThere(u64) = Violation, "STILL_THERE", "the opening of entry {0} is said to be erased and is still given";
+    /// Content was erased that somebody might still lawfully have opened.
+    ErasedTooSoon(u64) = Violation, "ERASED_TOO_SOON", "the content of entry {0} was erased while it was still in use";
+    /// A code stopped a case that registered none.
+    Code = Violation, "CODE", "a code is of a case that has no basis, or that registered none";
+    /// A request to go on is not known, was made before, or was answered before.
+    Resume = Violation, "RESUME", "the request to go on is not known, or was made or answered before";
+    /// A recipient answered what it was not asked.
+    NotAsked = Violation, "NOT_ASKED", "the recipient was not asked to erase, or cannot answer this";
     /// Erased before any auditor replayed it.
     ErasedUnreplayed = Notice, "ERASED_UNREPLAYED", "the opening was erased: this act could not be replayed";
     // Replay: administration.

@@ -2,7 +2,7 @@
 
 use super::finding::{Finding, Problem};
 use super::source::SealedOpening;
-use crate::ledger::entry::{Actor, Entry, EntryBody, Opening, commitment};
+use crate::ledger::entry::{Actor, Entry, EntryBody, Erased, Opening, commitment};
 
 /// What is known of one entry's opening.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,7 +52,7 @@ impl Openings {
                     }
                 },
             },
-            Some((EntryBody::Erased { indexes }, by)) => {
+            Some((EntryBody::Erased { of, indexes }, by)) if *of == Erased::Decision => {
                 self.bury(index, by, indexes);
                 self.in_clear(index, given)
             }

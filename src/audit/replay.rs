@@ -12,12 +12,14 @@ mod alerts;
 mod attachments;
 mod bases;
 mod carried;
+mod contents;
 mod groups;
 mod messages;
 mod offers;
 mod onward;
 mod parcels;
 mod places;
+mod slips;
 
 use super::finding::{Finding, Problem};
 use crate::domain::id::{
@@ -27,13 +29,14 @@ use crate::domain::label::LabelSet;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::Stage;
 use crate::ledger::decision::Decision;
-use crate::ledger::entry::{Actor, Entry, EntryBody, Opening};
+use crate::ledger::entry::{Actor, Entry, EntryBody, Erased, Opening};
 use std::time::Duration;
 
 use administration::Administration;
 use agencies::Agencies;
 use bases::Bases;
 use carried::Carried;
+use contents::{Content, Contents};
 use groups::{Grouped, Groups};
 use offers::Offers;
 use parcels::Parcel;
@@ -56,6 +59,8 @@ pub struct Counts {
     pub bases: u64,
     /// Denials recorded, those only counted included.
     pub denials: u64,
+    /// Entries whose content was erased, lawfully.
+    pub tombstones: u64,
 }
 
 /// What the first entry pinned, for the auditor to compare with what they were told on paper.
@@ -79,6 +84,8 @@ pub struct Replay {
     places: Places,
     /// By offer as well: sources choose the ids of parcels.
     parcels: HashMap<(OfferId, ParcelId), Parcel>,
+    contents: Contents,
+    slips: slips::Slips,
     /// Labels that were ever opened, by case.
     released: HashMap<(AgencyId, CaseHandle), LabelSet>,
     /// By source as well: sources choose the ids.
@@ -96,6 +103,8 @@ pub struct Replay {
 /// One act as replay sees it.
 #[derive(Debug, Clone, Copy)]
 struct Act<'a> {
+    /// Of the entry.
+    index: u64,
     at: Timestamp,
     by: &'a Actor,
 }
@@ -148,6 +157,7 @@ impl Replay {
             return Vec::new();
         };
         let act = Act {
+            index,
             at: entry.at,
             by: &entry.by,
         };
@@ -164,6 +174,9 @@ impl Replay {
                 } else {
                     self.decide(act, &opening.decision, &mut problems);
                 }
+            }
+            (EntryBody::Erased { of, indexes }, _) if *of == Erased::Content => {
+                problems.extend(self.erased(act, indexes).err());
             }
             _ => {}
         }
@@ -226,6 +239,18 @@ impl Replay {
                 problems.extend(stays.err());
                 let moved = self.offers.moved(act, offer, to, words);
                 moved.and_then(|()| self.places.moved(act, offer, to))
+            }
+            Decision::RecipientAsked { chain, erase, .. } => self.bases.ask(act, chain, *erase),
+            Decision::ErasureAnswered { offer, answer, .. } => {
+                self.erasure_answered(act, offer, answer)
+            }
+            Decision::CodeRegistered { case, .. } => self.code_registered(act, case),
+            Decision::CodeEntered { cases, .. } => self.code_entered(act, cases),
+            Decision::ResumeRequested { resume, case, .. } => {
+                self.resume_requested(act, resume, case.as_ref())
+            }
+            Decision::ResumeAnswered { resume, answer, .. } => {
+                self.resume_answered(act, resume, answer)
             }
             Decision::OfferClosed { offer } => {
                 let closed = self.offers.closed(act, offer);

@@ -114,6 +114,10 @@ reasons! {
     Unavailable = "UNAVAILABLE",
     /// The router failed; its log has the cause.
     Internal = "INTERNAL",
+    /// The person stopped the case with their card: speak with them, then record what they say.
+    BasisPaused = "BASIS_PAUSED",
+    /// Too many codes in this hour, right or wrong.
+    TooOften = "TOO_OFTEN",
     /// The resume token is too old: list, then watch without one.
     ResumeTokenExpired = "RESUME_TOKEN_EXPIRED",
     /// The offer is of a group that stays together: decide on the group.

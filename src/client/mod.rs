@@ -30,6 +30,7 @@ pub mod random;
 pub mod recipient;
 pub mod retry;
 pub mod session;
+pub mod slip;
 pub mod source;
 pub mod staff;
 pub mod trust;

@@ -12,8 +12,8 @@ use std::time::Duration;
 use crate::domain::id::{AgencyId, GroupId, OfferId, PoolId, RoomId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Question, Stage,
-    TransferState, Urgency,
+    Alarm, DeclineReason, Decliner, ErasureAnswer, OfferNotice, OfferState, Outcome, Purpose,
+    Question, Stage, TransferState, Urgency,
 };
 use crate::envelope::ancestry;
 use crate::envelope::jws::{KeyReference, Unverified, digest_from_b64u};
@@ -627,6 +627,35 @@ impl Desk {
             .await?;
         self.prove_moved(reply.receipt.as_ref(), known, offer, OfferState::Completed)
             .await
+    }
+
+    /// Says what was done when this recipient was asked to erase.
+    ///
+    /// # Errors
+    ///
+    /// As any call; `STATE` when it was not asked, or has erased before.
+    pub async fn confirm_erasure(
+        &self,
+        offer: OfferId,
+        answer: ErasureAnswer,
+    ) -> Result<Proven, ClientError> {
+        let request = v1::ConfirmErasureRequest {
+            name: words::offer_name(self.agency().id(), offer),
+            request_id: request_id(),
+            answer: words::erasure_number(answer),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                OfferServiceClient::new(channel)
+                    .confirm_erasure(request)
+                    .await
+            })
+            .await?;
+        let proven = self.prove(reply.receipt.as_ref(), known).await?;
+        Ok(proven.expect(|decision| {
+            matches!(decision, Decision::ErasureAnswered { offer: named, answer: said, .. }
+                if *named == offer.to_string() && said == answer.name())
+        })?)
     }
 
     /// Tells the source and oversight what this recipient's checks found.

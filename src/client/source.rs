@@ -12,7 +12,7 @@ mod forward;
 mod transfer;
 
 pub use amendment::{Amended, Revision};
-pub use basis::{AlsoAsked, BasisDraft, BasisView};
+pub use basis::{AlsoAsked, Answers, BasisDraft, BasisView};
 pub use forward::{Onward, Passed};
 pub use group::{GroupAsk, Member, SentGroup};
 pub use referral::{ReferralView, SourceOffer};

@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use super::error::ClientError;
 use crate::domain::id::{
-    AgencyId, AlertId, BasisChainId, CarriedId, GroupId, OfferId, PoolId, ReferralId,
+    AgencyId, AlertId, BasisChainId, CarriedId, GroupId, OfferId, PoolId, ReferralId, ResumeId,
 };
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary as domain;
@@ -52,6 +52,8 @@ words! {
     disclosure_kind_number disclosure_kind DisclosureKind "DISCLOSURE_KIND";
     sharing_number sharing Sharing "SHARING";
     notice_number notice OfferNotice "OFFER_NOTICE";
+    erasure_number erasure ErasureAnswer "ERASURE_ANSWER";
+    resume_answer_number resume_answer ResumeAnswer "RESUME_ANSWER";
     alert_kind_number alert_kind AlertKind "ALERT_KIND";
     question_number question Question "QUESTION";
     close_reason_number close_reason CloseReason "CLOSE_REASON";
@@ -67,6 +69,12 @@ pub fn agency_name(agency: &AgencyId) -> String {
 #[must_use]
 pub fn offer_name(viewer: &AgencyId, offer: OfferId) -> String {
     format!("agencies/{viewer}/offers/{offer}")
+}
+
+/// `agencies/{viewer}/resumes/{resume}`.
+#[must_use]
+pub fn resume_name(viewer: &AgencyId, resume: ResumeId) -> String {
+    format!("agencies/{viewer}/resumes/{resume}")
 }
 
 /// `agencies/{source}/referrals/{referral}`.

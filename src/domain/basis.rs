@@ -14,7 +14,7 @@ use std::time::Duration;
 
 mod bounds;
 
-pub use bounds::{IDENTIFYING, ceiling, is_dutiful};
+pub use bounds::{IDENTIFYING, ceiling, is_dutiful, needs_own_conversation};
 
 /// The longest that a basis may allow anything: nothing is endless (twelve months, and a leap day).
 pub const BASIS_MAX: Duration = Duration::from_secs(366 * 24 * 60 * 60);

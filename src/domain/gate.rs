@@ -45,6 +45,8 @@ pub enum BasisHead<'a> {
     InForce(&'a Basis),
     /// The chain ends with a withdrawal.
     Withdrawn,
+    /// The person stopped the case with their card after the latest statement was recorded.
+    Paused,
 }
 
 /// Proof that one proposal was covered by one basis under one protocol version for one period.
@@ -91,6 +93,9 @@ pub enum Refusal {
     /// Withdrawn, not yet begun, or expired.
     #[error("the basis is not in force")]
     NotInForce,
+    /// The person stopped the case; the source speaks with them and records a new statement first.
+    #[error("the person stopped this case; a statement recorded after speaking with them goes on")]
+    Paused,
     /// The basis claims more than its kind can carry, or was asked for in a way that does not reach
     /// this stage.
     #[error("the basis does not carry this: {0}")]
@@ -128,8 +133,10 @@ pub fn permit(
     if proposal.labels.is_empty() {
         return Err(Refusal::Nothing);
     }
-    let BasisHead::InForce(basis) = head else {
-        return Err(Refusal::NotInForce);
+    let basis = match head {
+        BasisHead::InForce(basis) => basis,
+        BasisHead::Withdrawn => return Err(Refusal::NotInForce),
+        BasisHead::Paused => return Err(Refusal::Paused),
     };
     let purpose = proposal.purpose;
     let for_purpose = || (basis.allows.iter()).filter(|allow| allow.purposes.contains(&purpose));

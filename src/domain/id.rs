@@ -150,6 +150,10 @@ random_id! {
     "parcel id" ParcelId
 }
 random_id! {
+    /// A request to go on with a case: the one name that the asking agency and the source share.
+    "resume id" ResumeId
+}
+random_id! {
     /// An attachment of an offer; its source chooses it.
     "attachment id" AttachmentId
 }

@@ -5,10 +5,12 @@
 pub mod attachment;
 pub mod basis;
 pub mod break_glass;
+pub mod code;
 pub mod complaint;
 pub mod deadline;
 pub mod directory;
 pub mod directory_record;
+pub mod erasure;
 pub mod forward;
 pub mod gate;
 pub mod hours;

@@ -594,6 +594,25 @@ vocabulary! {
 }
 
 vocabulary! {
+    /// What a recipient did when it was asked to erase.
+    "erasure answer" ErasureAnswer {
+        Erased = "ERASED",
+        KeptLegalDuty = "KEPT_LEGAL_DUTY",
+        /// The person stays in its care and agreed with it directly.
+        KeptInCareOwnConsent = "KEPT_IN_CARE_OWN_CONSENT",
+    }
+}
+
+vocabulary! {
+    /// What a source says to an agency that asked to go on with a case.
+    "answer to a request to resume" ResumeAnswer {
+        /// The source refers the person to the agency that asked.
+        Agreed = "AGREED",
+        Declined = "DECLINED",
+    }
+}
+
+vocabulary! {
     /// Something said without a word about the person.
     "message code" MessageCode {
         /// Read and understood.

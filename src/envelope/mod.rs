@@ -29,6 +29,7 @@ pub mod open;
 pub mod outward;
 pub mod record;
 pub mod seal;
+pub mod slip;
 pub mod statement;
 pub mod stream;
 pub mod verify;

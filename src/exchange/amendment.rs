@@ -101,6 +101,8 @@ fn prepare_amend(
         offer.tell(OfferNotice::Corrected);
     }
     let ready = stage_open(offer.state, stage);
+    // The content that this replaces loses its key: the engine erases what is overwritten.
+    snapshot.erase_parcel(offer.id, stage)?;
     let mut change = snapshot.change();
     change.within(admitted.validity);
     let decision = Decision::Amended {
@@ -109,10 +111,7 @@ fn prepare_amend(
         staff: caller.staff().as_str().to_owned(),
     };
     change.entries.push(snapshot.entry_by(caller, decision));
-    // The content that this replaces loses its key: the engine erases what is overwritten.
-    change
-        .writes
-        .extend(admitted.writes(&offer.source, offer.id));
+    admitted.keep(&offer.source, offer.id, &mut change, 0);
     change.writes.push(offer.put(snapshot.now, false));
     let kind = match (was_opened, ready) {
         (true, _) => Some(EventKind::Corrected),

@@ -21,7 +21,7 @@ use super::snapshot::{Prepared, Snapshot};
 use super::start::Shared;
 use super::{Exchange, OfferName, Refusal};
 use crate::domain::attachment::{CHUNKS_MAX, PER_OFFER_MAX, PER_REFERRAL_MAX, SEALED_CHUNK_BYTES};
-use crate::domain::gate::{self, BasisHead, Permit, Proposal};
+use crate::domain::gate::{self, Permit, Proposal};
 use crate::domain::id::{AttachmentId, BasisChainId, OfferId};
 use crate::domain::label::{Label, LabelSet};
 use crate::domain::vocabulary::{Category, Form, Stage};
@@ -101,14 +101,10 @@ fn permit(
     let protocol = snapshot.protocol()?;
     let mut last = Refusal::BasisNotAllowed;
     for chain in chains(snapshot, offer)? {
-        let Some((_, basis)) = snapshot.basis(&offer.source, chain)? else {
+        let Some(head) = snapshot.basis(&offer.source, chain)? else {
             continue;
         };
-        let head = match &basis {
-            Some(basis) => BasisHead::InForce(basis),
-            None => BasisHead::Withdrawn,
-        };
-        match gate::permit(&proposal, head, protocol.in_force()?, snapshot.now) {
+        match gate::permit(&proposal, head.gate(), protocol.in_force()?, snapshot.now) {
             Ok(permit) => return Ok((permit, chain)),
             Err(refusal) => last = gate_refusal(refusal),
         }

@@ -1,8 +1,10 @@
 //! Bases: recording a chain's next statement, and looking at one's own.
 
+use super::aftermath::{Follows, follow};
 use super::snapshot::{Prepared, Snapshot, own, remembered};
 use super::{BasisName, Exchange, Page, Paged, Receipt, Refusal, Requested, SKEW};
 use crate::domain::basis::{Basis, is_dutiful};
+use crate::domain::gate;
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::AgencyKind;
@@ -61,8 +63,25 @@ impl Default for BasisCache {
     }
 }
 
-/// A chain's head record, and the basis that it holds; none for a withdrawal.
-pub(super) type Head = (BasisRecord, Option<Arc<Basis>>);
+/// The head of a chain as the gate takes it.
+pub(super) struct Head {
+    pub(super) record: BasisRecord,
+    /// None for a withdrawal.
+    pub(super) basis: Option<Arc<Basis>>,
+    /// Whether the person stopped the case after the head was recorded.
+    pub(super) paused: bool,
+}
+
+impl Head {
+    /// For the gate: a withdrawal stays one, also in a case that is paused.
+    pub(super) fn gate(&self) -> gate::BasisHead<'_> {
+        match &self.basis {
+            None => gate::BasisHead::Withdrawn,
+            Some(_) if self.paused => gate::BasisHead::Paused,
+            Some(basis) => gate::BasisHead::InForce(basis),
+        }
+    }
+}
 
 /// What is wrong with a signed statement, as a refusal.
 pub(super) fn statement_refusal(error: StatementError, otherwise: Refusal) -> Refusal {
@@ -74,7 +93,7 @@ pub(super) fn statement_refusal(error: StatementError, otherwise: Refusal) -> Re
 }
 
 impl Snapshot<'_> {
-    /// The head of a chain, parsed.
+    /// The head of a chain, parsed; relies on its case too, whose pauses stop it.
     pub(super) fn basis(
         &mut self,
         source: &AgencyId,
@@ -84,17 +103,26 @@ impl Snapshot<'_> {
         let Some((record, version)) = found else {
             return Ok(None);
         };
+        let case = self.case(source, records::word(Table::Basis, &record.case)?)?;
+        let paused = case.is_some_and(|case| record.pauses < case.pauses);
+        let head = |record, basis| {
+            Some(Head {
+                record,
+                basis,
+                paused,
+            })
+        };
         if record.withdrawn {
-            return Ok(Some((record, None)));
+            return Ok(head(record, None));
         }
         let cache = &self.shared.bases.0;
         let known = (source.clone(), chain, version);
         if let Some(basis) = cache.get(&known) {
-            return Ok(Some((record, Some(basis))));
+            return Ok(head(record, Some(basis)));
         }
         let basis = Arc::new(parse_head(source, &record)?);
         cache.insert(known, Arc::clone(&basis));
-        Ok(Some((record, Some(basis))))
+        Ok(head(record, Some(basis)))
     }
 
     /// Notes the case, whose version every change of any of its bases moves.
@@ -198,6 +226,17 @@ fn prepare_record(
         agency: source.clone(),
         chain: basis.chain,
     };
+    // A statement that comes after the person stopped the case goes on with this chain.
+    let stopped = |before: &BasisRecord| before.pauses < case.pauses;
+    let lifted = if before.as_ref().is_some_and(stopped) {
+        let follows = Follows {
+            pause: true,
+            ..Follows::default()
+        };
+        Some(follow(snapshot, &name, follows)?)
+    } else {
+        None
+    };
     let mut change = snapshot.change();
     if before.is_none() {
         if case.chains >= CHAINS_PER_CASE_MAX {
@@ -219,9 +258,14 @@ fn prepare_record(
             public_key: signer.key.sec1().to_vec(),
             not_after: 0,
         }),
+        pauses: case.pauses,
     };
     change.writes.push(record.put(chain_key));
     change.writes.push(case.put(key::case(source, basis.case)));
+    change
+        .writes
+        .extend(super::asking::clocks(&basis, snapshot.now));
+    change.writes.extend(lifted);
     let decision = Decision::BasisRecorded {
         statement: text(token)?,
         staff: caller.staff().as_str().to_owned(),

@@ -8,8 +8,7 @@ use super::parcel::gate_refusal;
 use super::person::{CaseOf, Told, disclosed};
 use super::snapshot::{Prepared, Snapshot, own, remembered};
 use super::{CarriedName, Exchange, Receipt, Refusal, Requested, SKEW};
-use crate::domain::basis::Basis;
-use crate::domain::gate::{self, BasisHead, Permit, Proposal};
+use crate::domain::gate::{self, Permit, Proposal};
 use crate::domain::id::{AgencyId, BasisChainId};
 use crate::domain::label::{Label, LabelSet};
 use crate::domain::time::Period;
@@ -34,12 +33,9 @@ struct Asked<'a> {
 fn judge(
     snapshot: &mut Snapshot<'_>,
     asked: &Asked<'_>,
-) -> Result<(Permit, Option<std::sync::Arc<Basis>>), Refusal> {
+) -> Result<(Permit, Option<std::sync::Arc<crate::domain::basis::Basis>>), Refusal> {
     let found = snapshot.basis(asked.source, asked.chain)?;
-    let (record, basis): (_, Option<std::sync::Arc<Basis>>) =
-        found.ok_or(Refusal::BasisNotAllowed)?;
-    // Noted, so that a withdrawal in the same batch wins.
-    snapshot.case(asked.source, records::word(Table::Basis, &record.case)?)?;
+    let head = found.ok_or(Refusal::BasisNotAllowed)?;
     let protocol = snapshot.protocol()?;
     let proposal = Proposal {
         source: asked.source,
@@ -49,11 +45,8 @@ fn judge(
         stage: Stage::Accepted,
         labels: asked.labels,
     };
-    let head = basis
-        .as_ref()
-        .map_or(BasisHead::Withdrawn, |basis| BasisHead::InForce(basis));
-    let permit = gate::permit(&proposal, head, protocol.in_force()?, snapshot.now);
-    Ok((permit.map_err(gate_refusal)?, basis))
+    let permit = gate::permit(&proposal, head.gate(), protocol.in_force()?, snapshot.now);
+    Ok((permit.map_err(gate_refusal)?, head.basis))
 }
 
 fn prepare_record(

@@ -7,8 +7,10 @@
 use super::offer::places;
 use super::sequencer::Change;
 use super::snapshot::{Prepared, Snapshot};
-use super::{Exchange, Refusal, escalation};
-use crate::domain::id::{AccessId, AgencyId, OfferId, ReferralId};
+use super::{Exchange, Refusal, asking, erasure, escalation, slip};
+use crate::domain::id::{
+    AccessId, AgencyId, BasisChainId, CaseHandle, OfferId, ReferralId, ResumeId,
+};
 use crate::domain::time::Timestamp;
 use crate::storage::engine::{Table, Write};
 use crate::storage::records::offer::DeadlineRecord;
@@ -27,6 +29,22 @@ pub(super) enum Due {
     Remind(OfferId),
     /// 4: the source must have acted on a referral without a place.
     Supervisor(AgencyId, ReferralId),
+    /// 50: the time to answer whether something was erased is over.
+    ErasureAnswer(OfferId),
+    /// 51: the time to ask a person again, alone, is over.
+    AskAgain(AgencyId, BasisChainId),
+    /// 52: an emergency is over.
+    BasisReview(AgencyId, BasisChainId),
+    /// 53: a right code was entered.
+    ByCard(AgencyId, CaseHandle),
+    /// 54: a wrong code was entered.
+    NobodysCard([u8; 16]),
+    /// 55: another agency asks to go on with a case.
+    ResumeAsked(AgencyId, ResumeId),
+    /// 56: a code, by its key, has served.
+    CodeEnds(Vec<u8>),
+    /// 57: a request to go on, by its key, is over.
+    ResumeEnds(Vec<u8>),
     /// 40: a break-glass request, its approval or its window is over.
     AccessEnds(AccessId),
     /// 41: a review of a break-glass access must have come.
@@ -41,12 +59,24 @@ impl Due {
             Self::Acknowledge(offer) => (2, key::offer(*offer)),
             Self::Remind(offer) => (3, key::offer(*offer)),
             Self::Supervisor(source, referral) => (4, key::referral(source, *referral)),
+            Self::ErasureAnswer(offer) => (50, key::offer(*offer)),
+            Self::AskAgain(source, chain) => (51, key::basis(source, *chain)),
+            Self::BasisReview(source, chain) => (52, key::basis(source, *chain)),
+            Self::ByCard(source, case) => (53, key::case(source, *case)),
+            Self::NobodysCard(random) => (54, random.to_vec()),
+            Self::ResumeAsked(source, resume) => (55, key::resume(source, *resume)),
+            Self::CodeEnds(row) => (56, row.clone()),
+            Self::ResumeEnds(row) => (57, row.clone()),
             Self::AccessEnds(access) => (40, key::access(*access)),
             Self::Review(access) => (41, key::access(*access)),
         }
     }
 
     fn parse(number: u8, id: &[u8]) -> Option<Self> {
+        let chain = || {
+            let (source, chain) = key::split_of_agency(id)?;
+            Some((source, BasisChainId::from_random(chain)))
+        };
         Some(match number {
             1 => Self::Lapse(key::split_offer(id)?),
             30 => Self::HoldEnds(key::split_offer(id)?),
@@ -56,6 +86,20 @@ impl Due {
                 let (source, referral) = key::split_referral(id)?;
                 Self::Supervisor(source, referral)
             }
+            50 => Self::ErasureAnswer(key::split_offer(id)?),
+            51 => chain().map(|(source, chain)| Self::AskAgain(source, chain))?,
+            52 => chain().map(|(source, chain)| Self::BasisReview(source, chain))?,
+            53 => {
+                let (source, case) = key::split_of_agency(id)?;
+                Self::ByCard(source, CaseHandle::from_random(case))
+            }
+            54 => Self::NobodysCard(id.try_into().ok()?),
+            55 => {
+                let (source, resume) = key::split_of_agency(id)?;
+                Self::ResumeAsked(source, ResumeId::from_random(resume))
+            }
+            56 => Self::CodeEnds(id.to_vec()),
+            57 => Self::ResumeEnds(id.to_vec()),
             40 => Self::AccessEnds(AccessId::from_random(id.try_into().ok()?)),
             41 => Self::Review(AccessId::from_random(id.try_into().ok()?)),
             _ => return None,
@@ -94,6 +138,14 @@ fn dispatch(
         Due::Supervisor(source, referral) => {
             escalation::supervisor(snapshot, at, &source, referral)
         }
+        Due::ErasureAnswer(offer) => erasure::due(snapshot, offer),
+        Due::AskAgain(source, chain) => asking::ask_again(snapshot, &source, chain),
+        Due::BasisReview(source, chain) => Ok(Some(asking::review(snapshot, &source, chain))),
+        Due::ByCard(source, case) => slip::by_card(snapshot, &source, case),
+        Due::NobodysCard(_) => Ok(Some(slip::nobodys_card(snapshot))),
+        Due::ResumeAsked(source, resume) => slip::resume_asked(snapshot, &source, resume),
+        Due::CodeEnds(row) => slip::code_ends(snapshot, at, row),
+        Due::ResumeEnds(row) => Ok(Some(slip::resume_ends(snapshot, row))),
         Due::AccessEnds(access) => super::access::ends::ends(snapshot, access),
         Due::Review(access) => super::access::ends::unreviewed(snapshot, access),
         Due::HoldEnds(offer) => places::hold_ended(snapshot, at, offer),

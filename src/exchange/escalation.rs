@@ -98,7 +98,7 @@ pub(super) fn lapse(
     } else {
         offer.apply(&OfferCommand::Lapse)?;
         super::place::release_hold(snapshot, &mut writes, &mut offer)?;
-        writes.extend(offer.erase_parcels());
+        writes.extend(snapshot.erase_parcels(&offer)?);
         moved = Some(Decision::OfferMoved {
             offer: id.to_string(),
             to: offer.state.name().to_owned(),

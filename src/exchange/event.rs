@@ -44,6 +44,12 @@ pub enum EventKind {
     Reminder,
     /// There is an alert.
     Alert,
+    /// Another agency asks to go on with a case, or the source has answered.
+    ResumeRequested,
+    /// A recipient is asked to erase, or has answered.
+    Erasure,
+    /// Something was said about an offer.
+    Notice,
     /// A transfer of responsibility was proposed or answered.
     Transfer,
     /// A message for this agency.
@@ -62,6 +68,9 @@ impl EventKind {
             Self::ParcelReady => 4,
             Self::Alarm => 5,
             Self::DirectoryChanged => 6,
+            Self::ResumeRequested => 10,
+            Self::Erasure => 11,
+            Self::Notice => 12,
             Self::Access => 16,
             Self::Places => 9,
             Self::Reminder => 7,
@@ -81,6 +90,9 @@ impl EventKind {
             4 => Self::ParcelReady,
             5 => Self::Alarm,
             6 => Self::DirectoryChanged,
+            10 => Self::ResumeRequested,
+            11 => Self::Erasure,
+            12 => Self::Notice,
             16 => Self::Access,
             9 => Self::Places,
             7 => Self::Reminder,

@@ -13,7 +13,7 @@ use super::sequencer::Change;
 use super::snapshot::Snapshot;
 use super::{Exchange, Refusal, Requested};
 use crate::domain::forward::{self, Granted, Onward};
-use crate::domain::gate::{self, BasisHead, Permit, Proposal};
+use crate::domain::gate::{self, Permit, Proposal};
 use crate::domain::id::{AgencyId, BasisChainId, OfferId};
 use crate::domain::label::LabelSet;
 use crate::domain::time::Period;
@@ -211,7 +211,7 @@ fn permitted(
     const NO: Refusal = Refusal::ForwardNotAllowed;
     snapshot.case(&offer.source, offer.case)?;
     let chain: BasisChainId = records::word(Table::Parcel, &parcel.chain)?;
-    let (_, basis) = snapshot.basis(&offer.source, chain)?.ok_or(NO)?;
+    let head = snapshot.basis(&offer.source, chain)?.ok_or(NO)?;
     let recipient = snapshot.agency(&offer.recipient)?.ok_or(NO)?;
     let proposal = Proposal {
         source: &offer.source,
@@ -221,12 +221,8 @@ fn permitted(
         stage,
         labels,
     };
-    let head = match &basis {
-        Some(basis) => BasisHead::InForce(basis),
-        None => BasisHead::Withdrawn,
-    };
     let protocol = snapshot.protocol()?;
-    gate::permit(&proposal, head, protocol.in_force()?, snapshot.now).map_err(|_| NO)
+    gate::permit(&proposal, head.gate(), protocol.in_force()?, snapshot.now).map_err(|_| NO)
 }
 
 fn sha256(bytes: &[u8]) -> [u8; 32] {
@@ -255,7 +251,8 @@ pub(super) fn none_withdrawn(
     for ancestor in &parcel.ancestors {
         let source: AgencyId = records::word(Table::Parcel, &ancestor.source)?;
         let chain: BasisChainId = records::word(Table::Parcel, &ancestor.chain)?;
-        if let Some((_, None)) = snapshot.basis(&source, chain)? {
+        let head = snapshot.basis(&source, chain)?;
+        if head.is_some_and(|head| head.basis.is_none()) {
             return Ok(false);
         }
     }

@@ -9,14 +9,17 @@
 
 pub mod access;
 pub mod administration;
+mod aftermath;
 pub mod agencies;
 pub mod amendment;
+mod asking;
 pub mod attachment;
 pub mod audit;
 pub mod basis;
 pub mod clock;
 pub mod denial;
 pub mod directory;
+mod erasure;
 pub mod event;
 pub mod group;
 pub mod housekeeping;
@@ -31,6 +34,7 @@ pub mod referral;
 pub mod refusal;
 pub mod request;
 pub mod sequencer;
+pub mod slip;
 mod snapshot;
 mod start;
 mod token;
@@ -48,6 +52,7 @@ mod turn;
 pub use crate::envelope::statement::{LabelledDigest, SealedParcel};
 pub use name::{
     AccessName, AlertName, BasisName, CarriedName, GroupName, OfferName, PoolName, ReferralName,
+    ResumeName,
 };
 pub use receipt::Receipt;
 pub use refusal::Refusal;

@@ -3,7 +3,7 @@
 use super::refusal::Refusal;
 use crate::domain::id::{
     AccessId, AgencyId, AlertId, BadId, BasisChainId, CarriedId, GroupId, OfferId, PoolId,
-    ReferralId,
+    ReferralId, ResumeId,
 };
 use crate::identity::caller::Caller;
 use std::fmt;
@@ -82,6 +82,11 @@ name! {
 name! {
     /// `agencies/{viewer}/alerts/{alert}`.
     AlertName, "alerts", alert: AlertId
+}
+
+name! {
+    /// `agencies/{viewer}/resumes/{resume}`, of the agency that asks or of the source.
+    ResumeName, "resumes", resume: ResumeId
 }
 
 name! {

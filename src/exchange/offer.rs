@@ -16,8 +16,8 @@ use crate::domain::id::{AgencyId, OfferId, RoomId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    Alarm, DeclineReason, Decliner, OfferNotice, OfferState, Outcome, Purpose, Question, Stage,
-    TransferState, Urgency,
+    Alarm, DeclineReason, Decliner, ErasureAnswer, OfferNotice, OfferState, Outcome, Purpose,
+    Question, Stage, TransferState, Urgency,
 };
 use crate::identity::caller::Caller;
 use crate::storage::engine::Table;
@@ -354,6 +354,23 @@ impl Exchange {
     ) -> Result<Receipt, Refusal> {
         let act = Move::Alarm(stage, alarm);
         let moved = self.moved(caller, "RaiseAlarm", name, requested, act);
+        Ok(moved.await?.1)
+    }
+
+    /// Says what was done when the recipient was asked to erase.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NotFound`]; [`Refusal::State`] when it was not asked, or the answer cannot be given.
+    pub async fn confirm_erasure(
+        &self,
+        caller: &Caller,
+        name: &OfferName,
+        requested: Requested,
+        answer: ErasureAnswer,
+    ) -> Result<Receipt, Refusal> {
+        let act = Move::Erasure(answer);
+        let moved = self.moved(caller, "ConfirmErasure", name, requested, act);
         Ok(moved.await?.1)
     }
 }

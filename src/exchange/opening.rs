@@ -7,7 +7,7 @@ use super::person::{CaseOf, Told, disclosed, released};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot};
 use super::{Exchange, OfferName, Receipt, Refusal, event::EventKind};
-use crate::domain::gate::{self, BasisHead, Proposal};
+use crate::domain::gate::{self, Proposal};
 use crate::domain::label::LabelSet;
 use crate::domain::time::Period;
 use crate::domain::vocabulary::{DisclosureKind, Stage};
@@ -74,7 +74,7 @@ fn prepare(
     let chain = records::word(Table::Parcel, &record.chain)?;
     snapshot.case(&offer.source, offer.case)?;
     let found = snapshot.basis(&offer.source, chain)?;
-    let (_, basis) = found.ok_or(Refusal::NotFound)?;
+    let head = found.ok_or(Refusal::NotFound)?;
     let protocol = snapshot.protocol()?;
     let labels = labels_of(&record)?;
     let set: LabelSet = labels.iter().map(|label| label.label).collect();
@@ -86,14 +86,10 @@ fn prepare(
         stage,
         labels: set,
     };
-    let head = match &basis {
-        Some(basis) => BasisHead::InForce(basis),
-        None => BasisHead::Withdrawn,
-    };
     let permit = gate::permit_opening(
         &proposal,
         offer.state,
-        head,
+        head.gate(),
         protocol.in_force()?,
         snapshot.now,
     )
@@ -145,7 +141,7 @@ fn prepare(
         purpose: Some(offer.purpose),
         stage: Some(stage),
         labels: set,
-        basis: basis.as_deref(),
+        basis: head.basis.as_deref(),
         offer: Some(offer.id),
     };
     disclosed(&mut change, 0, &of, &told);

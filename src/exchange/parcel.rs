@@ -4,17 +4,18 @@ use super::agencies::AgencyView;
 use super::basis::statement_refusal;
 use super::forward::{self, Received, Rests};
 use super::person::{CaseOf, ever_released};
+use super::sequencer::Change;
 use super::snapshot::Snapshot;
 use super::{Refusal, SKEW};
 use crate::domain::complaint;
-use crate::domain::gate::{self, BasisHead, Proposal};
+use crate::domain::gate::{self, Proposal};
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ParcelId};
 use crate::domain::label::{Label, LabelSet};
 use crate::domain::time::Period;
 use crate::domain::vocabulary::{BasisKind, Purpose, Stage};
 use crate::envelope::statement::{LabelledDigest, ParcelClaims, SealedParcel};
 use crate::ledger::decision;
-use crate::storage::engine::{Table, Write};
+use crate::storage::engine::Table;
 use crate::storage::records::parcel::{
     AncestorRecord, ChainParcelRecord, LabelRecord, ParcelContentRecord, ParcelRecord,
 };
@@ -56,19 +57,21 @@ pub(super) struct Admitted {
 }
 
 impl Admitted {
-    /// The writes that keep the parcel for `offer` of `source`.
-    pub(super) fn writes(self, source: &AgencyId, offer: OfferId) -> Vec<Write> {
+    /// Keeps the parcel for `offer` of `source` with `change`, whose entry at `entry` carries it.
+    pub(super) fn keep(self, source: &AgencyId, offer: OfferId, change: &mut Change, entry: usize) {
         let at = key::parcel(offer, self.stage);
         let row = key::chain_parcel(source, self.chain, offer, self.stage);
-        let mut writes = vec![
-            self.record.put(at.clone()),
-            self.content.put(at),
-            ChainParcelRecord {}.put(row),
-        ];
-        writes.extend(self.beneath.into_iter().map(|(source, chain)| {
-            ChainParcelRecord {}.put(key::chain_parcel(&source, chain, offer, self.stage))
+        change.writes.push(self.content.put(at.clone()));
+        change.writes.push(ChainParcelRecord {}.put(row));
+        for (source, chain) in self.beneath {
+            let row = key::chain_parcel(&source, chain, offer, self.stage);
+            change.writes.push(ChainParcelRecord {}.put(row));
+        }
+        let mut record = self.record;
+        change.late.push(Box::new(move |placed| {
+            record.entry = placed.first + entry as u64 + 1;
+            vec![record.put(at)]
         }));
-        writes
     }
 }
 
@@ -78,6 +81,7 @@ pub(super) fn gate_refusal(refusal: gate::Refusal) -> Refusal {
         gate::Refusal::Nothing => Refusal::StatementInvalid,
         gate::Refusal::NotAllowed => Refusal::BasisNotAllowed,
         gate::Refusal::NotInForce => Refusal::BasisNotInForce,
+        gate::Refusal::Paused => Refusal::BasisPaused,
         gate::Refusal::Bounds(_) | gate::Refusal::TriageOnly => Refusal::BasisBounds,
         gate::Refusal::Protocol(labels) => Refusal::ProtocolRefused(labels),
         gate::Refusal::NotCovered(labels) => Refusal::BasisNotCovering(labels),
@@ -147,14 +151,10 @@ pub(super) fn admit_as(
         .map_err(invalid)?;
 
     let found = snapshot.basis(&ask.source.id, deposit.chain)?;
-    let (record, basis) = found.ok_or(Refusal::BasisNotAllowed)?;
-    if record.case != ask.case.to_string() {
+    let head = found.ok_or(Refusal::BasisNotAllowed)?;
+    if head.record.case != ask.case.to_string() {
         return Err(Refusal::BasisNotAllowed);
     }
-    let head = match &basis {
-        Some(basis) => BasisHead::InForce(basis),
-        None => BasisHead::Withdrawn,
-    };
     let proposal = Proposal {
         source: &ask.source.id,
         recipient: &ask.recipient.id,
@@ -164,9 +164,10 @@ pub(super) fn admit_as(
         labels: deposit.parcel.label_set(),
     };
     let protocol = snapshot.protocol()?;
-    let permit = gate::permit(&proposal, head, protocol.in_force()?, snapshot.now);
+    let permit = gate::permit(&proposal, head.gate(), protocol.in_force()?, snapshot.now);
     let permit = permit.map_err(gate_refusal)?;
-    if basis.is_some_and(|basis| basis.kind == BasisKind::Complaint) {
+    let kind = head.basis.as_ref().map(|basis| basis.kind);
+    if kind == Some(BasisKind::Complaint) {
         // Not relied on: what was released once stays released.
         let of = CaseOf {
             source: ask.source.id.clone(),
@@ -208,6 +209,7 @@ pub(super) fn admit_as(
             parcel: claims.parcel.to_string(),
             chain: deposit.chain.to_string(),
             expires: claims.expires.millis(),
+            entry: 0,
             forward_recipients: (claims.forward.recipients.iter())
                 .map(ToString::to_string)
                 .collect(),

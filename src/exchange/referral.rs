@@ -21,8 +21,8 @@ use crate::domain::id::{AgencyId, CaseHandle, OfferId, ParcelId, ReferralId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    CloseReason, DeclineReason, Decliner, DisclosureKind, OfferState, Outcome, Purpose, Question,
-    ReferralState, Stage, TransferState, Urgency,
+    CloseReason, DeclineReason, Decliner, DisclosureKind, ErasureAnswer, OfferState, Outcome,
+    Purpose, Question, ReferralState, Stage, TransferState, Urgency,
 };
 use crate::exchange::event::EventKind;
 use crate::identity::caller::Caller;
@@ -95,6 +95,10 @@ pub struct SourceOffer {
     pub opened: Vec<Stage>,
     /// When the state last changed.
     pub updated: Timestamp,
+    /// Whether the recipient was asked to erase.
+    pub erasure_asked: bool,
+    /// What it answered.
+    pub erasure: Option<ErasureAnswer>,
     /// Who is responsible for the case, as far as this offer goes.
     pub responsible: AgencyId,
     /// Where a transfer of responsibility stands.
@@ -153,6 +157,8 @@ impl SourceOffer {
             deposited: stages(&record.deposited),
             opened: stages(&record.opened),
             updated: records::time(Table::Offer, record.updated)?,
+            erasure_asked: record.erasure_asked != 0,
+            erasure: records::optional(Table::Offer, &record.erasure)?,
             responsible: view.responsible()?.clone(),
             transfer: view.transfer()?,
             asked: turn::optional_time(record.asked)?,
@@ -333,7 +339,10 @@ fn prepare_deposit(
     if stages(&offer.record.opened).contains(&stage) {
         return Err(Refusal::State(offer.state));
     }
-    offer.mark_deposited(stage);
+    // Content that this replaces loses its key: the engine erases what is overwritten.
+    if !offer.mark_deposited(stage) {
+        snapshot.erase_parcel(offer.id, stage)?;
+    }
     let ready = stage_open(offer.state, stage);
     let mut change = snapshot.change();
     change.within(admitted.validity);
@@ -344,10 +353,7 @@ fn prepare_deposit(
     };
     passed_on.tell(&mut change, 0);
     change.entries.push(snapshot.entry_by(caller, decision));
-    // Content that this replaces loses its key: the engine erases what is overwritten.
-    change
-        .writes
-        .extend(admitted.writes(&offer.source, offer.id));
+    admitted.keep(&offer.source, offer.id, &mut change, 0);
     change.writes.push(offer.put(snapshot.now, false));
     if ready {
         change.doorbells.push(Doorbell {

@@ -94,6 +94,15 @@ pub enum Refusal {
     /// Nothing can be committed at the moment, or not in time.
     #[error("not available at the moment")]
     Unavailable,
+    /// The person stopped the case with their card.
+    #[error("the person stopped this case")]
+    BasisPaused,
+    /// The source has answered the request before.
+    #[error("the request was answered before")]
+    AlreadyAnswered,
+    /// Too many codes in an hour, right or wrong.
+    #[error("too many codes in an hour")]
+    TooOften,
     /// Somebody has taken the alert before.
     #[error("the alert was acknowledged before")]
     AlreadyTaken,
@@ -141,6 +150,9 @@ impl Refusal {
             Self::OutOfRange => "INVALID_FIELD",
             Self::Overloaded => "OVERLOADED",
             Self::Unavailable => "UNAVAILABLE",
+            Self::BasisPaused => "BASIS_PAUSED",
+            Self::AlreadyAnswered => "STATE",
+            Self::TooOften => "TOO_OFTEN",
             Self::Internal => "INTERNAL",
             Self::Group => "GROUP",
             Self::AlreadyTaken => "STATE",
@@ -163,6 +175,7 @@ impl Refusal {
                 | Self::SignatureInvalid
                 | Self::StatementInvalid
                 | Self::KeyBundleInvalid
+                | Self::BasisPaused
                 | Self::NeedsOutsider
                 | Self::NoDuty
                 | Self::ComplaintBeyondReleased(_)

@@ -15,6 +15,7 @@ use crate::storage::engine::{Stored, Table};
 use crate::storage::records::place::PoolRecord;
 use crate::storage::records::request::{RequestDayRecord, RequestRecord};
 use crate::storage::records::{self, Record, key};
+use std::collections::BTreeSet;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub(super) struct Snapshot<'a> {
     pub(super) now: Timestamp,
     since: u64,
     reads: Vec<Read>,
+    /// Entries whose content the change erases.
+    pub(super) erased: BTreeSet<u64>,
     /// Pools as the change being prepared leaves them: a group's members move in the same pool one after another.
     pub(super) pools: HashMap<Vec<u8>, PoolRecord>,
 }
@@ -50,6 +53,7 @@ impl<'a> Snapshot<'a> {
             now,
             since,
             reads: Vec::new(),
+            erased: BTreeSet::new(),
             pools: HashMap::new(),
         })
     }
@@ -125,11 +129,12 @@ impl<'a> Snapshot<'a> {
         Ok(view)
     }
 
-    /// The change so far: nothing but what it relied on.
+    /// The change so far: nothing but what it relied on, and whose content it erases.
     pub(super) fn change(&mut self) -> Change {
         Change {
             since: self.since,
             reads: std::mem::take(&mut self.reads),
+            erased: std::mem::take(&mut self.erased).into_iter().collect(),
             ..Change::default()
         }
     }

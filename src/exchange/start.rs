@@ -9,6 +9,7 @@ use super::event::Hub;
 use super::receipt::{Done, Receipt};
 use super::sequencer::{Change, Committed, Listener, Published};
 use super::sequencer::{Sequencer, State, SubmitError};
+use super::slip::Attempts;
 use super::snapshot::{Prepared, Snapshot};
 use super::token::Tokens;
 use super::{Refusal, basis::BasisCache};
@@ -115,6 +116,7 @@ pub(super) struct Shared {
     pub(super) directory: DirectoryCache,
     pub(super) attachments: Attachments,
     pub(super) denials: Denials,
+    pub(super) codes: Attempts,
     pub(super) origin: String,
     pub(super) administrators: Vec<VerifyingKey>,
     pub(super) roots: String,
@@ -315,6 +317,7 @@ impl Exchange {
             directory: DirectoryCache::default(),
             attachments: Attachments::new(files),
             denials: Denials::default(),
+            codes: Attempts::default(),
             administrators: administrators?,
             trust: ArcSwap::from_pointee(trust(&log.roots)?),
             origin: log.origin,

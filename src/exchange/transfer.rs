@@ -43,7 +43,7 @@ fn agreed(
         case: offer.case,
     };
     let head = snapshot.basis(&offer.source, chain)?;
-    let basis = head.and_then(|(_, basis)| basis);
+    let basis = head.and_then(|head| head.basis);
     Ok(basis.is_some_and(|basis| transfer::agreed(&basis, &handover, snapshot.now)))
 }
 

@@ -11,7 +11,7 @@ use super::sequencer::{Change, Doorbell, EntryDraft, Row};
 use super::snapshot::Snapshot;
 use super::{ReferralName, Refusal};
 use crate::domain::deadline::LAST_TURN_OFFERS_MAX;
-use crate::domain::gate::{self, BasisHead, Proposal};
+use crate::domain::gate::{self, Proposal};
 use crate::domain::id::{AgencyId, OfferId, ReferralId};
 use crate::domain::label::LabelSet;
 use crate::domain::offer::OfferCommand;
@@ -247,7 +247,7 @@ fn may_be_asked(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<bool, 
         return Ok(false);
     };
     let chain = records::word(Table::Parcel, &parcel.chain)?;
-    let Some((_, Some(basis))) = snapshot.basis(&offer.source, chain)? else {
+    let Some(head) = snapshot.basis(&offer.source, chain)? else {
         return Ok(false);
     };
     let labels = super::parcel::labels_of(&parcel)?;
@@ -261,8 +261,7 @@ fn may_be_asked(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<bool, 
         labels,
     };
     let protocol = snapshot.protocol()?;
-    let head = BasisHead::InForce(&basis);
-    Ok(gate::permit(&proposal, head, protocol.in_force()?, now).is_ok())
+    Ok(gate::permit(&proposal, head.gate(), protocol.in_force()?, now).is_ok())
 }
 
 fn ask(
@@ -311,7 +310,7 @@ fn close_unasked(
     let mut ids = Vec::with_capacity(offers.len());
     for mut offer in offers {
         offer.apply(&OfferCommand::Close)?;
-        next.writes.extend(offer.erase_parcels());
+        next.writes.extend(snapshot.erase_parcels(&offer)?);
         next.writes.push(offer.put(snapshot.now, true));
         next.doorbells.push(changed(&offer));
         ids.push(offer.id.to_string());

@@ -2,35 +2,20 @@
 //!
 //! Two steps. The first batch makes the withdrawal the head of its chain: from then on nothing is deposited or opened
 //! under it (invariants 12, 13), so that what there is to clean up cannot grow. The second step closes what is
-//! undecided and destroys the content keys. A mark stands in the store between the two, so that a crash is made good
-//! at the next start, before anybody is served, and a caller who hangs up is made good by housekeeping. In between
-//! nobody accepts what is about to close.
+//! undecided and destroys the content keys ([`super::aftermath`]). In between nobody accepts what is about to close.
+//!
+//! Three separate questions: to stop sharing, to ask the recipient to erase, and to leave. The second and third can be
+//! asked without the first, and after it.
 
+use super::aftermath::{Follows, follow};
 use super::basis::{STATEMENT_BYTES_MAX, statement_refusal, text};
-use super::event::EventKind;
-use super::forward::rests_on;
-use super::offer::{moves, view::OfferView};
-use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot};
-use super::turn::{self, Over, Why};
 use super::{BasisName, Exchange, Receipt, Refusal, Requested, SKEW};
-use crate::domain::id::OfferId;
-use crate::domain::offer::OfferCommand;
-use crate::domain::vocabulary::Stage;
 use crate::envelope::withdrawal::Withdrawal;
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
-use crate::storage::engine::{Table, Write};
 use crate::storage::records::basis::BasisRecord;
-use crate::storage::records::log::WithdrawingRecord;
-use crate::storage::records::parcel::ParcelRecord;
-use crate::storage::records::{self, Record, key};
-
-/// Parcels looked at in one step of the clean-up.
-const STEP_MAX: usize = 64;
-
-/// How often one step may lose to the recipients' own acts.
-const STEPS_LOST_MAX: usize = 3;
+use crate::storage::records::{Record, key};
 
 fn prepare(
     snapshot: &mut Snapshot<'_>,
@@ -73,19 +58,20 @@ fn prepare(
     head.statement = token.to_vec();
     head.sequence = withdrawal.seq;
     head.withdrawn = true;
-    let mark = WithdrawingRecord {
-        source: name.agency.to_string(),
-        chain: name.chain.to_string(),
+    let follows = Follows {
+        close: true,
+        erase: withdrawal.erase,
+        leave: withdrawal.leave,
+        pause: false,
     };
+    let mark = follow(snapshot, name, follows)?;
     let mut change = snapshot.change();
     change.urgent = true;
     change.writes.push(head.put(row));
     change
         .writes
         .push(case.put(key::case(&name.agency, withdrawal.case)));
-    change
-        .writes
-        .push(mark.put(key::withdrawing(&name.agency, name.chain)));
+    change.writes.push(mark);
     let decision = Decision::BasisWithdrawn {
         statement: text(token)?,
         staff: caller.staff().as_str().to_owned(),
@@ -95,99 +81,50 @@ fn prepare(
     Ok(Prepared::New(change, (), vec![0]))
 }
 
-/// The next offer under a withdrawn chain, with the stages of its parcels.
-fn next_offer(
-    snapshot: &Snapshot<'_>,
-    name: &BasisName,
-) -> Result<Option<(OfferId, Vec<Stage>)>, Refusal> {
-    let chain = key::basis(&name.agency, name.chain);
-    let rows = snapshot.scan(Table::ChainParcel, &chain, None, STEP_MAX)?;
-    let mut next: Option<(OfferId, Vec<Stage>)> = None;
-    for (row, _) in rows {
-        let parts = key::split_chain_parcel(&row);
-        let (offer, stage) = parts.ok_or_else(|| records::corrupt(Table::ChainParcel))?;
-        match &mut next {
-            None => next = Some((offer, vec![stage])),
-            Some((first, stages)) if *first == offer => stages.push(stage),
-            Some(_) => break,
-        }
-    }
-    Ok(next)
+/// What the person asks of a recipient besides, or without, a withdrawal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wishes {
+    /// To erase.
+    pub erase: bool,
+    /// To know that they leave the service.
+    pub leave: bool,
 }
 
-/// One step of the clean-up: one offer, or the mark when none is left. Gives whether there is more.
-fn prepare_step(snapshot: &mut Snapshot<'_>, name: &BasisName) -> Result<Prepared<bool>, Refusal> {
-    let Some((id, stages)) = next_offer(snapshot, name)? else {
-        let mark = key::withdrawing(&name.agency, name.chain);
-        if snapshot.peek::<WithdrawingRecord>(&mark)?.is_none() {
-            return Ok(Prepared::Again(false, Vec::new()));
-        }
-        let mut change = snapshot.change();
-        change.urgent = true;
-        change.writes.push(Write::Delete {
-            table: Table::Meta,
-            key: mark,
-        });
-        return Ok(Prepared::New(change, false, Vec::new()));
+fn prepare_ask(
+    snapshot: &mut Snapshot<'_>,
+    caller: &Caller,
+    name: &BasisName,
+    requested: &Requested,
+    wishes: Wishes,
+) -> Result<Prepared<()>, Refusal> {
+    name.owned_by(caller)?;
+    snapshot.own_agency(caller)?;
+    if let Some(record) = snapshot.recall(caller.agency(), requested)? {
+        return Ok(Prepared::Again((), record.indexes));
+    }
+    if !wishes.erase && !wishes.leave {
+        return Err(Refusal::InvalidField("erase"));
+    }
+    let head = snapshot.get::<BasisRecord>(key::basis(&name.agency, name.chain))?;
+    head.ok_or(Refusal::NotFound)?;
+    let follows = Follows {
+        erase: wishes.erase,
+        leave: wishes.leave,
+        ..Follows::default()
     };
-    let offer = OfferView::load(snapshot, id)?;
-    let offer = offer.ok_or_else(|| records::corrupt(Table::ChainParcel))?;
-    let mut writes = Vec::new();
-    let mut concerned = false;
-    for &stage in &stages {
-        // A parcel that was replaced by one under another chain is not this one's to erase.
-        let parcel = snapshot.get::<ParcelRecord>(key::parcel(id, stage))?;
-        let rests =
-            |parcel: &ParcelRecord| rests_on(parcel, &offer.source, &name.agency, name.chain);
-        if parcel.as_ref().is_some_and(rests) {
-            concerned = true;
-            writes.push(Write::Erase {
-                table: Table::ParcelContent,
-                key: key::parcel(id, stage),
-            });
-        }
-        writes.push(Write::Delete {
-            table: Table::ChainParcel,
-            key: key::chain_parcel(&name.agency, name.chain, id, stage),
-        });
-    }
-    let (mut entries, mut doorbells) = (Vec::new(), Vec::new());
-    let mut next = None;
-    if concerned && offer.state.is_open() {
-        let (source, referral) = (offer.source.clone(), offer.referral);
-        let closed = moves::close(snapshot, offer, &OfferCommand::Withdraw)?;
-        writes.extend(closed.writes);
-        entries = closed.entries;
-        doorbells = closed.doorbells;
-        // Whoever is next in line has nothing to do with this withdrawal.
-        let over = Over {
-            source: &source,
-            referral,
-            offer: id,
-            at: snapshot.now,
-            why: Why::Withdrawn,
-        };
-        next = Some(turn::after(snapshot, &over)?);
-    } else if concerned && !offer.state.is_terminal() {
-        // What was said under it, and what was answered, goes with it.
-        writes.extend(offer.erase_messages());
-        writes.extend(offer.erase_attachments());
-        // A placement stays; its recipient hears that something changed, never why.
-        doorbells.push(Doorbell {
-            agency: offer.recipient.clone(),
-            resource: offer.recipient_name().to_string(),
-            kind: EventKind::OfferChanged,
-        });
-    }
+    let mark = follow(snapshot, name, follows)?;
     let mut change = snapshot.change();
     change.urgent = true;
-    change.writes = writes;
-    change.entries = entries;
-    change.doorbells = doorbells;
-    if let Some(next) = next {
-        next.add_to(snapshot, &mut change);
-    }
-    Ok(Prepared::New(change, true, Vec::new()))
+    change.writes.push(mark);
+    let decision = Decision::RecipientAsked {
+        chain: name.chain.to_string(),
+        erase: wishes.erase,
+        leave: wishes.leave,
+        staff: caller.staff().as_str().to_owned(),
+    };
+    change.entries.push(snapshot.entry_by(caller, decision));
+    snapshot.remember(&mut change, caller.agency(), requested, Vec::new(), &[0], 0);
+    Ok(Prepared::New(change, (), vec![0]))
 }
 
 impl Exchange {
@@ -208,50 +145,27 @@ impl Exchange {
             move |snapshot: &mut Snapshot<'_>| prepare(snapshot, &by, &of, &requested, &statement);
         let done = self.perform_for(caller, "WithdrawBasis", step).await?;
         // Also for a remembered request: the clean-up may have been cut off by a restart.
-        self.clean_up(name).await?;
+        self.follow_up(name).await?;
         Ok(done.single()?.1)
     }
 
-    /// Closes and erases what stands under a withdrawn chain.
-    async fn clean_up(&self, name: &BasisName) -> Result<(), Refusal> {
-        let mut lost = 0;
-        loop {
-            let name = name.clone();
-            let step = move |snapshot: &mut Snapshot<'_>| prepare_step(snapshot, &name);
-            match self.perform(step).await {
-                Ok(done) if done.value => {}
-                Ok(_) => return Ok(()),
-                // The recipients' own acts may win a few times.
-                Err(Refusal::Unavailable) if lost < STEPS_LOST_MAX && !*self.fatal().borrow() => {
-                    lost += 1;
-                }
-                Err(refusal) => return Err(refusal),
-            }
-        }
-    }
-
-    /// Finishes withdrawals that a crash, or a caller who hung up, cut off. To be awaited after [`Exchange::open`],
-    /// before anybody is served, and now and then after that.
+    /// Passes on what the person asks of the recipient: to erase, that they leave. Also after a withdrawal.
     ///
     /// # Errors
     ///
-    /// [`Refusal::Unavailable`], [`Refusal::Internal`]: then nobody may be served.
-    pub async fn resume(&self) -> Result<(), Refusal> {
-        loop {
-            let marks = self
-                .read(|snapshot| snapshot.scan(Table::Meta, key::WITHDRAWING, None, STEP_MAX))
-                .await?;
-            if marks.is_empty() {
-                return Ok(());
-            }
-            for (_, stored) in marks {
-                let mark = WithdrawingRecord::from_stored(&stored)?;
-                let name = BasisName {
-                    agency: records::word(Table::Meta, &mark.source)?,
-                    chain: records::word(Table::Meta, &mark.chain)?,
-                };
-                self.clean_up(&name).await?;
-            }
-        }
+    /// [`Refusal::NotFound`], [`Refusal::InvalidField`] when nothing is asked.
+    pub async fn ask_recipient(
+        &self,
+        caller: &Caller,
+        name: &BasisName,
+        requested: Requested,
+        wishes: Wishes,
+    ) -> Result<Receipt, Refusal> {
+        let (by, of) = (caller.clone(), name.clone());
+        let step =
+            move |snapshot: &mut Snapshot<'_>| prepare_ask(snapshot, &by, &of, &requested, wishes);
+        let done = self.perform_for(caller, "AskRecipient", step).await?;
+        self.follow_up(name).await?;
+        Ok(done.single()?.1)
     }
 }

@@ -8,7 +8,7 @@ use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, ProposalId, RequestI
 use crate::domain::time::Timestamp;
 use crate::exchange::{
     AccessName, AlertName, BasisName, CarriedName, GroupName, OfferName, Page, PoolName,
-    ReferralName,
+    ReferralName, ResumeName,
 };
 use std::str::FromStr;
 
@@ -273,6 +273,15 @@ impl Fields {
             path,
             text,
             "must be a resource name agencies/{agency}/alerts/{alert}",
+        )
+    }
+
+    /// A resource name of a request to go on.
+    pub fn resume(&mut self, path: &str, text: &str) -> Option<ResumeName> {
+        self.text(
+            path,
+            text,
+            "must be a resource name agencies/{agency}/resumes/{resume}",
         )
     }
 

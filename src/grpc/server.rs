@@ -25,6 +25,7 @@ use proto::offer_service_server::OfferServiceServer;
 use proto::person_service_server::PersonServiceServer;
 use proto::place_service_server::PlaceServiceServer;
 use proto::referral_service_server::ReferralServiceServer;
+use proto::slip_service_server::SlipServiceServer;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -194,6 +195,7 @@ fn router(door: Arc<Door>, services: Services) -> Router<Stack<DoorLayer, Identi
         .add_service(limited!(AuditServiceServer))
         .add_service(limited!(AdministrationServiceServer))
         .add_service(limited!(AlertServiceServer))
+        .add_service(limited!(SlipServiceServer))
         .add_service(limited!(CarriedServiceServer))
         .add_service(limited!(BreakGlassServiceServer))
         .add_service(limited!(PersonServiceServer))

@@ -167,6 +167,14 @@ pub const TOO_MANY: Answer = Answer::new(
     Detail::None,
 );
 
+/// Codes of slips are entered too often, right or wrong. Without `RetryInfo`: nobody should wait at a screen for it.
+pub const TOO_OFTEN: Answer = Answer::new(
+    Code::ResourceExhausted,
+    "TOO_OFTEN",
+    "no more codes in this hour; ring the agency that gave the slip",
+    Detail::None,
+);
+
 /// The router cannot commit now; whether the request had an effect is found out by repeating it.
 pub const UNAVAILABLE: Answer = Answer::new(
     Code::Unavailable,
@@ -367,6 +375,15 @@ impl From<Refusal> for Answer {
             Refusal::OutOfRange => OUT_OF_RANGE,
             Refusal::Overloaded => OVERLOADED,
             Refusal::Unavailable => UNAVAILABLE,
+            Refusal::BasisPaused => Self::precondition(
+                "BASIS_PAUSED",
+                "the person stopped this case; speak with them, then record what they say now",
+                "basis",
+            ),
+            Refusal::AlreadyAnswered => {
+                Self::precondition("STATE", "the request was answered before", "resume")
+            }
+            Refusal::TooOften => TOO_OFTEN,
             Refusal::AlreadyTaken => {
                 Self::precondition("STATE", "the alert was acknowledged before", "alert")
             }

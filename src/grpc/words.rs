@@ -76,6 +76,8 @@ words! {
     TransferAnswer "TRANSFER_ANSWER_",
     Sharing "SHARING_",
     OfferNotice "OFFER_NOTICE_",
+    ErasureAnswer "ERASURE_ANSWER_",
+    ResumeAnswer "RESUME_ANSWER_",
     AlertKind "ALERT_KIND_",
     Question "QUESTION_",
     CloseReason "CLOSE_REASON_",

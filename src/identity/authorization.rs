@@ -4,6 +4,7 @@
 //! names are parsed; who is source or recipient of what, by the exchange.
 
 use super::caller::Caller;
+use crate::domain::basis::needs_own_conversation;
 use crate::domain::vocabulary::{AgencyKind, StaffRole};
 
 /// That this caller may not call this method. One text, whatever the reason.
@@ -252,6 +253,15 @@ const TABLE: &[Rule] = &[
     // What the person asks, a human answers: no unattended program.
     rule("/safeconduct.v1.PersonService/ListDisclosures", [PEOPLE, NONE, NONE, NONE]),
     // Oversight is alerted too; it takes what it is told.
+    rule("/safeconduct.v1.BasisService/AskRecipient", [SOURCE_OR_PROCESS, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.OfferService/ConfirmErasure", [PEOPLE, NONE, PEOPLE, NONE]),
+    rule("/safeconduct.v1.SlipService/RegisterCode", [SOURCE, NONE, NONE, NONE]),
+    // Not every member: see `enters_codes`.
+    rule("/safeconduct.v1.SlipService/WithdrawByCode", [PEOPLE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.SlipService/RequestResume", [PEOPLE, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.SlipService/GetResume", [STAFF, NONE, NONE, NONE]),
+    rule("/safeconduct.v1.SlipService/AnswerResume", [SOURCE, NONE, NONE, NONE]),
+
     rule("/safeconduct.v1.AlertService/ListAlerts", [STAFF, NONE, STAFF, NONE]),
     rule("/safeconduct.v1.AlertService/AcknowledgeAlert", [PEOPLE, NONE, PEOPLE, NONE]),
 
@@ -266,6 +276,19 @@ const TABLE: &[Rule] = &[
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Check", [ALL, ALL, ALL, ALL]) },
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Watch", [ALL, ALL, ALL, ALL]) },
 ];
+
+/// The methods that take the code of a person's slip.
+const CODE_METHODS: [&str; 2] = [
+    "/safeconduct.v1.SlipService/WithdrawByCode",
+    "/safeconduct.v1.SlipService/RequestResume",
+];
+
+/// Whether an agency of `kind` has a screen for codes: not those whom a person must be able to refuse without being
+/// asked for their card (R2).
+#[must_use]
+pub const fn enters_codes(kind: AgencyKind) -> bool {
+    !needs_own_conversation(kind)
+}
 
 fn row(method: &str) -> Option<&'static Rule> {
     TABLE.iter().find(|rule| rule.method == method)
@@ -288,7 +311,9 @@ pub fn token_need(method: &str) -> TokenNeed {
 ///
 /// [`NotPermitted`] unless the table allows it (invariant 17).
 pub fn authorize(method: &str, caller: &Caller) -> Result<(), NotPermitted> {
-    if allows(method, KindClass::of(caller.kind()), caller.role()) {
+    let kind = caller.kind();
+    let code = CODE_METHODS.contains(&method) && !enters_codes(kind);
+    if allows(method, KindClass::of(kind), caller.role()) && !code {
         Ok(())
     } else {
         Err(NotPermitted)

@@ -40,6 +40,16 @@ pub struct Deposited {
     pub gate: u32,
 }
 
+/// A case, as the router knows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CaseOf {
+    /// Source's agency id.
+    pub source: String,
+    /// Case handle.
+    pub case: String,
+}
+
 /// A recipient's sealed message: it names no chain, since who replies may not know it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -363,6 +373,59 @@ pub enum Decision {
         /// How many.
         count: u64,
     },
+    /// The person asked something of a chain's recipient, without or after a withdrawal.
+    RecipientAsked {
+        /// Basis chain id.
+        chain: String,
+        /// To erase.
+        erase: bool,
+        /// To know that they leave.
+        leave: bool,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// A recipient said what it did when it was asked to erase.
+    ErasureAnswered {
+        /// Offer id.
+        offer: String,
+        /// Answer name.
+        answer: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// A source registered the code on a person's slip; the code is not in the log.
+    CodeRegistered {
+        /// Case handle.
+        case: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// Somebody entered a code to stop a case. Right or wrong, the entry is one.
+    CodeEntered {
+        /// The cases that it stopped.
+        cases: Vec<CaseOf>,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// Somebody entered a code to go on with a case. Right or wrong, the entry is one.
+    ResumeRequested {
+        /// Id of the request.
+        resume: String,
+        /// The case that the code belongs to.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        case: Option<CaseOf>,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// The source answered a request to go on.
+    ResumeAnswered {
+        /// Id of the request.
+        resume: String,
+        /// Answer name.
+        answer: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
     /// A source sealed a carried referral for somebody who is no member.
     CarriedRecorded {
         /// Carried referral id.
@@ -656,6 +719,12 @@ impl Decision {
         "denied",
         "denied_counted",
         "revocations_loaded",
+        "recipient_asked",
+        "erasure_answered",
+        "code_registered",
+        "code_entered",
+        "resume_requested",
+        "resume_answered",
         "places_taken",
         "checked_out",
         "places_prepared",
@@ -712,6 +781,12 @@ impl Decision {
             Self::Denied { .. } => "denied",
             Self::DeniedCounted { .. } => "denied_counted",
             Self::RevocationsLoaded { .. } => "revocations_loaded",
+            Self::RecipientAsked { .. } => "recipient_asked",
+            Self::ErasureAnswered { .. } => "erasure_answered",
+            Self::CodeRegistered { .. } => "code_registered",
+            Self::CodeEntered { .. } => "code_entered",
+            Self::ResumeRequested { .. } => "resume_requested",
+            Self::ResumeAnswered { .. } => "resume_answered",
             Self::PlacesTaken { .. } => "places_taken",
             Self::CheckedOut { .. } => "checked_out",
             Self::PlacesPrepared { .. } => "places_prepared",

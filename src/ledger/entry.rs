@@ -115,11 +115,36 @@ pub enum EntryBody {
         /// Its Merkle root.
         root: Hash,
     },
-    /// Tombstones: the openings of these entries were erased.
+    /// Tombstones of these entries.
     Erased {
+        /// What was erased.
+        of: Erased,
         /// Indexes, strictly ascending, not empty.
         indexes: Vec<u64>,
     },
+}
+
+/// What a tombstone is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Erased {
+    /// What the entry's act carried besides its decision: sealed parcels, codes. The opening stays.
+    Content,
+    /// The opening.
+    Decision,
+}
+
+impl Erased {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Content => "content",
+            Self::Decision => "decision",
+        }
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let mut all = [Self::Content, Self::Decision].into_iter();
+        all.find(|of| of.name() == name)
+    }
 }
 
 impl EntryBody {
@@ -149,6 +174,7 @@ struct Raw {
     root: Option<String>,
     size: Option<u64>,
     indexes: Option<Vec<u64>>,
+    of: Option<String>,
 }
 
 impl Entry {
@@ -188,6 +214,9 @@ impl Entry {
                 root: Hash::from_bytes(array(raw.root.as_deref())?),
             },
             "erased" => EntryBody::Erased {
+                of: (raw.of.as_deref())
+                    .and_then(Erased::parse)
+                    .ok_or(EntryError::Malformed)?,
                 indexes: raw.indexes.ok_or(EntryError::Malformed)?,
             },
             name => EntryBody::Committed {
@@ -242,7 +271,7 @@ impl Entry {
                     r#"{{"by":"{by}","e":"{event}","number":{number},"root":"{root}","size":{size},"t":{at},"v":1}}"#
                 )
             }
-            EntryBody::Erased { indexes } => {
+            EntryBody::Erased { of, indexes } => {
                 let ascending = indexes.is_sorted_by(|a, b| a < b);
                 if !ascending || indexes.last().is_none_or(|last| *last > INTEGER_MAX) {
                     return Err(EntryError::Malformed);
@@ -252,7 +281,10 @@ impl Entry {
                     .map(u64::to_string)
                     .collect::<Vec<_>>()
                     .join(",");
-                format!(r#"{{"by":"{by}","e":"{event}","indexes":[{list}],"t":{at},"v":1}}"#)
+                let of = of.name();
+                format!(
+                    r#"{{"by":"{by}","e":"{event}","indexes":[{list}],"of":"{of}","t":{at},"v":1}}"#
+                )
             }
         };
         if text.len() > ENTRY_BYTES_MAX {

@@ -79,6 +79,12 @@ pub enum Table {
     Alert = 80,
     /// Alerts of a viewer in the order raised, by viewer, number.
     AlertOrder = 81,
+    /// Cases that a slip's code stops, by the code's value, source and handle. Content.
+    Slip = 90,
+    /// The latest code of a case, by source and handle. Content.
+    CaseSlip = 91,
+    /// Requests to go on with a case, by viewer and id. Content.
+    Resume = 92,
     /// Who has made an offer to whom, by recipient and source: whose statements the recipient must be able to verify.
     Met = 113,
     /// Carried referrals, by source and id.

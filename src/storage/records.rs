@@ -17,6 +17,7 @@ pub mod parcel;
 pub mod place;
 pub mod referral;
 pub mod request;
+pub mod slip;
 
 pub mod disclosure;
 

@@ -21,7 +21,10 @@ fn a_missing_opening_is_found_and_a_tombstone_excuses_it() {
     let mut town = Town::ordinary();
     town.log[7].1 = None;
     assert_eq!(findings(&town.source()), [Problem::NoOpening.at(7)]);
-    let buried = EntryBody::Erased { indexes: vec![7] };
+    let buried = EntryBody::Erased {
+        of: Erased::Decision,
+        indexes: vec![7],
+    };
     town.push_body(Actor::Router, buried);
     assert_eq!(findings(&town.source()), [Problem::ErasedUnreplayed.at(7)]);
 }
@@ -30,14 +33,27 @@ fn a_missing_opening_is_found_and_a_tombstone_excuses_it() {
 fn unlawful_tombstones_are_found() {
     let mut town = Town::ordinary();
     town.log[7].1 = None;
-    let by_agency = town.push_body(Town::by("ngo"), EntryBody::Erased { indexes: vec![7] });
+    let by_agency = town.push_body(
+        Town::by("ngo"),
+        EntryBody::Erased {
+            of: Erased::Decision,
+            indexes: vec![7],
+        },
+    );
     let of_later = town.push_body(
         Actor::Router,
         EntryBody::Erased {
+            of: Erased::Decision,
             indexes: vec![10_000],
         },
     );
-    let of_given = town.push_body(Actor::Router, EntryBody::Erased { indexes: vec![8] });
+    let of_given = town.push_body(
+        Actor::Router,
+        EntryBody::Erased {
+            of: Erased::Decision,
+            indexes: vec![8],
+        },
+    );
     assert_eq!(
         findings(&town.source()),
         [

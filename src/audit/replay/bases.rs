@@ -18,11 +18,19 @@ struct Chain {
     seq: u64,
     /// None after the withdrawal.
     head: Option<Basis>,
+    /// Pauses of the case before the head was recorded.
+    pauses: u64,
+    /// Whether the recipient was asked to erase.
+    erase: bool,
 }
 
 /// Every chain by its source and id: sources choose the ids, so one must not spoil another's.
 #[derive(Debug, Default)]
-pub(super) struct Bases(HashMap<(AgencyId, BasisChainId), Chain>);
+pub(super) struct Bases {
+    chains: HashMap<(AgencyId, BasisChainId), Chain>,
+    /// How often a case was stopped by card.
+    pauses: HashMap<(AgencyId, CaseHandle), u64>,
+}
 
 impl Bases {
     pub(super) fn record(
@@ -38,7 +46,7 @@ impl Bases {
             .map_err(Problem::Basis)?
             .basis;
         let name = (source.clone(), basis.chain);
-        let follows = match self.0.get(&name) {
+        let follows = match self.chains.get(&name) {
             None => basis.seq == 1,
             Some(chain) => {
                 chain.head.is_some()
@@ -64,8 +72,10 @@ impl Bases {
             case: basis.case,
             seq: basis.seq,
             head: Some(basis.clone()),
+            pauses: self.pauses(source, basis.case),
+            erase: self.chains.get(&name).is_some_and(|chain| chain.erase),
         };
-        self.0.insert(name, chain);
+        self.chains.insert(name, chain);
         bounds.map_err(|_| Problem::BasisBounds)?;
         if dutiful {
             Ok(())
@@ -84,7 +94,7 @@ impl Bases {
         let key = agencies.signer_of(act.agency()?, statement, act.at)?;
         let withdrawal = Withdrawal::parse(statement, key).map_err(Problem::Basis)?;
         let chain = self
-            .0
+            .chains
             .get_mut(&(withdrawal.source.clone(), withdrawal.chain))
             .ok_or(Problem::BasisChain)?;
         let follows = chain.source == withdrawal.source
@@ -97,6 +107,7 @@ impl Bases {
         }
         chain.seq = withdrawal.seq;
         chain.head = None;
+        chain.erase |= withdrawal.erase;
         Ok(())
     }
 
@@ -106,12 +117,23 @@ impl Bases {
         source: &AgencyId,
         chain: BasisChainId,
     ) -> Result<BasisHead<'_>, Problem> {
-        let chain = self.0.get(&(source.clone(), chain));
+        let chain = self.chains.get(&(source.clone(), chain));
         let chain = chain.ok_or(Problem::NoBasis)?;
-        Ok(chain
-            .head
-            .as_ref()
-            .map_or(BasisHead::Withdrawn, BasisHead::InForce))
+        Ok(match &chain.head {
+            None => BasisHead::Withdrawn,
+            Some(_) if chain.pauses < self.pauses(source, chain.case) => BasisHead::Paused,
+            Some(basis) => BasisHead::InForce(basis),
+        })
+    }
+
+    fn pauses(&self, source: &AgencyId, case: CaseHandle) -> u64 {
+        let pauses = self.pauses.get(&(source.clone(), case));
+        pauses.copied().unwrap_or_default()
+    }
+
+    /// The person stopped a case with their card.
+    pub(super) fn pause(&mut self, source: &AgencyId, case: CaseHandle) {
+        *self.pauses.entry((source.clone(), case)).or_default() += 1;
     }
 
     /// Whether the person took back what `recipient` had in a case, and did not agree again since.
@@ -124,13 +146,33 @@ impl Bases {
         let of_both = |chain: &&Chain| {
             chain.source == *source && chain.case == case && chain.recipient == *recipient
         };
-        let chains: Vec<_> = self.0.values().filter(of_both).collect();
+        let chains: Vec<_> = self.chains.values().filter(of_both).collect();
         !chains.is_empty() && chains.iter().all(|chain| chain.head.is_none())
     }
 
     /// The case of a chain.
     pub(super) fn case(&self, source: &AgencyId, chain: BasisChainId) -> Option<CaseHandle> {
-        let chain = self.0.get(&(source.clone(), chain));
+        let chain = self.chains.get(&(source.clone(), chain));
         chain.map(|chain| chain.case)
+    }
+
+    /// The source passes on what the person asks of a chain's recipient.
+    pub(super) fn ask(&mut self, act: Act<'_>, chain: &str, erase: bool) -> Result<(), Problem> {
+        let chain = chain.parse().map_err(|_| Problem::Decision)?;
+        let chain = self.chains.get_mut(&(act.agency()?.clone(), chain));
+        chain.ok_or(Problem::BasisChain)?.erase |= erase;
+        Ok(())
+    }
+
+    /// Whether the recipient of a chain was asked to erase.
+    pub(super) fn asked_to_erase(&self, source: &AgencyId, chain: BasisChainId) -> bool {
+        let chain = self.chains.get(&(source.clone(), chain));
+        chain.is_some_and(|chain| chain.erase)
+    }
+
+    /// Whether a case has any chain.
+    pub(super) fn has_case(&self, source: &AgencyId, case: CaseHandle) -> bool {
+        let mut chains = self.chains.values();
+        chains.any(|chain| chain.source == *source && chain.case == case)
     }
 }

@@ -1,7 +1,7 @@
 //! Parcels: what was deposited on which basis, and every opening decided again by the gate.
 
 use super::offers::Offer;
-use super::{Act, Problem, Replay, SKEW};
+use super::{Act, Content, Problem, Replay, SKEW};
 use crate::domain::gate::{self, BasisHead, GATE_VERSION, Proposal, Refusal};
 use crate::domain::id::{BasisChainId, OfferId, ParcelId};
 use crate::domain::label::{Label, LabelSet};
@@ -217,6 +217,7 @@ impl Replay {
         if stood.is_some_and(|stood| stood.statement_hash != statement_hash) {
             return Err(Problem::ParcelOther);
         }
+        self.contents.carry(act, Content::Parcel(id, stage, parcel));
         let stands = self.offers.offer_mut(&id)?;
         stands.parcels.insert(stage, parcel);
         if amends && stands.held.contains_key(&stage) {

@@ -62,6 +62,17 @@ pub struct AlsoAsked {
     pub leave: bool,
 }
 
+/// The answers to the three questions of taking back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Answers {
+    /// Stop sharing.
+    pub stop: bool,
+    /// Ask the recipient to erase.
+    pub erase: bool,
+    /// The person leaves the service.
+    pub leave: bool,
+}
+
 impl Desk {
     /// Records what the person agreed to, as the first statement of a new chain.
     ///
@@ -223,5 +234,52 @@ impl Desk {
         Ok(proven.expect(|decision| {
             matches!(decision, Decision::BasisWithdrawn { statement, .. } if statement.as_bytes() == token)
         })?)
+    }
+
+    /// Passes on what the person asks of a recipient, without taking the basis back, or after it was.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn ask_recipient(
+        &self,
+        basis: &Basis,
+        also: AlsoAsked,
+    ) -> Result<Proven, ClientError> {
+        let request = v1::AskRecipientRequest {
+            name: words::basis_name(self.agency().id(), basis.chain),
+            request_id: request_id(),
+            erase: also.erase,
+            leave: also.leave,
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                BasisServiceClient::new(channel)
+                    .ask_recipient(request)
+                    .await
+            })
+            .await?;
+        let proven = self.prove(reply.receipt.as_ref(), known).await?;
+        Ok(proven.expect(|decision| {
+            matches!(decision, Decision::RecipientAsked { chain, erase, leave, .. }
+                if *chain == basis.chain.to_string() && (*erase, *leave) == (also.erase, also.leave))
+        })?)
+    }
+
+    /// The person takes something back: three separate questions, each answered by itself.
+    ///
+    /// # Errors
+    ///
+    /// As any call; `INVALID_FIELD` when every answer is no.
+    pub async fn withdraw(&self, basis: &Basis, answers: Answers) -> Result<Proven, ClientError> {
+        let also = AlsoAsked {
+            erase: answers.erase,
+            leave: answers.leave,
+        };
+        if answers.stop {
+            self.withdraw_basis(basis, also).await
+        } else {
+            self.ask_recipient(basis, also).await
+        }
     }
 }

@@ -8,7 +8,8 @@ use crate::client::words;
 use crate::domain::id::{AgencyId, GroupId, OfferId, ParcelId, ReferralId};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    CloseReason, DeclineReason, OfferState, Outcome, Question, ReferralState, Stage, TransferState,
+    CloseReason, DeclineReason, ErasureAnswer, OfferState, Outcome, Question, ReferralState, Stage,
+    TransferState,
 };
 use crate::ledger::decision::Decision;
 use crate::proto::v1;
@@ -31,6 +32,10 @@ pub struct SourceOffer {
     pub deposited: Vec<Stage>,
     /// Stages opened.
     pub opened: Vec<Stage>,
+    /// Whether the recipient was asked to erase what it opened.
+    pub erasure_asked: bool,
+    /// What it answered.
+    pub erasure: Option<ErasureAnswer>,
     /// Who is responsible for the case, as far as this offer goes.
     pub responsible: AgencyId,
     /// Where a transfer of responsibility stands.
@@ -221,6 +226,8 @@ impl Desk {
                     .filter_map(words::stage)
                     .collect(),
                 opened: offer.opened.into_iter().filter_map(words::stage).collect(),
+                erasure_asked: offer.erasure_asked,
+                erasure: words::erasure(offer.erasure),
                 responsible: words::agency_of(&offer.responsible)?,
                 transfer: words::transfer_state(offer.transfer),
                 decide_by: offer.decide_by.as_ref().and_then(words::from_proto_time),

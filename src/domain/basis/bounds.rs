@@ -179,7 +179,8 @@ const fn vital_interest(recipient: AgencyKind, purpose: Purpose) -> LabelSet {
 }
 
 /// Recipients for whom consent needs a conversation of its own, with the person alone.
-pub(super) const fn own_conversation(kind: AgencyKind) -> bool {
+#[must_use]
+pub const fn needs_own_conversation(kind: AgencyKind) -> bool {
     matches!(
         kind,
         AgencyKind::Police
@@ -263,7 +264,7 @@ fn check_consent(basis: &Basis, recipient_kind: AgencyKind) -> Result<(), Bounds
         check_guardian(basis)?;
     }
     let through_companion = basis.asked_through_companion();
-    if own_conversation(recipient_kind) && (!basis.asked_alone || through_companion) {
+    if needs_own_conversation(recipient_kind) && (!basis.asked_alone || through_companion) {
         return Err(BoundsError::NotAlone(recipient_kind));
     }
     let allowed = basis.allows.iter().fold(LabelSet::EMPTY, |all, allow| {

@@ -4,7 +4,7 @@
 use super::streams::Stream;
 use super::{broken, copy_label, is_erased};
 use crate::domain::attachment::SEALED_CHUNK_BYTES;
-use crate::domain::gate::{self, BasisHead, Proposal};
+use crate::domain::gate::{self, Proposal};
 use crate::domain::id::AttachmentId;
 use crate::domain::time::Period;
 use crate::domain::vocabulary::{DisclosureKind, Stage};
@@ -62,11 +62,7 @@ fn prepare(
     let chain = records::word(Table::Parcel, &parcel.chain)?;
     snapshot.case(&offer.source, offer.case)?;
     let found = snapshot.basis(&offer.source, chain)?;
-    let (_, basis) = found.ok_or(Refusal::NotFound)?;
-    let head = match &basis {
-        Some(basis) => BasisHead::InForce(basis),
-        None => BasisHead::Withdrawn,
-    };
+    let head = found.ok_or(Refusal::NotFound)?;
     let proposal = Proposal {
         source: &offer.source,
         recipient: &offer.recipient,
@@ -77,7 +73,7 @@ fn prepare(
     };
     let protocol = snapshot.protocol()?;
     let (state, now) = (offer.state, snapshot.now);
-    let permit = gate::permit_opening(&proposal, state, head, protocol.in_force()?, now);
+    let permit = gate::permit_opening(&proposal, state, head.gate(), protocol.in_force()?, now);
     let permit = permit.map_err(gate_refusal)?;
     let mut change = snapshot.change();
     change.within(permit.validity());
@@ -113,7 +109,7 @@ fn prepare(
         purpose: Some(offer.purpose),
         stage: Some(stage),
         labels,
-        basis: basis.as_deref(),
+        basis: head.basis.as_deref(),
         offer: Some(offer.id),
     };
     disclosed(&mut change, 0, &of, &told);

@@ -2,7 +2,7 @@
 
 use crate::domain::basis::Basis;
 use crate::domain::complaint;
-use crate::domain::gate::{self, BasisHead, Permit, Proposal, Reply};
+use crate::domain::gate::{self, Permit, Proposal, Reply};
 use crate::domain::id::{AgencyId, BasisChainId};
 use crate::domain::label::LabelSet;
 use crate::domain::message::MESSAGE_BYTES_MAX;
@@ -54,11 +54,7 @@ pub(super) fn permit_sealed(
         return Err(Refusal::BasisNotAllowed);
     }
     let found = snapshot.basis(&offer.source, chain)?;
-    let (_, basis) = found.ok_or(Refusal::BasisNotAllowed)?;
-    let head = match &basis {
-        Some(basis) => BasisHead::InForce(basis),
-        None => BasisHead::Withdrawn,
-    };
+    let head = found.ok_or(Refusal::BasisNotAllowed)?;
     let proposal = Proposal {
         source: &offer.source,
         recipient: &offer.recipient,
@@ -71,12 +67,13 @@ pub(super) fn permit_sealed(
     let decided = gate::permit_message(
         &proposal,
         offer.state,
-        head,
+        head.gate(),
         protocol.in_force()?,
         snapshot.now,
     );
     let permit = decided.map_err(gate_refusal)?;
-    if basis
+    if head
+        .basis
         .as_ref()
         .is_some_and(|basis| basis.kind == BasisKind::Complaint)
     {
@@ -90,7 +87,7 @@ pub(super) fn permit_sealed(
             return Err(Refusal::ComplaintBeyondReleased(beyond));
         }
     }
-    Ok((permit, basis))
+    Ok((permit, head.basis))
 }
 
 /// The gate for a message from the recipient: any chain of the offer that lets words go back. One refusal for every
@@ -110,13 +107,13 @@ pub(super) fn permit_reply(
     };
     let protocol = snapshot.protocol()?;
     for chain in chains(snapshot, offer)? {
-        let Some((_, Some(basis))) = snapshot.basis(&offer.source, chain)? else {
+        let Some(head) = snapshot.basis(&offer.source, chain)? else {
             continue;
         };
-        let head = BasisHead::InForce(&basis);
         let (state, now) = (offer.state, snapshot.now);
-        if let Ok(permit) = gate::permit_reply(&reply, state, head, protocol.in_force()?, now) {
-            return Ok((permit, Some(basis)));
+        let decided = gate::permit_reply(&reply, state, head.gate(), protocol.in_force()?, now);
+        if let Ok(permit) = decided {
+            return Ok((permit, head.basis));
         }
     }
     Err(Refusal::BasisNotAllowed)

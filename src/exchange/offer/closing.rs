@@ -14,26 +14,29 @@ use crate::storage::records::referral::ReferralRecord;
 use crate::storage::records::{self, key};
 
 /// Entries of an acceptance come in multiples of this, ticks for those that there are not: the acceptance, its places, one
-/// for each of at most three others that are asked, and one for all who wait, be it for their turn or on a list. The one that
-/// accepts must not read off its receipt how many others there were (invariant 22).
-const ACCEPTANCE_ENTRIES: usize = 6;
+/// for each of at most three others that are asked, one for all who wait, be it for their turn or on a list, and the
+/// tombstone of what was sealed for them. The one that accepts must not read off its receipt how many others there were
+/// (invariant 22).
+const ACCEPTANCE_ENTRIES: usize = 7;
 
 /// Entries of an act that ends a turn: the act, at most three others that are asked then, and one for all who are not
-/// any more, or the alert that nobody is left. The one that says no must not read off its receipt what follows.
-const TURN_ENTRIES: usize = 5;
+/// any more, or the alert that nobody is left, and the tombstone. The one that says no must not read off its receipt what
+/// follows.
+const TURN_ENTRIES: usize = 6;
 
 /// Ticks until an acceptance shows nothing of what it closed.
-pub(super) fn pad_acceptance(entries: &mut Vec<EntryDraft>) {
-    pad(entries, ACCEPTANCE_ENTRIES);
+pub(super) fn pad_acceptance(entries: &mut Vec<EntryDraft>, erases: bool) {
+    pad(entries, erases, ACCEPTANCE_ENTRIES);
 }
 
 /// Ticks until the end of a turn shows nothing of what follows.
-pub(super) fn pad_turn(entries: &mut Vec<EntryDraft>) {
-    pad(entries, TURN_ENTRIES);
+pub(super) fn pad_turn(entries: &mut Vec<EntryDraft>, erases: bool) {
+    pad(entries, erases, TURN_ENTRIES);
 }
 
-fn pad(entries: &mut Vec<EntryDraft>, step: usize) {
-    while !entries.len().is_multiple_of(step) {
+/// `erases`: the sequencer will put a tombstone behind them.
+fn pad(entries: &mut Vec<EntryDraft>, erases: bool, step: usize) {
+    while !(entries.len() + usize::from(erases)).is_multiple_of(step) {
         entries.push(EntryDraft::tick());
     }
 }

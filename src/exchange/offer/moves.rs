@@ -5,7 +5,10 @@ use super::{alarms, closing, decline, places};
 use crate::domain::offer::OfferCommand;
 use crate::domain::place::hold_until;
 use crate::domain::time::{Period, Timestamp};
-use crate::domain::vocabulary::{Alarm, OfferNotice, OfferState, Outcome, Question, Stage};
+use crate::domain::vocabulary::{
+    Alarm, ErasureAnswer, OfferNotice, OfferState, Outcome, Question, Stage,
+};
+use crate::exchange::erasure;
 use crate::exchange::event::EventKind;
 use crate::exchange::forward;
 use crate::exchange::place::{Wanted, release_hold};
@@ -32,6 +35,8 @@ pub(super) enum Move {
     CheckOut,
     /// An alarm.
     Alarm(Stage, Alarm),
+    /// An answer to being asked to erase.
+    Erasure(ErasureAnswer),
 }
 
 /// Prepares `act`; the value is when a hold ends.
@@ -62,6 +67,7 @@ pub(super) fn prepare(
             group::decides_alone(snapshot, &offer, command)?;
             transition(snapshot, caller, offer, *command, wanted.as_ref())?
         }
+        Move::Erasure(answer) => erasure::answer(snapshot, caller, offer, *answer)?,
         Move::Ask(questions) => question(snapshot, caller, offer, questions)?,
         Move::Hold(wanted) => {
             end = hold_until(snapshot.now, offer.decide_by);
@@ -161,7 +167,7 @@ pub(in crate::exchange) fn transition(
     offer.record.decliner = decliner.clone().unwrap_or_default();
     offer.record.outcome = outcome_name.clone().unwrap_or_default();
     if offer.state.is_terminal() {
-        writes.extend(offer.erase_parcels());
+        writes.extend(snapshot.erase_parcels(&offer)?);
     }
     let decision = Decision::OfferMoved {
         offer: offer.id.to_string(),
@@ -177,7 +183,7 @@ pub(in crate::exchange) fn transition(
         entries.extend(places::taken(snapshot, caller, &offer));
         let parts = (&mut writes, &mut entries, &mut doorbells);
         closing::siblings(snapshot, &offer, parts)?;
-        closing::pad_acceptance(&mut entries);
+        closing::pad_acceptance(&mut entries, snapshot.erases());
     }
     let over = ended_turn(snapshot, &mut offer, command);
     let next = match &over {
@@ -197,7 +203,8 @@ pub(in crate::exchange) fn transition(
     change.doorbells = doorbells;
     if let Some(next) = next {
         next.add_to(snapshot, &mut change);
-        closing::pad_turn(&mut change.entries);
+        let erases = !change.erased.is_empty();
+        closing::pad_turn(&mut change.entries, erases);
     }
     match command {
         OfferCommand::Decline { reason, .. } => {
@@ -249,7 +256,8 @@ fn still_standing(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<(), 
         let parcel = snapshot.get::<ParcelRecord>(key::parcel(offer.id, stage))?;
         let parcel = parcel.ok_or_else(|| records::corrupt(Table::Offer))?;
         let chain = records::word(Table::Parcel, &parcel.chain)?;
-        let withdrawn = matches!(snapshot.basis(&offer.source, chain)?, Some((_, None)));
+        let head = snapshot.basis(&offer.source, chain)?;
+        let withdrawn = head.is_some_and(|head| head.basis.is_none());
         if withdrawn || !forward::none_withdrawn(snapshot, &parcel)? {
             return Err(Refusal::State(OfferState::Closed));
         }
@@ -283,7 +291,7 @@ pub(in crate::exchange) fn close(
     offer.tell(OfferNotice::ClosedBySource);
     let mut writes = Vec::new();
     release_hold(snapshot, &mut writes, &mut offer)?;
-    writes.extend(offer.erase_parcels());
+    writes.extend(snapshot.erase_parcels(&offer)?);
     writes.push(offer.put(snapshot.now, true));
     let decision = Decision::OfferClosed {
         offer: offer.id.to_string(),

@@ -176,6 +176,13 @@ impl OfferView {
         true
     }
 
+    /// Takes `notice` back; `false` when it had not been said.
+    pub(in crate::exchange) fn untell(&mut self, notice: OfferNotice) -> bool {
+        let before = self.record.notices.len();
+        (self.record.notices).retain(|other| other != notice.name());
+        self.record.notices.len() < before
+    }
+
     /// What the recipient last asked for.
     pub(in crate::exchange) fn questions(&self) -> Result<Vec<Question>, Refusal> {
         let questions = self.record.questions.iter();
@@ -231,19 +238,6 @@ impl OfferView {
                 table: Table::AttachmentKey,
                 key: [self.id.as_bytes().as_slice(), attachment].concat(),
             })
-    }
-
-    /// The writes that destroy the content of every parcel, message and attachment of the offer.
-    pub(in crate::exchange) fn erase_parcels(&self) -> Vec<Write> {
-        let deposited = stages(&self.record.deposited);
-        let erase = |stage| Write::Erase {
-            table: Table::ParcelContent,
-            key: key::parcel(self.id, stage),
-        };
-        let mut writes: Vec<Write> = deposited.into_iter().map(erase).collect();
-        writes.extend(self.erase_messages());
-        writes.extend(self.erase_attachments());
-        writes
     }
 
     /// Stages that a parcel is deposited for and that the state opens.

@@ -4,7 +4,7 @@ use super::{NewOffer, NewReferral, OFFERS_MAX, load, offers_of, state_of};
 use crate::domain::id::{AgencyId, CaseHandle, GroupId, OfferId, ReferralId};
 use crate::domain::label::LabelSet;
 use crate::domain::schedule::{Schedule, Turn};
-use crate::domain::time::{Period, Timestamp};
+use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{DisclosureKind, OfferState, Purpose, Stage, Urgency};
 use crate::exchange::agencies::AgencyView;
 use crate::exchange::forward::{self, PassedOn, Received};
@@ -61,14 +61,17 @@ struct Made {
     writes: Vec<Write>,
     /// How the recipient learns of it, if it is asked now.
     told: Option<(Row, Doorbell)>,
-    validity: Vec<Period>,
+    source: AgencyId,
+    admitted: Vec<Admitted>,
     passed_on: PassedOn,
 }
 
 impl Made {
     fn add_to(self, change: &mut Change) {
-        for period in self.validity {
-            change.within(period);
+        let entry = change.entries.len();
+        for admitted in self.admitted {
+            change.within(admitted.validity);
+            admitted.keep(&self.source, self.id, change, entry);
         }
         self.passed_on.tell(change, change.entries.len());
         change.entries.push(self.entry);
@@ -188,18 +191,13 @@ fn make_offer(
         writes.extend(turn::clocks(id, &asked.turn));
         writes.push(turn::met(&new.recipient, &asked.source.id));
     }
-    let validity = admitted.iter().map(|one| one.validity).collect();
-    writes.extend(
-        admitted
-            .into_iter()
-            .flat_map(|one| one.writes(&asked.source.id, id)),
-    );
     Ok(Made {
         id,
         entry: snapshot.entry_by(caller, decision),
         writes,
         told: (!queued).then(|| turn::told(&new.recipient, id)),
-        validity,
+        source: asked.source.id.clone(),
+        admitted,
         passed_on,
     })
 }

@@ -1,6 +1,6 @@
 //! The batch being built: what earlier survivors of it wrote counts as changed.
 
-use super::change::{Change, Placed, Read};
+use super::change::{Change, EntryDraft, Placed, Read};
 use super::tiles::StoredTiles;
 use super::{Answer, SubmitError, Waiting};
 use crate::domain::id::AgencyId;
@@ -105,7 +105,9 @@ impl Building {
             at: self.at,
         };
         let mut entries = Vec::with_capacity(change.entries.len());
-        for draft in change.entries {
+        let tombstone =
+            (!change.erased.is_empty()).then(|| EntryDraft::erased(change.erased.into_vec()));
+        for draft in change.entries.into_iter().chain(tombstone) {
             let (entry, opening) = draft.at(self.at);
             match entry.encode() {
                 Ok(bytes) => entries.push((bytes, opening)),

@@ -4,9 +4,10 @@ use crate::domain::id::AgencyId;
 use crate::domain::time::{Period, Timestamp};
 use crate::exchange::event::EventKind;
 use crate::ledger::decision::Decision;
-use crate::ledger::entry::{Actor, Entry, EntryBody, Opening};
+use crate::ledger::entry::{Actor, Entry, EntryBody, Erased, Opening};
 use crate::ledger::hash::Hash;
 use crate::storage::engine::{Table, Write};
+use std::collections::BTreeSet;
 
 /// A key that the change relied on, and the version it had: zero for absent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,6 +74,19 @@ impl EntryDraft {
         }
     }
 
+    /// A tombstone of what these entries carried; indexes strictly ascending.
+    #[must_use]
+    pub const fn erased(indexes: Vec<u64>) -> Self {
+        Self {
+            by: Actor::Router,
+            body: EntryBody::Erased {
+                of: Erased::Content,
+                indexes,
+            },
+            opening: None,
+        }
+    }
+
     /// The entry at `at`, and its opening with the decision's bytes.
     pub(super) fn at(self, at: Timestamp) -> (Entry, Option<(Opening, Vec<u8>)>) {
         let entry = Entry {
@@ -134,6 +148,8 @@ pub struct Change {
     pub validity: Option<Period>,
     /// Entries, in order.
     pub entries: Vec<EntryDraft>,
+    /// Entries whose content it erases, ascending: a tombstone follows its own entries.
+    pub erased: Box<[u64]>,
     /// Writes.
     pub writes: Vec<Write>,
     /// Numbered rows.
@@ -174,6 +190,8 @@ impl Change {
             self.within(period);
         }
         self.entries.extend(other.entries);
+        let both = self.erased.iter().chain(&other.erased).copied();
+        self.erased = both.collect::<BTreeSet<u64>>().into_iter().collect();
         self.writes.extend(other.writes);
         self.rows.extend(other.rows);
         self.doorbells.extend(other.doorbells);

@@ -249,7 +249,7 @@ async fn an_acceptance_does_not_tell_how_many_others_were_asked() {
             .expect("accepted");
         grown.push(receipt.size() - receipt.index());
     }
-    assert_eq!(grown, [6, 6, 6]);
+    assert_eq!(grown, [7, 7, 7]);
 }
 
 async fn town_refer_again(town: &Town) -> OfferName {

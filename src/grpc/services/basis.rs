@@ -2,6 +2,7 @@
 
 use super::Services;
 use crate::exchange::basis::{BasisHead, BasisState};
+use crate::exchange::withdrawal::Wishes;
 use crate::grpc::call::Call;
 use crate::grpc::convert::STATEMENT_BYTES_MAX;
 use crate::grpc::fields::Fields;
@@ -97,6 +98,27 @@ impl BasisService for Services {
             .await?;
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::WithdrawBasisResponse { receipt }))
+    }
+
+    async fn ask_recipient(
+        &self,
+        request: Request<proto::AskRecipientRequest>,
+    ) -> Result<Response<proto::AskRecipientResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let name = fields.basis("name", &message.name);
+        let (requested, name) = fields.all((requested, name))?;
+        let wishes = Wishes {
+            erase: message.erase,
+            leave: message.leave,
+        };
+        let receipt = self
+            .exchange
+            .ask_recipient(call.caller(), &name, requested, wishes)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::AskRecipientResponse { receipt }))
     }
 }
 

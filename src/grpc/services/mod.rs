@@ -12,6 +12,7 @@ mod message;
 mod offer;
 mod place;
 mod referral;
+mod slip;
 
 mod alert;
 mod carried;

@@ -2,7 +2,7 @@
 
 use super::Services;
 use crate::domain::vocabulary::{
-    Alarm, DeclineReason, Decliner, Outcome, Question, Stage, TransferAnswer,
+    Alarm, DeclineReason, Decliner, ErasureAnswer, Outcome, Question, Stage, TransferAnswer,
 };
 use crate::exchange::offer::Offer;
 use crate::exchange::place::Wanted;
@@ -222,6 +222,24 @@ impl OfferService for Services {
             .await?;
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::CompleteOfferResponse { receipt }))
+    }
+
+    async fn confirm_erasure(
+        &self,
+        request: Request<proto::ConfirmErasureRequest>,
+    ) -> Result<Response<proto::ConfirmErasureResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let name = fields.offer("name", &message.name);
+        let answer = fields.word::<ErasureAnswer>("answer", message.answer);
+        let (requested, name, answer) = fields.all((requested, name, answer))?;
+        let receipt = self
+            .exchange
+            .confirm_erasure(call.caller(), &name, requested, answer)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::ConfirmErasureResponse { receipt }))
     }
 
     async fn check_out(

@@ -350,6 +350,8 @@ fn view_offer(offer: SourceOffer) -> proto::ReferralOffer {
         deposited: offer.deposited.into_iter().map(Word::number).collect(),
         opened: offer.opened.into_iter().map(Word::number).collect(),
         update_time: Some(fields::time(offer.updated)),
+        erasure_asked: offer.erasure_asked,
+        erasure: number_or_zero(offer.erasure),
         responsible: names::agency(&offer.responsible),
         transfer: number_or_zero(offer.transfer),
         ask_time: offer.asked.map(fields::time),

@@ -32,7 +32,12 @@ fn bodies() -> Vec<EntryBody> {
             root: Hash::from_bytes([1; 32]),
         },
         EntryBody::Erased {
+            of: Erased::Content,
             indexes: vec![0, 4, INTEGER_MAX],
+        },
+        EntryBody::Erased {
+            of: Erased::Decision,
+            indexes: vec![7],
         },
     ]
 }

@@ -23,6 +23,9 @@ pub struct BasisRecord {
     /// The certificate that the last basis statement was verified with, so that it can be read after its end.
     #[prost(message, optional, tag = "6")]
     pub signer: Option<super::agency::Signer>,
+    /// Pauses of the case before the head was recorded: more since then, and the chain is paused.
+    #[prost(uint64, tag = "10")]
+    pub pauses: u64,
 }
 
 impl Record for BasisRecord {
@@ -38,6 +41,9 @@ pub struct CaseRecord {
     /// Changes of any of its bases.
     #[prost(uint64, tag = "2")]
     pub changes: u64,
+    /// How often the person stopped the case with their card.
+    #[prost(uint64, tag = "5")]
+    pub pauses: u64,
 }
 
 impl Record for CaseRecord {

@@ -5,7 +5,7 @@
 
 use crate::domain::id::{
     AccessId, AgencyId, AlertId, AttachmentId, BasisChainId, CarriedId, CaseHandle, GroupId,
-    OfferId, PoolId, ProposalId, ReferralId, RequestId,
+    OfferId, PoolId, ProposalId, ReferralId, RequestId, ResumeId,
 };
 use crate::domain::label::Label;
 use crate::domain::time::Timestamp;
@@ -118,6 +118,29 @@ pub fn split_referral(key: &[u8]) -> Option<(AgencyId, ReferralId)> {
     let id: [u8; 16] = id.try_into().ok()?;
     let agency = std::str::from_utf8(agency).ok()?.parse().ok()?;
     (*zero == 0).then_some((agency, ReferralId::from_random(id)))
+}
+
+/// The agency and the 16 bytes of a key that is made of these two.
+#[must_use]
+pub fn split_of_agency(key: &[u8]) -> Option<(AgencyId, [u8; 16])> {
+    let (agency, rest) = key.split_at_checked(key.len().checked_sub(17)?)?;
+    let (zero, id) = rest.split_first()?;
+    let agency = std::str::from_utf8(agency).ok()?.parse().ok()?;
+    (*zero == 0).then_some((agency, id.try_into().ok()?))
+}
+
+/// Of a case under the value of its slip's code.
+#[must_use]
+pub fn slip(value: &[u8], source: &AgencyId, handle: CaseHandle) -> Vec<u8> {
+    let mut key = value.to_vec();
+    key.extend_from_slice(&case(source, handle));
+    key
+}
+
+/// Of a request to go on, as its viewer has it.
+#[must_use]
+pub fn resume(viewer: &AgencyId, resume: ResumeId) -> Vec<u8> {
+    join(viewer, &[resume.as_bytes()])
 }
 
 /// The offer of a key that is an offer's.
@@ -288,8 +311,8 @@ pub const DIGEST: &[u8] = b"digest";
 pub const PROTOCOL: &[u8] = b"protocol";
 /// Of acts that took effect, by what was signed.
 pub const SPENT: &[u8] = b"spent/";
-/// Of withdrawals whose erasures are not finished, by source and chain.
-pub const WITHDRAWING: &[u8] = b"withdrawing/";
+/// Of what is still to follow for the offers under a chain, by source and chain.
+pub const AFTERMATH: &[u8] = b"aftermath/";
 
 /// Of one act that took effect.
 #[must_use]
@@ -297,10 +320,10 @@ pub fn spent(act: &[u8; 32]) -> Vec<u8> {
     [SPENT, act].concat()
 }
 
-/// Of one withdrawal whose erasures are not finished.
+/// Of what is still to follow for the offers under one chain.
 #[must_use]
-pub fn withdrawing(source: &AgencyId, chain: BasisChainId) -> Vec<u8> {
-    let mut key = WITHDRAWING.to_vec();
+pub fn aftermath(source: &AgencyId, chain: BasisChainId) -> Vec<u8> {
+    let mut key = AFTERMATH.to_vec();
     key.extend_from_slice(&basis(source, chain));
     key
 }

@@ -35,18 +35,33 @@ impl Record for CounterRecord {
     const TABLE: Table = Table::Meta;
 }
 
-/// A withdrawal whose erasures are not finished.
+/// What is still to follow for the offers under a chain.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
-pub struct WithdrawingRecord {
+pub struct AftermathRecord {
     /// Source's agency id.
     #[prost(string, tag = "1")]
     pub source: String,
     /// Chain id.
     #[prost(string, tag = "2")]
     pub chain: String,
+    /// Content goes, what is undecided closes.
+    #[prost(bool, tag = "3")]
+    pub close: bool,
+    /// The recipient is asked to erase.
+    #[prost(bool, tag = "4")]
+    pub erase: bool,
+    /// The person leaves the service.
+    #[prost(bool, tag = "5")]
+    pub leave: bool,
+    /// The case was stopped by card, or goes on.
+    #[prost(bool, tag = "6")]
+    pub pause: bool,
+    /// Key of the last parcel that is done.
+    #[prost(bytes = "vec", tag = "7")]
+    pub after: Vec<u8>,
 }
 
-impl Record for WithdrawingRecord {
+impl Record for AftermathRecord {
     const TABLE: Table = Table::Meta;
 }
 

@@ -68,6 +68,12 @@ pub struct OfferRecord {
     /// Notices to the recipient, by name.
     #[prost(string, repeated, tag = "35")]
     pub notices: Vec<String>,
+    /// When the recipient was asked to erase, milliseconds since the epoch; zero for not.
+    #[prost(int64, tag = "36")]
+    pub erasure_asked: i64,
+    /// The recipient's answer, by name; empty for none.
+    #[prost(string, tag = "37")]
+    pub erasure: String,
     /// When the recipient was asked, milliseconds since the epoch; zero while, or when, it never was.
     #[prost(int64, tag = "20")]
     pub asked: i64,

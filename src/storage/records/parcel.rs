@@ -34,6 +34,9 @@ pub struct ParcelRecord {
     /// When the statement ends, milliseconds since the epoch.
     #[prost(int64, tag = "5")]
     pub expires: i64,
+    /// One more than the leaf index of the entry that carried it.
+    #[prost(uint64, tag = "10")]
+    pub entry: u64,
     /// To whom its recipient may pass it on.
     #[prost(string, repeated, tag = "20")]
     pub forward_recipients: Vec<String>,

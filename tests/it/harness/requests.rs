@@ -143,6 +143,14 @@ impl About {
                 },
             ),
             call(
+                "OfferService/ConfirmErasure",
+                &v1::ConfirmErasureRequest {
+                    name: name(),
+                    request_id: request_id(),
+                    answer: 1,
+                },
+            ),
+            call(
                 "OfferService/RaiseAlarm",
                 &v1::RaiseAlarmRequest {
                     name: name(),
@@ -406,6 +414,29 @@ impl About {
                     statement: self.statement.clone(),
                 },
             ),
+            call(
+                "BasisService/AskRecipient",
+                &v1::AskRecipientRequest {
+                    name: self.name("bases", &self.basis),
+                    request_id: request_id(),
+                    erase: true,
+                    leave: true,
+                },
+            ),
+            call(
+                "SlipService/GetResume",
+                &v1::GetResumeRequest {
+                    name: self.name("resumes", &self.offer),
+                },
+            ),
+            call(
+                "SlipService/AnswerResume",
+                &v1::AnswerResumeRequest {
+                    name: self.name("resumes", &self.offer),
+                    request_id: request_id(),
+                    answer: 1,
+                },
+            ),
         ]
     }
 
@@ -413,6 +444,31 @@ impl About {
     pub fn agencies(&self) -> Vec<Call> {
         let parent = || self.parent();
         vec![
+            call(
+                "SlipService/RegisterCode",
+                &v1::RegisterCodeRequest {
+                    parent: parent(),
+                    request_id: request_id(),
+                    case_handle: self.case.clone(),
+                    value: vec![7; 32],
+                },
+            ),
+            call(
+                "SlipService/WithdrawByCode",
+                &v1::WithdrawByCodeRequest {
+                    parent: parent(),
+                    value: vec![8; 32],
+                },
+            ),
+            call(
+                "SlipService/RequestResume",
+                &v1::RequestResumeRequest {
+                    parent: parent(),
+                    request_id: request_id(),
+                    value: vec![8; 32],
+                    purposes: vec![1],
+                },
+            ),
             call(
                 "OfferService/ListOffers",
                 &v1::ListOffersRequest {

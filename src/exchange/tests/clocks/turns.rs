@@ -95,7 +95,14 @@ async fn a_candidate_next_in_line_sees_nothing_until_its_turn() {
     let events = town.events(before);
     assert_eq!(
         events,
-        ["offer_moved", "offer_turn", "tick", "tick", "tick"]
+        [
+            "offer_moved",
+            "offer_turn",
+            "tick",
+            "tick",
+            "tick",
+            "erased"
+        ]
     );
     assert_eq!(town.inbox("south").await.len(), 1);
     let opened = exchange.open_parcel(&south, &hidden, Stage::Triage).await;

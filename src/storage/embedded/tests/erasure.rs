@@ -54,6 +54,41 @@ fn erased_content_has_no_key_left_in_any_file() {
     assert!(holds(folder.path(), b"something plain"));
 }
 
+/// Invariant 24: whoever took a copy of the folder before, but for the keyring, and whoever takes one after, has nothing.
+/// Not even with the content key that was in the keyring: it is found in no copy.
+#[test]
+fn what_was_erased_is_in_no_copied_backup() {
+    let folder = scratch();
+    let engine = EmbeddedEngine::create(folder.path(), small()).unwrap();
+    let value = b"a sealed parcel, as it was deposited";
+    engine
+        .commit(&writes(vec![put(TABLE, b"k", value, Life::Content)]))
+        .unwrap();
+    let place = engine.shared.find(&[TABLE as u8, b'k']).unwrap().unwrap();
+    let key = secret(&engine, place.slot).unwrap();
+    let (before, after) = (scratch(), scratch());
+    copy(folder.path(), before.path());
+    for keyring in files(before.path()) {
+        if keyring
+            .strip_prefix(before.path())
+            .unwrap()
+            .starts_with("keyring")
+        {
+            fs::remove_file(keyring).unwrap();
+        }
+    }
+    let erase = Write::Erase {
+        table: TABLE,
+        key: b"k".to_vec(),
+    };
+    engine.commit(&writes(vec![erase])).unwrap();
+    copy(folder.path(), after.path());
+    assert!(!files(after.path()).is_empty());
+    for copied in [before.path(), after.path(), folder.path()] {
+        assert!(!holds(copied, &key) && !holds(copied, value));
+    }
+}
+
 #[test]
 fn decisions_of_a_month_end_together_and_alone() {
     let folder = scratch();

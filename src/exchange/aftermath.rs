@@ -1,0 +1,286 @@
+//! What follows for each offer under a chain, after its source or the person has spoken: content is destroyed, what is
+//! undecided closes, recipients are told. Never why.
+//!
+//! The act itself is one batch, and counts from then on: the gate sees it. What follows is done offer by offer, so that
+//! no batch grows with the case. A mark stands in the store in between, so that a crash is made good at the next start,
+//! before anybody is served, and a caller who hangs up is made good by housekeeping.
+
+use super::clockwork::{Due, schedule};
+use super::erasure::ANSWER_WITHIN;
+use super::event::EventKind;
+use super::forward::rests_on;
+use super::offer::{moves, view::OfferView};
+use super::sequencer::Doorbell;
+use super::snapshot::{Prepared, Snapshot};
+use super::turn::{self, Next, Over, Why};
+use super::{BasisName, Exchange, Refusal};
+use crate::domain::id::OfferId;
+use crate::domain::offer::OfferCommand;
+use crate::domain::vocabulary::{OfferNotice, OfferState, Stage};
+use crate::storage::engine::{Table, Write};
+use crate::storage::records::log::AftermathRecord;
+use crate::storage::records::parcel::ParcelRecord;
+use crate::storage::records::{self, Record, key};
+
+/// Marks looked at in one step.
+const MARKS_MAX: usize = 64;
+
+/// Parcels looked at in one step.
+const STEP_MAX: usize = 64;
+
+/// How often one step may lose to the recipients' own acts.
+const STEPS_LOST_MAX: usize = 3;
+
+/// What follows for the offers under a chain.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Follows {
+    /// The chain was withdrawn: content goes, what is undecided closes.
+    pub(super) close: bool,
+    /// The recipient is asked to erase.
+    pub(super) erase: bool,
+    /// The person leaves the service.
+    pub(super) leave: bool,
+    /// The case was stopped by card, or goes on.
+    pub(super) pause: bool,
+}
+
+/// The write that has this follow for the offers under a chain, with what is still to be done already.
+pub(super) fn follow(
+    snapshot: &mut Snapshot<'_>,
+    name: &BasisName,
+    follows: Follows,
+) -> Result<Write, Refusal> {
+    let row = key::aftermath(&name.agency, name.chain);
+    let before = snapshot.get::<AftermathRecord>(row.clone())?;
+    let before = before.unwrap_or_default();
+    let mark = AftermathRecord {
+        source: name.agency.to_string(),
+        chain: name.chain.to_string(),
+        close: before.close || follows.close,
+        erase: before.erase || follows.erase,
+        leave: before.leave || follows.leave,
+        pause: before.pause || follows.pause,
+        // From the first offer again.
+        after: Vec::new(),
+    };
+    Ok(mark.put(row))
+}
+
+/// An offer under a chain, the stages of its parcels, and the key after which to go on.
+type Under = (OfferId, Vec<Stage>, Vec<u8>);
+
+/// The next offer under a chain, with the stages of its parcels, and where to go on after it.
+fn next_offer(
+    snapshot: &Snapshot<'_>,
+    name: &BasisName,
+    after: &[u8],
+) -> Result<Option<Under>, Refusal> {
+    let chain = key::basis(&name.agency, name.chain);
+    let after = (!after.is_empty()).then_some(after);
+    let rows = snapshot.scan(Table::ChainParcel, &chain, after, STEP_MAX)?;
+    let mut next: Option<Under> = None;
+    for (row, _) in rows {
+        let parts = key::split_chain_parcel(&row);
+        let (offer, stage) = parts.ok_or_else(|| records::corrupt(Table::ChainParcel))?;
+        match &mut next {
+            None => next = Some((offer, vec![stage], row)),
+            Some((first, stages, last)) if *first == offer => {
+                stages.push(stage);
+                *last = row;
+            }
+            Some(_) => break,
+        }
+    }
+    Ok(next)
+}
+
+/// One step: one offer, or the mark when none is left. Gives whether there is more.
+fn prepare_step(snapshot: &mut Snapshot<'_>, name: &BasisName) -> Result<Prepared<bool>, Refusal> {
+    let row = key::aftermath(&name.agency, name.chain);
+    let Some(mut mark) = snapshot.get::<AftermathRecord>(row.clone())? else {
+        return Ok(Prepared::Again(false, Vec::new()));
+    };
+    let Some((id, stages, after)) = next_offer(snapshot, name, &mark.after)? else {
+        let mut change = snapshot.change();
+        change.urgent = true;
+        change.writes.push(Write::Delete {
+            table: Table::Meta,
+            key: row,
+        });
+        return Ok(Prepared::New(change, false, Vec::new()));
+    };
+    let offer = OfferView::load(snapshot, id)?;
+    let offer = offer.ok_or_else(|| records::corrupt(Table::ChainParcel))?;
+    let mut concerned = Vec::new();
+    for &stage in &stages {
+        // A parcel that was replaced by one under another chain is not this chain's.
+        let parcel = snapshot.get::<ParcelRecord>(key::parcel(id, stage))?;
+        let rests =
+            |parcel: &ParcelRecord| rests_on(parcel, &offer.source, &name.agency, name.chain);
+        if let Some(parcel) = parcel.filter(rests) {
+            concerned.push((stage, parcel.entry));
+        }
+    }
+    let mut step = Step::default();
+    if !concerned.is_empty() {
+        step.take(snapshot, name, offer, &concerned, &mark)?;
+    }
+    mark.after = after;
+    step.writes.push(mark.put(row));
+    let mut change = snapshot.change();
+    change.urgent = true;
+    change.writes = step.writes;
+    change.entries = step.entries;
+    change.doorbells = step.doorbells;
+    if let Some(next) = step.next {
+        next.add_to(snapshot, &mut change);
+    }
+    Ok(Prepared::New(change, true, Vec::new()))
+}
+
+/// What one step adds up to.
+#[derive(Default)]
+struct Step {
+    writes: Vec<Write>,
+    entries: Vec<super::sequencer::EntryDraft>,
+    doorbells: Vec<Doorbell>,
+    next: Option<Next>,
+}
+
+impl Step {
+    fn take(
+        &mut self,
+        snapshot: &mut Snapshot<'_>,
+        name: &BasisName,
+        mut offer: OfferView,
+        concerned: &[(Stage, u64)],
+        mark: &AftermathRecord,
+    ) -> Result<(), Refusal> {
+        let mut told = false;
+        if mark.erase && !offer.record.opened.is_empty() && offer.record.erasure_asked == 0 {
+            offer.tell(OfferNotice::PleaseErase);
+            offer.record.erasure_asked = snapshot.now.millis();
+            let answer_by = snapshot.now.plus(ANSWER_WITHIN);
+            self.writes
+                .push(schedule(answer_by, Due::ErasureAnswer(offer.id)));
+            self.ring(&offer, EventKind::Erasure);
+            told = true;
+        }
+        let cares = matches!(offer.state, OfferState::Accepted | OfferState::InProgress);
+        // To whoever has not decided, that the person leaves would be a reason why the offer closes.
+        if mark.leave && cares {
+            told |= self.tell(&mut offer, OfferNotice::PersonLeaves);
+        }
+        if mark.pause && cares {
+            let head = snapshot.basis(&name.agency, name.chain)?;
+            if head.is_some_and(|head| head.paused && head.basis.is_some()) {
+                told |= self.tell(&mut offer, OfferNotice::Paused);
+            } else if offer.untell(OfferNotice::Paused) {
+                self.ring(&offer, EventKind::Notice);
+                told = true;
+            }
+        }
+        if !mark.close {
+            if told {
+                self.writes.push(offer.put(snapshot.now, false));
+            }
+            return Ok(());
+        }
+        for &(stage, entry) in concerned {
+            snapshot.note_erased(entry);
+            self.writes.push(Write::Erase {
+                table: Table::ParcelContent,
+                key: key::parcel(offer.id, stage),
+            });
+        }
+        if offer.state.is_open() {
+            let (source, referral, id) = (offer.source.clone(), offer.referral, offer.id);
+            let closed = moves::close(snapshot, offer, &OfferCommand::Withdraw)?;
+            self.writes.extend(closed.writes);
+            self.entries.extend(closed.entries);
+            self.doorbells.extend(closed.doorbells);
+            // Whoever is next in line has nothing to do with this withdrawal.
+            let over = Over {
+                source: &source,
+                referral,
+                offer: id,
+                at: snapshot.now,
+                why: Why::Withdrawn,
+            };
+            self.next = Some(turn::after(snapshot, &over)?);
+            return Ok(());
+        }
+        // What was said under it, and what was answered, goes with it.
+        self.writes.extend(offer.erase_messages());
+        self.writes.extend(offer.erase_attachments());
+        // A placement stays; its recipient hears that nothing more comes, never why.
+        if !offer.state.is_terminal() {
+            told |= self.tell(&mut offer, OfferNotice::ClosedBySource);
+        }
+        if told {
+            self.writes.push(offer.put(snapshot.now, false));
+        }
+        Ok(())
+    }
+
+    fn tell(&mut self, offer: &mut OfferView, notice: OfferNotice) -> bool {
+        let new = offer.tell(notice);
+        if new {
+            self.ring(offer, EventKind::Notice);
+        }
+        new
+    }
+
+    fn ring(&mut self, offer: &OfferView, kind: EventKind) {
+        self.doorbells.push(Doorbell {
+            agency: offer.recipient.clone(),
+            resource: offer.recipient_name().to_string(),
+            kind,
+        });
+    }
+}
+
+impl Exchange {
+    /// Does what follows for the offers under a chain.
+    pub(super) async fn follow_up(&self, name: &BasisName) -> Result<(), Refusal> {
+        let mut lost = 0;
+        loop {
+            let name = name.clone();
+            let step = move |snapshot: &mut Snapshot<'_>| prepare_step(snapshot, &name);
+            match self.perform(step).await {
+                Ok(done) if done.value => {}
+                Ok(_) => return Ok(()),
+                // The recipients' own acts may win a few times.
+                Err(Refusal::Unavailable) if lost < STEPS_LOST_MAX && !*self.fatal().borrow() => {
+                    lost += 1;
+                }
+                Err(refusal) => return Err(refusal),
+            }
+        }
+    }
+
+    /// Finishes what a crash, or a caller who hung up, cut off. To be awaited after [`Exchange::open`], before anybody
+    /// is served, and now and then after that.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::Unavailable`], [`Refusal::Internal`]: then nobody may be served.
+    pub async fn resume(&self) -> Result<(), Refusal> {
+        loop {
+            let marks = self
+                .read(|snapshot| snapshot.scan(Table::Meta, key::AFTERMATH, None, MARKS_MAX))
+                .await?;
+            if marks.is_empty() {
+                return Ok(());
+            }
+            for (_, stored) in marks {
+                let mark = AftermathRecord::from_stored(&stored)?;
+                let name = BasisName {
+                    agency: records::word(Table::Meta, &mark.source)?,
+                    chain: records::word(Table::Meta, &mark.chain)?,
+                };
+                self.follow_up(&name).await?;
+            }
+        }
+    }
+}
