@@ -163,7 +163,7 @@ impl BenchCommand {
         let mut left = self.fill;
         while left > 0 {
             let count = left.min(AT_ONCE);
-            create(&calls, 64, subject.sealed_many(count)?).await?;
+            create(&calls, 64, subject.copies(count)?).await?;
             left -= count;
             self.say(&format!("filled {} of {}", self.fill - left, self.fill));
         }

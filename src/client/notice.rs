@@ -1,7 +1,7 @@
 //! Notices outside the desk, so that a phone can ring: how many things are new, and nothing else.
 //!
-//! A notice leaves the agency's own machines by whatever the program sends it with, so it says nothing of what happened,
-//! to whom, or who asked. A burst of rings is one notice: their rhythm would tell of a case as well.
+//! A notice leaves the agency's own machines by whatever the program sends it with, so it says nothing of what
+//! happened, to whom, or who asked. A burst of rings is one notice: their rhythm would tell of a case as well.
 
 use super::watch::Doorbell;
 use crate::proto::v1::EventKind;

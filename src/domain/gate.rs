@@ -298,10 +298,10 @@ pub fn permit_reply(
 
 /// Whether an offer in `state` lets its recipient open a parcel of `stage`.
 ///
-/// Nothing opens before the recipient is asked. Triage opens from then on until the offer is over; what is sealed for the accepted place from
-/// the acceptance on; what is for care from arrival on. Nothing opens when the offer is over, also
-/// after COMPLETED: who has helped has opened what it needed, and a later need is a new offer with
-/// its own yes.
+/// Nothing opens before the recipient is asked. Triage opens from then on until the offer is over;
+/// what is sealed for the accepted place from the acceptance on; what is for care from arrival on.
+/// Nothing opens when the offer is over, also after COMPLETED: who has helped has opened what it
+/// needed, and a later need is a new offer with its own yes.
 #[must_use]
 pub const fn stage_open(state: OfferState, stage: Stage) -> bool {
     match stage {

@@ -42,15 +42,10 @@ impl Schedule {
                 finish: None,
             });
         };
-        let more_urgent = Urgency::ALL.iter().rev();
-        let tells = more_urgent
-            .filter(|&&other| other <= urgency)
-            .map(|other| other.tell_before());
-        let mut fitting = tells.clone().filter(|&tell| {
-            let finish = place_by.minus(tell);
-            finish >= created.plus(tell)
-        });
-        let tell = fitting.next().or_else(|| tells.last())?;
+        let mut from_own = Urgency::ALL.iter().rev().filter(|&&other| other <= urgency);
+        let fits = |tell: Duration| place_by.minus(tell) >= created.plus(tell);
+        let fitting = from_own.find(|other| fits(other.tell_before()));
+        let tell = fitting.unwrap_or(&Urgency::Immediate).tell_before();
         let finish = place_by.minus(tell).coarse(CLOCK_STEP);
         (finish > created).then_some(Self {
             urgency,

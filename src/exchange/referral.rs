@@ -172,8 +172,8 @@ impl SourceOffer {
 
 /// Where a referral stands.
 ///
-/// What happened to the person comes first, then what the source did, then that nobody is left. A withdrawal that closed
-/// one of its offers counts once nobody else is left to decide. Who was turned away at the door was not placed.
+/// What happened to the person comes first, then what the source did, then that nobody is left. A withdrawal that
+/// closed one of its offers counts once nobody else is left to decide. Who was turned away at the door was not placed.
 fn state_of(record: &ReferralRecord, offers: &[OfferView]) -> ReferralState {
     let states = offers.iter().map(|offer| match offer.state {
         OfferState::Completed if !turn::is_place(offer) => OfferState::Declined,

@@ -142,7 +142,8 @@ pub(super) fn told(recipient: &AgencyId, offer: OfferId) -> (Row, Doorbell) {
     (row, doorbell)
 }
 
-/// Whether an offer still has its turn: its recipient must answer, or keeps the person on a list that they can wait for.
+/// Whether an offer still has its turn: its recipient must answer, or keeps the person on a list that they can wait
+/// for.
 pub(super) fn has_turn(offer: &OfferView) -> bool {
     offer.state.can_lapse() || (offer.state == OfferState::Waitlisted && !offer.record.turn_over)
 }

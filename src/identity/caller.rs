@@ -124,7 +124,7 @@ impl Caller {
 
     /// The same, as another member of staff.
     #[cfg(test)]
-    pub(crate) fn as_staff(mut self, staff: &str) -> Self {
+    pub(crate) fn with_staff(mut self, staff: &str) -> Self {
         self.staff = staff.parse().expect("a pseudonym");
         self
     }

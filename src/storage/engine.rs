@@ -241,4 +241,17 @@ pub trait Engine: Send + Sync + 'static {
     /// [`StorageError::Failed`]: the outcome is unknown; every later commit fails the same way, and
     /// the process must end.
     fn commit(&self, batch: &Batch) -> Result<Head, StorageError>;
+
+    /// A random id: nobody outside can foresee it or tell when it was made. An engine may choose it so that rows under
+    /// ids made together lie together.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Failed`] when the operating system gives no randomness.
+    fn fresh_id(&self) -> Result<[u8; 16], StorageError> {
+        let mut id = [0; 16];
+        let filled = aws_lc_rs::rand::fill(&mut id);
+        filled.map_err(|_| StorageError::Failed("no randomness".to_owned()))?;
+        Ok(id)
+    }
 }

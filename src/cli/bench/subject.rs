@@ -11,6 +11,7 @@ use crate::client::agency::Desk;
 use crate::client::connect::{ConnectError, channel};
 use crate::client::error::ClientError;
 use crate::client::random::SystemRandom;
+use crate::client::session::request_id;
 use crate::client::source::{Ask, BasisDraft, Candidate, PreparedReferral};
 use crate::demo::town::{Town, TownError};
 use crate::domain::basis::{Allow, Basis};
@@ -121,8 +122,9 @@ impl Subject {
         let ask = Ask {
             case: self.case,
             purpose: Purpose::SafeAccommodation,
-            urgency: Urgency::Immediate,
-            decide_by: self.source.now().plus(Duration::from_secs(1800)),
+            // No clock rings while it is measured.
+            urgency: Urgency::Normal,
+            decide_by: self.source.now().plus(Duration::from_secs(2 * 86_400)),
         };
         let fields = triage_labels()
             .cycle()
@@ -168,6 +170,21 @@ impl Subject {
             }
             Ok(all)
         })
+    }
+
+    /// `count` referrals of one sealed parcel, each a request of its own: to the router as good as sealed anew, and
+    /// quicker to make, for filling a store.
+    ///
+    /// # Errors
+    ///
+    /// [`BenchError::Client`].
+    pub fn copies(&self, count: usize) -> Result<Vec<v1::CreateReferralRequest>, BenchError> {
+        let sealed = self.sealed()?.into_request();
+        let copy = |_| v1::CreateReferralRequest {
+            request_id: request_id(),
+            ..sealed.clone()
+        };
+        Ok((0..count).map(copy).collect())
     }
 
     /// Connections enough for `in_flight` calls of the source.

@@ -53,8 +53,8 @@ pub(super) fn propose(
     change
 }
 
-/// A reason for which nobody may be declined alerts oversight, and the supervisor of the agency itself: which agency, the
-/// code and when; no person and no source (R12).
+/// A reason for which nobody may be declined alerts oversight, and the supervisor of the agency itself: which agency,
+/// the code and when; no person and no source (R12).
 pub(super) fn alert(
     snapshot: &Snapshot<'_>,
     change: &mut Change,

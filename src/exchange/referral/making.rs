@@ -127,7 +127,7 @@ fn make_offer(
     if !admitted.iter().any(|one| one.stage == Stage::Triage) {
         return Err(Refusal::InvalidField("offers.deposits"));
     }
-    let id = OfferId::from_random(snapshot.shared.random());
+    let id = OfferId::from_random(snapshot.shared.engine.fresh_id()?);
     let received = asked.received.as_ref();
     let forwards = received.map(|received| received.offer.id.to_string());
     let group = asked.grouped.and_then(|grouped| grouped.at(&new.recipient));
@@ -356,7 +356,7 @@ fn check_new<'a>(
     let turn = turn.ok_or(Refusal::InvalidField("decide_by"))?;
     Ok(Asked {
         source: own,
-        referral: ReferralId::from_random(snapshot.shared.random()),
+        referral: ReferralId::from_random(snapshot.shared.engine.fresh_id()?),
         case: new.case,
         purpose: new.purpose,
         urgency: new.urgency,
@@ -434,8 +434,8 @@ pub(super) fn prepare_add(
     Ok(Prepared::New(change, offer, vec![0]))
 }
 
-/// The schedule of a referral for one more candidate. When the time to tell the person is over and they are still there,
-/// or have stayed, whoever is added has the time that is left, or the urgency's.
+/// The schedule of a referral for one more candidate. When the time to tell the person is over and they are still
+/// there, or have stayed, whoever is added has the time that is left, or the urgency's.
 fn plan_to_add(snapshot: &Snapshot<'_>, record: &ReferralRecord) -> Result<Schedule, Refusal> {
     let plan = turn::schedule_of(record)?;
     if plan.turn(snapshot.now, None).is_some() {

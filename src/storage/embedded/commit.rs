@@ -101,7 +101,7 @@ impl Shared {
         let body = frame
             .get(HEADER_BYTES..HEADER_BYTES + payload_bytes)
             .unwrap_or_default();
-        let Some(payload) = payload::parse(body, number, segment, begin) else {
+        let Some(payload) = payload::parse(body, number, segment, begin, &self.cluster) else {
             return Err(writer.journal.fail("a frame does not read back"));
         };
         let applied = Arc::new(Applied {

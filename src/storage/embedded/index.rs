@@ -18,7 +18,7 @@ use super::sort::Merged;
 use crate::storage::engine::Head;
 
 /// How rows are written; an index of another format is made anew.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// Key of the watermark; no table has number 0.
 const META_KEY: &[u8] = &[0];

@@ -18,6 +18,7 @@
 //! place and to all history before it by SHA-256. See [`recovery`] for what a stop can and cannot look like.
 
 mod cipher;
+mod cluster;
 mod commit;
 mod error;
 mod frame;
@@ -148,6 +149,7 @@ struct Shared {
     segments: Arc<segment::Segments>,
     keyring: keyring::Keyring,
     tree: sled::Tree,
+    cluster: cluster::Cluster,
     overlay: RwLock<overlay::Overlay>,
     writer: Mutex<commit::Writer>,
     queue: Queue,
@@ -300,6 +302,10 @@ impl Engine for EmbeddedEngine {
 
     fn commit(&self, batch: &Batch) -> Result<Head, StorageError> {
         self.shared.commit(batch)
+    }
+
+    fn fresh_id(&self) -> Result<[u8; 16], StorageError> {
+        self.shared.cluster.fresh_id()
     }
 }
 

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use super::cluster::Cluster;
 use super::commit::Writer;
 use super::error::{OpenError, corrupt};
 use super::frame::Kind;
@@ -184,10 +185,12 @@ pub(super) fn open(
             from.head.batches
         ));
     }
+    let cluster = Cluster::of(&store);
     let (meta, tail) = replay(
         folder,
         &segments,
         &store,
+        &cluster,
         &keyring,
         &options,
         &mut index,
@@ -239,6 +242,7 @@ pub(super) fn open(
         segments,
         keyring,
         tree: index.tree.clone(),
+        cluster,
         overlay,
         writer: Mutex::new(writer),
         queue: Default::default(),
@@ -286,6 +290,7 @@ fn replay(
     folder: &Path,
     segments: &Segments,
     store: &[u8; 16],
+    cluster: &Cluster,
     keyring: &Keyring,
     options: &Options,
     index: &mut IndexWriter,
@@ -308,7 +313,7 @@ fn replay(
     let tail = recovery::replay(segments, store, from, &mut |header, body, end| {
         debug_assert_eq!(header.kind, Kind::Batch);
         let place = format!("segment {} at {}", header.segment, header.offset);
-        let parsed = payload::parse(body, header.batch, header.segment, header.offset);
+        let parsed = payload::parse(body, header.batch, header.segment, header.offset, cluster);
         let Some(payload) = parsed.filter(|payload| payload.facts.old_size == meta.head.size)
         else {
             return corrupt(format!(

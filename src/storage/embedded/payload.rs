@@ -1,5 +1,6 @@
 //! What a batch frame carries, and where in the journal each value lies.
 
+use super::cluster::Cluster;
 use super::frame::{Draft, HEADER_BYTES};
 
 /// Where a value lies, and what it takes to read it.
@@ -98,7 +99,7 @@ impl Location {
     }
 }
 
-/// One change of the index. The key begins with its table's number.
+/// One change of the index. The key begins with its table's number, and is where the index keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Change {
     pub(super) key: Vec<u8>,
@@ -193,7 +194,13 @@ fn push_sized(draft: &mut Draft, bytes: &[u8]) {
 }
 
 /// Parses the payload of batch `version`, whose frame begins at `offset` of `segment`.
-pub(super) fn parse(bytes: &[u8], version: u64, segment: u32, offset: u64) -> Option<Payload> {
+pub(super) fn parse(
+    bytes: &[u8],
+    version: u64,
+    segment: u32,
+    offset: u64,
+    cluster: &Cluster,
+) -> Option<Payload> {
     let base = offset.checked_add(HEADER_BYTES as u64)?;
     let mut reader = Reader { bytes, at: 0 };
     let facts = Facts {
@@ -227,7 +234,7 @@ pub(super) fn parse(bytes: &[u8], version: u64, segment: u32, offset: u64) -> Op
     }
     for _ in 0..reader.u32()? {
         let length = u16::from_be_bytes(reader.take(2)?.try_into().ok()?);
-        let key = reader.take(usize::from(length))?.to_vec();
+        let key = cluster.inward(reader.take(usize::from(length))?.to_vec());
         let location = match reader.peek()? {
             0 => {
                 reader.take(1)?;

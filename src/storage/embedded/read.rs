@@ -30,7 +30,8 @@ impl Shared {
 
     /// Where the value of `key` (table first) lies.
     pub(super) fn find(&self, key: &[u8]) -> Result<Option<Location>, StorageError> {
-        self.overlay().find(&self.tree, key)
+        let row = self.cluster.inward(key.to_vec());
+        self.overlay().find(&self.tree, &row)
     }
 
     pub(super) fn get(&self, table: Table, key: &[u8]) -> Result<Option<Stored>, StorageError> {
@@ -44,7 +45,7 @@ impl Shared {
         table: Table,
         prefix: &[u8],
     ) -> Result<Option<(Vec<u8>, Stored)>, StorageError> {
-        let prefix = row_key(table, prefix);
+        let prefix = self.row_place(table, prefix);
         let lower = Bound::Included(prefix.clone());
         let mut upper = Bound::Excluded(successor(&prefix));
         let mut again = None;
@@ -55,8 +56,9 @@ impl Shared {
             let Some((key, location)) = found.into_iter().next() else {
                 return Ok(None);
             };
-            match self.fetch(&key, &location)? {
-                Fetched::Value(stored) => return Ok(Some((bare(key), stored))),
+            let known = self.cluster.outward(key.clone());
+            match self.fetch(&known, &location)? {
+                Fetched::Value(stored) => return Ok(Some((bare(known), stored))),
                 Fetched::Expired => upper = Bound::Excluded(key),
                 Fetched::Erased => once_more(&mut again, &location)?,
             }
@@ -70,8 +72,8 @@ impl Shared {
         after: Option<&[u8]>,
         limit: usize,
     ) -> Result<Vec<(Vec<u8>, Stored)>, StorageError> {
-        let prefix = row_key(table, prefix);
-        let lower = match after.map(|after| row_key(table, after)) {
+        let prefix = self.row_place(table, prefix);
+        let lower = match after.map(|after| self.row_place(table, after)) {
             Some(after) if after >= prefix => Bound::Excluded(after),
             _ => Bound::Included(prefix.clone()),
         };
@@ -88,8 +90,9 @@ impl Shared {
                 let is_last = found.len() < wanted;
                 let mut reached = None;
                 for (key, location) in found {
-                    match self.fetch(&key, &location)? {
-                        Fetched::Value(stored) => rows.push((bare(key.clone()), stored)),
+                    let known = self.cluster.outward(key.clone());
+                    match self.fetch(&known, &location)? {
+                        Fetched::Value(stored) => rows.push((bare(known), stored)),
                         Fetched::Expired => {}
                         Fetched::Erased => {
                             // All of a batch or nothing: begin again rather than mix two states.
@@ -105,6 +108,11 @@ impl Shared {
                 }
             }
         }
+    }
+
+    /// Where the index keeps a key, or what begins with it.
+    fn row_place(&self, table: Table, key: &[u8]) -> Vec<u8> {
+        self.cluster.inward(row_key(table, key))
     }
 
     fn read_one(

@@ -18,7 +18,7 @@ async fn declining_for_another_reason_takes_two_persons() {
     assert_eq!(town.states(&name).await.1, [O::Offered, O::Queued]);
     assert!(town.inbox("north").await[0].decline_proposed);
     assert_eq!(decline(&first).await, Err(Refusal::NeedsSecondPerson));
-    decline(&town.intake("north").as_staff("staff-2"))
+    decline(&town.intake("north").with_staff("staff-2"))
         .await
         .expect("declined");
     assert_eq!(town.states(&name).await.1, [O::Declined, O::Offered]);

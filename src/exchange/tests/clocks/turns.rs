@@ -115,7 +115,15 @@ async fn a_candidate_next_in_line_sees_nothing_until_its_turn() {
     let events = town.events(before);
     assert_eq!(
         events,
-        ["offer_moved", "offers_closed", "tick", "tick", "tick"]
+        [
+            "offer_moved",
+            "offers_closed",
+            "tick",
+            "tick",
+            "tick",
+            "tick",
+            "erased"
+        ]
     );
     let states = vec![O::Declined, O::Accepted, O::Closed];
     assert_eq!(town.states(&name).await, (R::Placed, states));
