@@ -5,7 +5,8 @@ use safeconduct::client::error::Reason;
 use safeconduct::client::random::SystemRandom;
 use safeconduct::client::watch::Doorbell;
 use safeconduct::domain::vocabulary::{
-    AlertKind, CloseReason, OfferState, Purpose, ReferralState, StaffRole, Stage, Urgency,
+    AlertKind, CloseReason, OfferState, Outcome, Purpose, ReferralState, ResumeAnswer, StaffRole,
+    Stage, Urgency,
 };
 use safeconduct::envelope::carried::ReleaseRequest;
 use safeconduct::envelope::hpke::SealingSeed;
@@ -226,5 +227,95 @@ fn what_he_carries_is_nothing_to_whoever_takes_it_and_opens_for_whom_alpha_has_h
                 .any(|one| one.path.starts_with("harm"))
         );
         own.ends(&eyes, &Heard::nothing(), CANARIES).await;
+    });
+}
+
+/// Three days later he is at Šid again. He is asked in Arabic whether beta may know; nothing is told twice (R20).
+#[test]
+fn pushed_back_he_gives_his_code_and_need_not_tell_it_all_again() {
+    run(async {
+        let mut own = town_at(8, 0).await;
+        let mut nobody = NOBODY.to_vec();
+        nobody.extend(["clinic", "medic"]);
+        let eyes = Eyes::of(&own.world, &nobody).await;
+        let person = Person::new(&own.world.source("alpha"), yusuf());
+        let alpha = person.source.clone();
+        person
+            .agrees("out-hr-ngo", Purpose::MedicalCare, &["LANGUAGE/WHOLE"], &[])
+            .await;
+        let code = alpha.new_code();
+        alpha.register_code(person.case, &code).await.unwrap();
+        own.pass(3 * DAY).await;
+
+        // A code that is wrong is answered like one that is right.
+        let beta = own.world.intake("beta");
+        let purposes = [Purpose::BasicAssistance];
+        let wrong = beta
+            .request_resume(&beta.new_code(), &purposes)
+            .await
+            .unwrap();
+        let resume = beta.request_resume(&code, &purposes).await.unwrap();
+        own.minutes(2).await;
+        for asked in [wrong, resume] {
+            let view = beta.resume_request(asked).await.unwrap();
+            assert!(!view.answered && view.asked.is_none());
+        }
+        assert!(beta.offers().await.unwrap().is_empty());
+        let alerts = own.world.desk("alpha", StaffRole::Supervisor);
+        let alerts = alerts.alerts().await.unwrap();
+        let rung = alerts
+            .iter()
+            .filter(|one| one.kind == AlertKind::ResumeRequested);
+        let rung: Vec<_> = rung.collect();
+        assert_eq!(rung.len(), 1);
+        assert_eq!(rung[0].about, format!("agencies/alpha/resumes/{resume}"));
+        let asked = alpha.resume_request(resume).await.unwrap().asked.unwrap();
+        assert_eq!(asked.by.as_str(), "beta");
+        assert_eq!(asked.case, person.case, "the same pseudonym");
+
+        // He says yes, alone, in Arabic; beta gets what he agreed to.
+        alpha
+            .answer_resume(resume, ResumeAnswer::Agreed)
+            .await
+            .unwrap();
+        let told = ["LANGUAGE/WHOLE", "AGE/BAND", "CARE_NEEDS/CODED"];
+        let later = ["IDENTITY/ALIAS", "HEALTH/FUNCTIONAL"];
+        let basis = person
+            .agrees(
+                "beta",
+                Purpose::BasicAssistance,
+                &[&told[..], &later].concat(),
+                &[],
+            )
+            .await;
+        let candidate = [Told {
+            basis: &basis,
+            alias: "Y.",
+            triage: &told,
+        }];
+        let sent = person
+            .asks(Purpose::BasicAssistance, Urgency::Emergency, &candidate)
+            .await;
+        let offer = sent.offers[0].1;
+        beta.accept(offer, None).await.unwrap();
+        let [candidate] = candidate;
+        person
+            .tells(offer, &candidate, Stage::Accepted, &later)
+            .await;
+        let seen = read(&own.world, "beta", offer, Stage::Accepted).await;
+        assert_seen(
+            &seen,
+            &[
+                ("health.measures", "[\"one tablet, morning and evening\"]"),
+                ("identity.alias", "\"Y.\""),
+            ],
+        );
+        beta.complete(offer, Outcome::ReturnedPushedBack)
+            .await
+            .unwrap();
+        let view = alpha.referral(sent.referral).await.unwrap();
+        assert_eq!(view.offers[0].outcome, Some(Outcome::ReturnedPushedBack));
+        let heard = Heard::of(&sent, &basis);
+        own.ends(&eyes, &heard, CANARIES).await;
     });
 }
