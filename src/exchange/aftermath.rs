@@ -17,7 +17,7 @@ use super::{BasisName, Exchange, Refusal};
 use crate::domain::id::OfferId;
 use crate::domain::offer::OfferCommand;
 use crate::domain::vocabulary::{OfferNotice, OfferState, Stage};
-use crate::storage::engine::{Table, Write};
+use crate::storage::engine::{Stored, Table, Write};
 use crate::storage::records::log::AftermathRecord;
 use crate::storage::records::parcel::ParcelRecord;
 use crate::storage::records::{self, Record, key};
@@ -266,21 +266,37 @@ impl Exchange {
     ///
     /// [`Refusal::Unavailable`], [`Refusal::Internal`]: then nobody may be served.
     pub async fn resume(&self) -> Result<(), Refusal> {
+        let mut after: Option<Vec<u8>> = None;
+        let mut failed = None;
         loop {
+            let from = after.clone();
             let marks = self
-                .read(|snapshot| snapshot.scan(Table::Meta, key::AFTERMATH, None, MARKS_MAX))
+                .read(move |snapshot| {
+                    snapshot.scan(Table::Meta, key::AFTERMATH, from.as_deref(), MARKS_MAX)
+                })
                 .await?;
             if marks.is_empty() {
-                return Ok(());
+                return failed.map_or(Ok(()), Err);
             }
-            for (_, stored) in marks {
-                let mark = AftermathRecord::from_stored(&stored)?;
-                let name = BasisName {
-                    agency: records::word(Table::Meta, &mark.source)?,
-                    chain: records::word(Table::Meta, &mark.chain)?,
-                };
-                self.follow_up(&name).await?;
+            for (row, stored) in marks {
+                // One that cannot be done does not hold up what others withdrew; it is still an error.
+                if let Err(refusal) = self.resume_one(&stored).await {
+                    if *self.fatal().borrow() {
+                        return Err(refusal);
+                    }
+                    failed = Some(refusal);
+                }
+                after = Some(row);
             }
         }
+    }
+
+    async fn resume_one(&self, stored: &Stored) -> Result<(), Refusal> {
+        let mark = AftermathRecord::from_stored(stored)?;
+        let name = BasisName {
+            agency: records::word(Table::Meta, &mark.source)?,
+            chain: records::word(Table::Meta, &mark.chain)?,
+        };
+        self.follow_up(&name).await
     }
 }

@@ -23,6 +23,7 @@ use crate::identity::caller::Caller;
 use crate::ledger::hash;
 use crate::storage::engine::Table;
 use crate::storage::records::parcel::{AncestorRecord, ParcelRecord};
+use crate::storage::records::referral::ReferralRecord;
 use crate::storage::records::{self, key};
 
 /// The offer whose parcels are passed on, as the one who passes them on received it.
@@ -189,13 +190,28 @@ pub(super) fn standing(
             .ok_or_else(|| records::corrupt(Table::Parcel))?;
         let offer = OfferView::load(snapshot, id)?;
         let offer = offer.ok_or_else(|| records::corrupt(Table::Parcel))?;
+        let asked = snapshot.get::<ReferralRecord>(key::referral(&offer.source, offer.referral))?;
+        let asked = asked.ok_or_else(|| records::corrupt(Table::Parcel))?;
+        if asked.in_error || asked.recalled {
+            // What its source took back is not passed on either.
+            return Err(Refusal::ForwardNotAllowed);
+        }
         let newest = snapshot.get::<ParcelRecord>(key::parcel(id, stage))?;
         let newest = newest.ok_or_else(|| records::corrupt(Table::Parcel))?;
         if sha256(&newest.statement).as_slice() != ancestor.statement {
             return Err(Refusal::ForwardNotAllowed);
         }
         let permit = permitted(snapshot, &offer, stage, &newest, labels)?;
-        validity = validity.intersection(&permit.validity());
+        let expires = records::time(Table::Parcel, newest.expires)?;
+        if expires <= snapshot.now {
+            // Nobody passes on for longer than they may read it themselves.
+            return Err(Refusal::ForwardNotAllowed);
+        }
+        let near = permit.validity();
+        validity = validity.intersection(&near).intersection(&Period {
+            from: near.from,
+            until: expires,
+        });
     }
     Ok(validity)
 }
