@@ -1,6 +1,7 @@
 //! Hides: parcels, key bundles, signed statements. Pure: randomness and time are handed in.
 //!
-//! Two halves. *Verification* (`jws`, `bundle`, `basis_statement`, `withdrawal`, `act`, `statement`, `outward`) needs no
+//! Two halves. *Verification* (`jws`, `bundle`, `basis_statement`, `withdrawal`, `act`,
+//! `statement`, `outward`) needs no
 //! private key and imports nothing of the other half; the router's operations use these alone. *Sealing
 //! and opening* (`seal`, `open`, `hpke`, `record`, `stream`) belong to the agencies' programs.
 //! and opening* (`seal`, `open`, `hpke`, `record`, `carried`) belong to the agencies' programs.

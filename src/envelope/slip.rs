@@ -1,7 +1,9 @@
 //! The value of a slip's code: what the router stores and looks up instead of the code.
 //!
-//! `Argon2id(digits, salt)` with a salt that belongs to one log: whoever steals the router's store has to spend a second
-//! of a machine and 64 MiB on each guess of each code, and nothing that was worked out for one deployment serves against
+//! `Argon2id(digits, salt)` with a salt that belongs to one log: whoever steals the router's store
+//! has to spend a second
+//! of a machine and 64 MiB on each guess of each code, and nothing that was worked out for one
+//! deployment serves against
 //! another. The salt is made of the log's origin, which every agency pins, so that nobody has to ask for it.
 
 use crate::domain::code::Code;

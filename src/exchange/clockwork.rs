@@ -167,11 +167,15 @@ fn prepare(snapshot: &mut Snapshot<'_>, row: &[u8]) -> Result<Prepared<()>, Refu
     Ok(Prepared::New(change, (), Vec::new()))
 }
 
+/// Steps of one run that may find nothing to be available: one that loses to somebody's own acts again and again must not
+/// stop every clock, and a store that refuses all is not asked for each.
+const UNAVAILABLE_MAX: usize = 8;
+
 impl Exchange {
     /// Does everything that is due, in the order of its time; gives how much that was.
     ///
-    /// What cannot be done because of something broken is logged, left for the next run and does not hold up the rest:
-    /// one bad record must not stop every clock.
+    /// What cannot be done because of something broken, or because it lost to others too often, is logged, left for the
+    /// next run and does not hold up the rest: one bad record must not stop every clock.
     ///
     /// # Errors
     ///
@@ -180,8 +184,9 @@ impl Exchange {
         let _alone = self.due.lock().await;
         let mut done = 0;
         let mut broken: usize = 0;
+        let mut unavailable: usize = 0;
         loop {
-            let skipped = broken;
+            let skipped = broken + unavailable;
             let next = self.read(move |snapshot| {
                 // What a step schedules may be due before what was scheduled already: looked at anew each time.
                 let rows = snapshot.scan(Table::Deadline, b"", None, skipped + 1)?;
@@ -192,12 +197,21 @@ impl Exchange {
                 Ok(row.filter(due))
             });
             let Some(row) = next.await? else {
-                return Ok(done);
+                return if unavailable == 0 {
+                    Ok(done)
+                } else {
+                    Err(Refusal::Unavailable)
+                };
             };
             let step = move |snapshot: &mut Snapshot<'_>| prepare(snapshot, &row);
             match self.perform(step).await {
                 Ok(_) => done += 1,
-                Err(refusal @ Refusal::Unavailable) => return Err(refusal),
+                Err(refusal @ Refusal::Unavailable) => {
+                    unavailable += 1;
+                    if unavailable >= UNAVAILABLE_MAX || *self.fatal().borrow() {
+                        return Err(refusal);
+                    }
+                }
                 Err(refusal) => {
                     tracing::error!(alarm = true, %refusal, "something due cannot be done");
                     broken += 1;

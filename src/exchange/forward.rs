@@ -195,7 +195,16 @@ pub(super) fn standing(
             return Err(Refusal::ForwardNotAllowed);
         }
         let permit = permitted(snapshot, &offer, stage, &newest, labels)?;
-        validity = validity.intersection(&permit.validity());
+        let expires = records::time(Table::Parcel, newest.expires)?;
+        if expires <= snapshot.now {
+            // Nobody passes on for longer than they may read it themselves.
+            return Err(Refusal::ForwardNotAllowed);
+        }
+        let near = permit.validity();
+        validity = validity.intersection(&near).intersection(&Period {
+            from: near.from,
+            until: expires,
+        });
     }
     Ok(validity)
 }

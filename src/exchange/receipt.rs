@@ -2,6 +2,7 @@
 
 use super::refusal::Refusal;
 use super::sequencer::Published;
+use crate::ledger::decision::Decision;
 use crate::ledger::entry::Opening;
 use crate::ledger::hash::Hash;
 use crate::ledger::proof::{self, ProofError};
@@ -26,6 +27,13 @@ impl std::fmt::Debug for Receipt {
 }
 
 impl Receipt {
+    /// Whether it is of a decline that awaits a second person.
+    #[must_use]
+    pub fn is_proposed_decline(&self) -> bool {
+        let decision = self.opening().map(|opening| &opening.decision);
+        matches!(decision, Some(Decision::DeclineProposed { .. }))
+    }
+
     /// The receipt of an entry that is in `published`, which is durable.
     pub(super) fn new(
         index: u64,

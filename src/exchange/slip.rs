@@ -41,8 +41,12 @@ pub const CODES_PER_HOUR_MAX: u32 = 20;
 /// Codes that all agencies together may enter in an hour: of ten billion times as many that there are.
 pub const CODES_TOTAL_PER_HOUR_MAX: u32 = 400;
 
-/// Cases of one value: a person may have given the same card to several sources.
-const CASES_MAX: usize = 4;
+/// Cases of one value at one source: a person may have given the same card more than once. A source that could register
+/// any number would hide another's case behind its own.
+const CASES_PER_SOURCE_MAX: usize = 4;
+
+/// Cases of one value at all sources together: more than all members of a country could register.
+const CASES_MAX: usize = 1024;
 
 /// Purposes of one request to go on.
 pub const PURPOSES_MAX: usize = 8;
@@ -128,6 +132,14 @@ fn prepare_register(
     // A slip is given with what was agreed: a case that has no chain yet has nothing to stop.
     snapshot.case(source, case)?.ok_or(Refusal::NotFound)?;
     let row = key::case(source, case);
+    // Counted among its own only: the answer says nothing of what others have registered.
+    let of_source = [value.as_slice(), &key::of_agency(source)].concat();
+    let same = snapshot.scan(Table::Slip, &of_source, None, CASES_PER_SOURCE_MAX + 1)?;
+    let slip = key::slip(value, source, case);
+    let others = same.iter().filter(|(other, _)| *other != slip).count();
+    if others >= CASES_PER_SOURCE_MAX {
+        return Err(Refusal::TooMany);
+    }
     let before = snapshot.get::<CaseSlipRecord>(row.clone())?;
     let mut erase = None;
     if let Some(before) = before {
@@ -146,7 +158,6 @@ fn prepare_register(
         value: value.to_vec(),
     };
     change.writes.push(latest.put(row));
-    let slip = key::slip(value, source, case);
     let ends = snapshot.now.plus(CODE_LIFE);
     change
         .writes
@@ -478,7 +489,7 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotFound`] for a case without any basis.
+    /// [`Refusal::NotFound`] for a case without any basis, [`Refusal::TooMany`] for a code of several cases already.
     pub async fn register_code(
         &self,
         caller: &Caller,

@@ -7,4 +7,5 @@ mod faults;
 mod groups;
 mod lifecycle;
 mod race;
+mod slips;
 pub(super) mod town;

@@ -1,4 +1,5 @@
-//! The ledger after the races, entry by entry: no disclosure after its withdrawal, no second acceptance, no place twice.
+//! The ledger after the races, entry by entry: no disclosure after its withdrawal, no second
+//! acceptance, no place twice.
 
 use std::collections::{HashMap, HashSet};
 

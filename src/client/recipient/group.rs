@@ -93,7 +93,10 @@ impl Desk {
             })
             .await?;
         let offers = self.read_offers(&reply.offers)?;
-        let held = |decision: &Decision, offer: &str| matches!(decision, Decision::PlacesHeld { offer: named, .. } if named == offer);
+        let held = |decision: &Decision, offer: &str| match decision {
+            Decision::PlacesHeld { offer: named, .. } => named == offer,
+            _ => false,
+        };
         self.prove_each(&offers, &reply.receipts, known, held)
             .await?;
         Ok(MovedGroup {

@@ -3,6 +3,7 @@
 use crate::domain::break_glass::{
     Access, Answer, CALL_AFTER, Ground, Party, Person, Refusal as Broken, Release,
 };
+use crate::domain::gate::BasisHead;
 use crate::domain::id::{AccessId, AgencyId, OfferId};
 use crate::domain::label::LabelSet;
 use crate::domain::protocol::Protocol;
@@ -13,6 +14,7 @@ use crate::domain::vocabulary::{
 use crate::exchange::agencies::AgencyView;
 use crate::exchange::basis::{CHAINS_PER_CASE_MAX, chain_of};
 use crate::exchange::directory::is_visible;
+use crate::exchange::forward::Received;
 use crate::exchange::offer::view::OfferView;
 use crate::exchange::parcel::labels_of_records;
 use crate::exchange::snapshot::Snapshot;
@@ -283,25 +285,43 @@ impl Standing {
     }
 }
 
-/// Whether the person took back what this recipient had in this case, and did not agree again since.
+/// Whether the person took back what this recipient had in this case, and no other yes to it stands; of what is passed
+/// on, also at everybody whom it came from.
+fn taken_back(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<bool, Refusal> {
+    let mut refused = taken_back_here(snapshot, offer)?;
+    let mut behind = Received::behind(snapshot, offer)?;
+    while let Some(received) = behind {
+        refused |= taken_back_here(snapshot, &received.offer)?;
+        behind = Received::behind(snapshot, &received.offer)?;
+    }
+    Ok(refused)
+}
+
+/// As [`taken_back`], at one source. A case that the person stopped by card is refused too, until they have agreed again;
+/// a yes that has expired is none.
 ///
 /// Every change of any basis of the case moves the version of the case, which is relied on.
-fn taken_back(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<bool, Refusal> {
+fn taken_back_here(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<bool, Refusal> {
     snapshot.case(&offer.source, offer.case)?;
     let prefix = key::case(&offer.source, offer.case);
     let most = usize::try_from(CHAINS_PER_CASE_MAX).unwrap_or(usize::MAX);
     let rows = snapshot.scan(Table::CaseBasis, &prefix, None, most)?;
-    let (mut taken_back, mut stands) = (false, false);
+    let (mut refused, mut stands) = (false, false);
     for (row, _) in rows {
-        let row = key::basis(&offer.source, chain_of(&row)?);
-        let record = snapshot.peek::<BasisRecord>(&row)?;
+        let chain = chain_of(&row)?;
+        let record = snapshot.peek::<BasisRecord>(&key::basis(&offer.source, chain))?;
         let record = record.ok_or_else(|| records::corrupt(Table::CaseBasis))?;
-        if record.recipient == offer.recipient.as_str() {
-            taken_back |= record.withdrawn;
-            stands |= !record.withdrawn;
+        if record.recipient != offer.recipient.as_str() {
+            continue;
+        }
+        let head = snapshot.basis(&offer.source, chain)?;
+        let head = head.ok_or_else(|| records::corrupt(Table::CaseBasis))?;
+        match head.gate() {
+            BasisHead::Withdrawn | BasisHead::Paused => refused = true,
+            BasisHead::InForce(basis) => stands |= basis.in_force(snapshot.now),
         }
     }
-    Ok(taken_back && !stands)
+    Ok(refused && !stands)
 }
 
 /// The refusal of an act, as its author hears it.

@@ -13,14 +13,16 @@ use crate::storage::engine::{Table, Write};
 use crate::storage::records::referral::ReferralRecord;
 use crate::storage::records::{self, key};
 
-/// Entries of an acceptance come in multiples of this, ticks for those that there are not: the acceptance, its places, one
+/// Entries of an acceptance come in multiples of this, ticks for those that there are not: the
+/// acceptance, its places, one
 /// for each of at most three others that are asked, one for all who wait, be it for their turn or on a list, and the
 /// tombstone of what was sealed for them. The one that accepts must not read off its receipt how many others there were
 /// (invariant 22).
 const ACCEPTANCE_ENTRIES: usize = 7;
 
 /// Entries of an act that ends a turn: the act, at most three others that are asked then, and one for all who are not
-/// any more, or the alert that nobody is left, and the tombstone. The one that says no must not read off its receipt what
+/// any more, or the alert that nobody is left, and the tombstone. The one that says no must not
+/// read off its receipt what
 /// follows.
 const TURN_ENTRIES: usize = 6;
 

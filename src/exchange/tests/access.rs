@@ -275,6 +275,59 @@ async fn what_the_person_took_back_is_not_asked_for_released_or_opened() {
 }
 
 #[tokio::test]
+async fn a_card_stops_what_was_released_too() {
+    // R5, R16: break-glass overrides a consent that is missing, never a person who said stop.
+    let night = Night::begin().await;
+    let (access, _) = night.ask(WANTED).await.expect("asked");
+    let _ = night.approve("ngo", &access).await.expect("approved");
+    let _ = night
+        .release(&access, &["HEALTH/FUNCTIONAL"])
+        .await
+        .expect("released");
+    let exchange = &night.town.exchange;
+    let (ngo, clinic) = (id("ngo"), id("clinic"));
+    let caseworker = night.town.caseworker();
+    let _ = exchange
+        .register_code(&caseworker, &ngo, fresh(), night.town.case, [5; 32])
+        .await
+        .expect("registered");
+    let _ = night.open(&access).await.expect("opened");
+    let medic = night.town.intake("clinic");
+    exchange
+        .withdraw_by_code(&medic, &clinic, [5; 32])
+        .await
+        .expect("stopped");
+    assert_eq!(night.open(&access).await.err(), Some(Refusal::NotFound));
+    night.town.clock.pass(WINDOW);
+    exchange.run_due().await.expect("run");
+    assert_eq!(night.ask(WANTED).await.err(), Some(Refusal::NotFound));
+    // Having spoken with them, the source records what they say.
+    let statement = night.town.basis("north", 1, 2);
+    let _ = exchange
+        .record_basis(&caseworker, &ngo, fresh(), statement)
+        .await
+        .expect("recorded");
+    let _ = night.ask(WANTED).await.expect("asked");
+    night.replays();
+}
+
+#[tokio::test]
+async fn a_yes_that_has_expired_does_not_undo_a_withdrawal() {
+    let night = Night::begin().await;
+    let north = night.town.intake("north");
+    let exchange = &night.town.exchange;
+    let _ = exchange
+        .accept_offer(&north, &night.offer, fresh(), None)
+        .await
+        .expect("accepted");
+    night.town.record_basis("north", 9).await;
+    night.town.withdraw("north", 1).await;
+    night.town.clock.pass(Duration::from_secs(8 * 24 * 60 * 60));
+    assert_eq!(night.ask(WANTED).await.err(), Some(Refusal::NotFound));
+    night.replays();
+}
+
+#[tokio::test]
 async fn a_request_that_nobody_answers_says_call_and_then_expires() {
     let night = Night::begin().await;
     let (access, _) = night.ask(WANTED).await.expect("asked");

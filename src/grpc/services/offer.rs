@@ -11,7 +11,6 @@ use crate::grpc::call::Call;
 use crate::grpc::fields::{self, Fields};
 use crate::grpc::words::{Word, number_or_zero};
 use crate::grpc::{convert, names};
-use crate::ledger::decision::Decision;
 use crate::proto::v1 as proto;
 use proto::offer_service_server::OfferService;
 use std::collections::BTreeSet;
@@ -152,8 +151,7 @@ impl OfferService for Services {
             .exchange
             .decline_offer(call.caller(), &name, requested, reason, decliner)
             .await?;
-        let decision = receipt.opening().map(|opening| &opening.decision);
-        let awaiting_confirmation = matches!(decision, Some(Decision::DeclineProposed { .. }));
+        let awaiting_confirmation = receipt.is_proposed_decline();
         Ok(Response::new(proto::DeclineOfferResponse {
             receipt: Some(call.receipt(&receipt)?),
             awaiting_confirmation,

@@ -2,8 +2,10 @@
 //!
 //! Ids that the router gives out must tell nothing of their order, so rows under them are spread over the whole index,
 //! and each new one would read and write a page of its own, the more the larger the store. So an id is a block cipher's
-//! image of the moment at which it was made: to everybody else 128 random bits, to this store a place in time. The index
-//! keeps rows under what the id deciphers to; the journal and all callers know the id alone. An id that was not made here
+//! image of the moment at which it was made: to everybody else 128 random bits, to this store a
+//! place in time. The index
+//! keeps rows under what the id deciphers to; the journal and all callers know the id alone. An id
+//! that was not made here
 //! deciphers to a random place, which costs a page and is as right.
 
 use std::ops::Range;

@@ -185,12 +185,10 @@ pub(super) fn open(
             from.head.batches
         ));
     }
-    let cluster = Cluster::of(&store);
     let (meta, tail) = replay(
         folder,
         &segments,
         &store,
-        &cluster,
         &keyring,
         &options,
         &mut index,
@@ -242,7 +240,7 @@ pub(super) fn open(
         segments,
         keyring,
         tree: index.tree.clone(),
-        cluster,
+        cluster: Cluster::of(&store),
         overlay,
         writer: Mutex::new(writer),
         queue: Default::default(),
@@ -290,12 +288,12 @@ fn replay(
     folder: &Path,
     segments: &Segments,
     store: &[u8; 16],
-    cluster: &Cluster,
     keyring: &Keyring,
     options: &Options,
     index: &mut IndexWriter,
     opening: &mut Opening,
 ) -> Result<(Meta, recovery::Tail), OpenError> {
+    let cluster = Cluster::of(store);
     let mut meta = index.meta.clone();
     let mut sorter = from_nothing(index).then(|| Sorter::new(folder.to_owned()));
     let mut waiting = Vec::new();
@@ -313,7 +311,7 @@ fn replay(
     let tail = recovery::replay(segments, store, from, &mut |header, body, end| {
         debug_assert_eq!(header.kind, Kind::Batch);
         let place = format!("segment {} at {}", header.segment, header.offset);
-        let parsed = payload::parse(body, header.batch, header.segment, header.offset, cluster);
+        let parsed = payload::parse(body, header.batch, header.segment, header.offset, &cluster);
         let Some(payload) = parsed.filter(|payload| payload.facts.old_size == meta.head.size)
         else {
             return corrupt(format!(

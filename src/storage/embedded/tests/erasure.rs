@@ -54,7 +54,8 @@ fn erased_content_has_no_key_left_in_any_file() {
     assert!(holds(folder.path(), b"something plain"));
 }
 
-/// Invariant 24: whoever took a copy of the folder before, but for the keyring, and whoever takes one after, has nothing.
+/// Invariant 24: whoever took a copy of the folder before, but for the keyring, and whoever takes
+/// one after, has nothing.
 /// Not even with the content key that was in the keyring: it is found in no copy.
 #[test]
 fn what_was_erased_is_in_no_copied_backup() {
