@@ -219,10 +219,10 @@ impl Picture {
             };
             lines.push(format!(
                 "{span:<9} {} {} {} {}",
-                counted(row.asked, asked, 16),
-                counted(row.placed, placed, 8),
-                counted(row.unplaced, unplaced, 12),
-                counted(row.duty_line, duty, 11),
+                counted(row.asked, asked, 15),
+                counted(row.placed, placed, 7),
+                counted(row.unplaced, unplaced, 11),
+                counted(row.duty_line, duty, 10),
             ));
         }
         lines
@@ -287,11 +287,11 @@ fn bar(count: u32, most: u32, width: usize) -> String {
 /// A number and its bar, in a column as wide as the widest.
 fn counted(count: u32, most: u32, width: usize) -> String {
     if count == 0 {
-        return " ".repeat(width + 5);
+        return " ".repeat(width + 6);
     }
     let bar = bar(count, most, width);
     let fill = width - bar.chars().count();
-    format!("{count:>4} {bar}{}", " ".repeat(fill))
+    format!("{count:>5} {bar}{}", " ".repeat(fill))
 }
 
 #[cfg(test)]

@@ -184,6 +184,16 @@ impl Change {
 
     /// Takes in another change, prepared from the same snapshot: both happen, or neither.
     pub fn absorb(&mut self, other: Self) {
+        // What the other writes late counts from its own first entry, which now stands behind ours.
+        let before = self.entries.len() as u64;
+        for late in other.late {
+            self.late.push(Box::new(move |placed: Placed| {
+                late(Placed {
+                    first: placed.first + before,
+                    at: placed.at,
+                })
+            }));
+        }
         self.since = self.since.min(other.since);
         self.reads.extend(other.reads);
         if let Some(period) = other.validity {
@@ -195,7 +205,6 @@ impl Change {
         self.writes.extend(other.writes);
         self.rows.extend(other.rows);
         self.doorbells.extend(other.doorbells);
-        self.late.extend(other.late);
         self.urgent &= other.urgent;
     }
 
@@ -210,5 +219,48 @@ impl Change {
         let entries = self.entries.iter().map(EntryDraft::bytes);
         let rest = 256 * (self.doorbells.len() + self.late.len()) + 512;
         writes.sum::<usize>() + rows.sum::<usize>() + entries.sum::<usize>() + rest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::engine::Table;
+
+    /// A change of `entries` entries that writes down where its first one was put.
+    fn change(entries: usize) -> Change {
+        let mut change = Change {
+            entries: (0..entries).map(|_| EntryDraft::tick()).collect(),
+            ..Change::default()
+        };
+        change.late.push(Box::new(|placed| {
+            vec![Write::Delete {
+                table: Table::Meta,
+                key: placed.first.to_be_bytes().to_vec(),
+            }]
+        }));
+        change
+    }
+
+    #[test]
+    fn changes_taken_in_know_where_their_own_entries_were_put() {
+        let mut all = change(2);
+        all.absorb(change(3));
+        all.absorb(change(1));
+        let placed = Placed {
+            first: 10,
+            at: Timestamp::MAX,
+        };
+        let firsts: Vec<Vec<u8>> = all
+            .late
+            .into_iter()
+            .flat_map(|late| late(placed))
+            .map(|write| match write {
+                Write::Delete { key, .. } => key,
+                _ => Vec::new(),
+            })
+            .collect();
+        let expected = [10_u64, 12, 15].map(|first| first.to_be_bytes().to_vec());
+        assert_eq!(firsts, expected);
     }
 }
