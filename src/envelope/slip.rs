@@ -6,9 +6,9 @@
 //! deployment serves against
 //! another. The salt is made of the log's origin, which every agency pins, so that nobody has to ask for it.
 
+use super::keys::sha256;
 use crate::domain::code::Code;
 use crate::domain::transcript::transcript;
-use crate::ledger::hash::sha256;
 use argon2::{Algorithm, Argon2, Params, Version};
 
 /// Memory of one computation, in KiB.
@@ -31,7 +31,7 @@ pub const VALUE_BYTES: usize = 32;
 #[must_use]
 pub fn salt(origin: &str) -> [u8; 32] {
     let parts: [&[u8]; 2] = [b"safeconduct/v1/slip", origin.as_bytes()];
-    *sha256(&[&transcript(&parts)]).as_bytes()
+    sha256(&transcript(&parts))
 }
 
 /// The value of `code` in the deployment whose log is `origin`. Takes a good part of a second and 64 MiB: never on a
