@@ -167,7 +167,8 @@ fn prepare(snapshot: &mut Snapshot<'_>, row: &[u8]) -> Result<Prepared<()>, Refu
     Ok(Prepared::New(change, (), Vec::new()))
 }
 
-/// Steps of one run that may find nothing to be available: one that loses to somebody's own acts again and again must not
+/// Steps of one run that may find nothing to be available: one that loses to somebody's own acts
+/// again and again must not
 /// stop every clock, and a store that refuses all is not asked for each.
 const UNAVAILABLE_MAX: usize = 8;
 

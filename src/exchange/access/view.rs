@@ -297,7 +297,8 @@ fn taken_back(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<bool, Re
     Ok(refused)
 }
 
-/// As [`taken_back`], at one source. A case that the person stopped by card is refused too, until they have agreed again;
+/// As [`taken_back`], at one source. A case that the person stopped by card is refused too, until
+/// they have agreed again;
 /// a yes that has expired is none.
 ///
 /// Every change of any basis of the case moves the version of the case, which is relied on.
