@@ -175,6 +175,13 @@ impl Replay {
                     self.decide(act, &opening.decision, &mut problems);
                 }
             }
+            (EntryBody::Digest { size, root, .. }, _) => {
+                problems.extend(self.agencies.digested(act, *size, root).err());
+            }
+            // Who is a member cannot be told any more; what rests on it is found uncovered elsewhere.
+            (EntryBody::Committed { event, .. }, None) if agencies::CHANGE_IT.contains(event) => {
+                self.agencies.lose_sight();
+            }
             (EntryBody::Erased { of, indexes }, _) if *of == Erased::Content => {
                 problems.extend(self.erased(act, indexes).err());
             }
@@ -192,7 +199,11 @@ impl Replay {
                 origin,
                 administrators,
                 roots,
-            } => self.administration.begin(origin, administrators, roots),
+                operator,
+            } => {
+                let begun = self.administration.begin(origin, administrators, roots);
+                begun.and_then(|()| self.agencies.begin(operator))
+            }
             Decision::Proposed { statement, .. } => {
                 self.administration.proposed(statement.as_bytes())
             }

@@ -5,6 +5,7 @@ pub mod export;
 pub mod folder;
 mod live;
 mod print;
+mod receipt;
 pub mod state;
 
 use crate::audit::source::{AuditSource, SourceError};
@@ -65,6 +66,8 @@ enum Action {
         #[arg(long)]
         no_openings: bool,
     },
+    /// Verify one receipt, offline: what it proves and what not
+    Receipt(receipt::ReceiptArgs),
 }
 
 /// Where the log is.
@@ -146,6 +149,9 @@ pub enum CannotCheck {
     /// Writing failed.
     #[error("{0} cannot be written: {1}")]
     Write(String, std::io::Error),
+    /// The receipt, or what to verify it with.
+    #[error(transparent)]
+    Receipt(#[from] receipt::Unreadable),
 }
 
 /// Everything that a run showed.
@@ -214,6 +220,7 @@ impl AuditCommand {
                 to,
                 no_openings,
             } => source.export(to, !no_openings).await,
+            Action::Receipt(receipt) => receipt.run().map_err(CannotCheck::from),
         };
         match result {
             Ok(code) => ExitCode::from(code),

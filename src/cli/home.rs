@@ -5,6 +5,7 @@
 //!   tls.pem tls.key  signing.pem signing.key  roots.pem    as `safeconduct ca issue agency` writes them
 //!   trust/      log.vkey administrators.pem roots.pem      as `safeconduct router trust` writes them
 //!   keys/       made here: sealing keys, staff-token key, the last bundle; losing it loses what was sealed
+//!   receipts/   one file for each act that the log proved to us; `safeconduct audit receipt` verifies them offline
 //!   checkpoint  the last one seen of the log: keep it, it is the evidence if the log is ever rewritten
 //! ```
 
@@ -29,6 +30,8 @@ use tonic::Code;
 pub(super) const TRUST: &str = "trust";
 /// File of the last checkpoint, in an agency's folder.
 const CHECKPOINT: &str = "checkpoint";
+/// Folder of receipts, in an agency's folder.
+const RECEIPTS: &str = "receipts";
 
 /// Who calls, and whom.
 #[derive(Debug, Clone, Args)]
@@ -123,7 +126,8 @@ pub(super) fn open(
     let keys = AgencyKeys::load(certified.agency().clone(), &files)
         .map_err(|error| HomeError::because(error, ISSUE))?;
     let log = match checkpoints {
-        Checkpoints::Kept => LogView::open(&trust.log_key, identity.join(CHECKPOINT)),
+        Checkpoints::Kept => LogView::open(&trust.log_key, identity.join(CHECKPOINT))
+            .and_then(|log| log.keeping_receipts(identity.join(RECEIPTS))),
         Checkpoints::InMemory => LogView::in_memory(&trust.log_key),
     };
     let log = log.map_err(|error| HomeError(error.to_string()))?;

@@ -30,7 +30,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use super::connect::{ConnectError, RouterAddress, channel};
-use super::directory::{Directory, DirectoryError};
+use super::directory::{Directory, DirectoryError, Own};
 use super::error::ClientError;
 use super::keys::AgencyKeys;
 use super::log::{Known, LogView, Proven};
@@ -343,18 +343,44 @@ impl Desk {
             .as_ref()
             .ok_or(DirectoryError::Malformed("no digest"))?;
         let proven = self.prove(digest.receipt.as_ref(), known).await?;
-        let own = self.agency.keys().published();
-        let directory = Arc::new(Directory::verify(
+        let keys = self.agency.keys();
+        let (bundle, certificates) = (keys.published(), keys.published_certificates());
+        let own = Own {
+            agency: self.agency.id(),
+            bundle: bundle.as_ref(),
+            certificates: &certificates,
+        };
+        let verified = Directory::verify(
             &reply,
             &proven.entry,
             previous.as_deref(),
             self.agency.trust(),
-            (self.agency.id(), own.as_ref()),
+            own,
             self.now(),
-        )?);
-        let mirror = &self.agency.inner.directory;
-        *mirror.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&directory));
-        Ok(directory)
+        );
+        let keep = |directory: Directory| {
+            let directory = Arc::new(directory);
+            let mirror = &self.agency.inner.directory;
+            *mirror.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&directory));
+            directory
+        };
+        match verified {
+            Ok(directory) => {
+                if directory.was_late() {
+                    tracing::warn!(
+                        made = directory.proven_at().millis(),
+                        "the directory digest is late: the router makes one every hour; call the operator"
+                    );
+                }
+                Ok(keep(directory))
+            }
+            Err(alarm) => {
+                if let Some(previous) = previous.filter(|_| alarm.is_alarm()) {
+                    keep(previous.alarmed(alarm.clone()));
+                }
+                Err(alarm.into())
+            }
+        }
     }
 
     /// Fetches the protocol in force and verifies its two signatures.

@@ -10,7 +10,9 @@ use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
 use crate::envelope::bundle::KeyBundle;
 use crate::envelope::keys::VerifyingKey;
-use crate::identity::signing_chain::{TrustStore, verify_signing_chain};
+use crate::identity::signing_chain::{
+    SigningCertificate, TrustStore, last_moment, verify_signing_chain,
+};
 
 /// The log's verifier key, in the folder of [`TrustAnchors::read`].
 pub const LOG_KEY_FILE: &str = "log.vkey";
@@ -88,17 +90,31 @@ impl TrustAnchors {
     /// Whether a signing certificate leads to a pinned root and names `agency`, at `now`.
     #[must_use]
     pub fn certifies_chain(&self, chain: &[Vec<u8>], agency: &AgencyId, now: Timestamp) -> bool {
-        let Some((leaf, intermediates)) = chain.split_first() else {
-            return false;
-        };
+        self.signing_certificate(chain, now)
+            .is_some_and(|certificate| certificate.agency() == agency)
+    }
+
+    /// The last moment of a signing certificate that leads to a pinned root and names `agency`: at `now`, or at its own
+    /// last moment if that is past.
+    #[must_use]
+    pub fn certified_until(
+        &self,
+        chain: &[Vec<u8>],
+        agency: &AgencyId,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let until = last_moment(chain.first()?).ok()?;
+        let certificate = self.signing_certificate(chain, now.min(until))?;
+        (certificate.agency() == agency).then_some(certificate.not_after())
+    }
+
+    fn signing_certificate(&self, chain: &[Vec<u8>], at: Timestamp) -> Option<SigningCertificate> {
+        let (leaf, intermediates) = chain.split_first()?;
         let intermediates: Vec<CertificateDer<'_>> = intermediates
             .iter()
             .map(|der| CertificateDer::from(der.as_slice()))
             .collect();
-        let Ok(trust) = TrustStore::new(&self.roots) else {
-            return false;
-        };
-        verify_signing_chain(leaf, &intermediates, &trust, now, &self.origin)
-            .is_ok_and(|certificate| certificate.agency() == agency)
+        let trust = TrustStore::new(&self.roots).ok()?;
+        verify_signing_chain(leaf, &intermediates, &trust, at, &self.origin).ok()
     }
 }

@@ -63,7 +63,7 @@ fn prepare_record(
         return Err(Refusal::InvalidField("statement"));
     }
     let own = snapshot.own_agency(caller)?;
-    let signer = own.signer_of(token, snapshot.now)?;
+    let signer = snapshot.signer_of(&own, token)?;
     let statement = OutwardStatement::parse(token, signer)
         .map_err(|error| statement_refusal(error, Refusal::InvalidField("statement")))?;
     if !statement.stands(snapshot.now, SKEW) {

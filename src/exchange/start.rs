@@ -242,6 +242,7 @@ impl Exchange {
             origin: pinned.origin.clone(),
             administrators: pinned.administrators.to_vec(),
             roots: pinned.roots.clone(),
+            operator: pinned.operator.to_string(),
         };
         let opening = Opening { nonce, decision };
         let entry = Entry::committed(Actor::Router, settings.clock.wall(), &opening);

@@ -7,5 +7,6 @@ mod faults;
 mod groups;
 mod lifecycle;
 mod race;
+mod revocations;
 mod slips;
 pub(super) mod town;

@@ -92,6 +92,8 @@ pub enum Decision {
         administrators: Vec<String>,
         /// Certificate authorities (PEM) that agencies' signing chains end in.
         roots: String,
+        /// The agency that administrators call as: in the directory from the start, under nobody's signature.
+        operator: String,
     },
     /// One administrator proposed an act.
     Proposed {

@@ -10,4 +10,5 @@ pub mod hash;
 pub mod layout;
 pub mod note;
 pub mod proof;
+pub mod receipt_file;
 pub mod tree;

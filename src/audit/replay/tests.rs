@@ -8,6 +8,7 @@ use crate::envelope::error::StatementError;
 use crate::envelope::jws::JwsError;
 use crate::ledger::checkpoint::Checkpoint;
 
+mod digests;
 mod onward;
 
 fn replay(log: &Memory) -> Report {

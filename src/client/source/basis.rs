@@ -167,7 +167,6 @@ impl Desk {
     ///
     /// As any call.
     pub async fn bases(&self, case: Option<CaseHandle>) -> Result<Vec<BasisView>, ClientError> {
-        let signer = self.agency().directory()?.signing_key(self.agency().id())?;
         let mut found = Vec::new();
         let mut page_token = String::new();
         loop {
@@ -183,7 +182,13 @@ impl Desk {
                 })
                 .await?;
             for basis in reply.bases {
-                let parsed = BasisStatement::parse(&basis.statement, &signer).ok();
+                let own = self.agency().id();
+                let signer = self.signing_key_behind(&basis.statement, own).await;
+                let parsed = match signer {
+                    Ok(signer) => BasisStatement::parse(&basis.statement, &signer).ok(),
+                    Err(ClientError::UnknownCertificate(_)) => None,
+                    Err(error) => return Err(error),
+                };
                 found.push(BasisView {
                     chain: words::own_id(&basis.name, self.agency().id(), "bases")?,
                     state: basis.state(),

@@ -62,7 +62,7 @@ pub(super) fn prepare(
     let requester = snapshot.agency(&view.access.requester)?;
     let requester = requester.ok_or(Refusal::RecipientUnavailable)?;
     let bundle = requester.available(snapshot.now)?;
-    let signer = own.signer_of(&parcel.statement, snapshot.now)?;
+    let signer = snapshot.signer_of(&own, &parcel.statement)?;
     let statement = parcel.verify(signer).map_err(invalid)?;
     let claims = statement.claims();
     let meant = claims.recipient == view.access.requester

@@ -4,6 +4,7 @@ pub mod cast;
 pub mod eyes;
 pub mod forge;
 pub mod jose;
+pub mod liar;
 pub mod normal;
 pub mod person;
 pub mod record;

@@ -1,0 +1,96 @@
+//! Receipts as files: what source and recipient keep, verified offline by the program (invariant 8).
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use safeconduct::client::keys::AgencyKeys;
+use safeconduct::client::log::LogView;
+use safeconduct::demo::town::key_files;
+use safeconduct::domain::vocabulary::{StaffRole, Stage};
+use safeconduct::ledger::receipt_file::ReceiptFile;
+
+use crate::harness::scene::{one_bed, open};
+use crate::harness::{World, run, world};
+
+/// An agency that keeps its receipts in a folder.
+fn keeping(world: &World, agency: &str, folder: &Path) -> safeconduct::client::agency::Agency {
+    let keys = AgencyKeys::load(agency.parse().unwrap(), &key_files(&world.home(agency)));
+    let log = LogView::in_memory(&world.trust.log_key).unwrap();
+    let log = log.keeping_receipts(folder.to_owned()).unwrap();
+    let trust = world.trust.clone();
+    safeconduct::client::agency::Agency::connect(keys.unwrap(), &world.address, trust, log).unwrap()
+}
+
+fn kept(folder: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<PathBuf> = files.map(|file| file.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+fn verified(file: &Path, more: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_safeconduct"))
+        .args(["audit", "receipt"])
+        .arg(file)
+        .args(more)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn source_and_recipient_keep_receipts_that_anybody_can_verify_without_a_line() {
+    run(async {
+        let world = world().await;
+        let folder = tempfile::tempdir().unwrap();
+        let (sent, read) = (folder.path().join("alpha"), folder.path().join("house1"));
+        let alpha = keeping(world, "alpha", &sent);
+        let alpha = alpha.desk("w-caseworker", StaffRole::Caseworker).unwrap();
+        alpha.mirror().await.unwrap();
+        let house = keeping(world, "house1", &read);
+        let intake = house.desk("w-intake", StaffRole::Intake).unwrap();
+        intake.mirror().await.unwrap();
+        let bed = one_bed(&alpha, "house1").await;
+        open(&intake, bed.offer, Stage::Triage).await.unwrap();
+
+        let events = |files: &[PathBuf]| -> Vec<String> {
+            let names = files
+                .iter()
+                .map(|file| file.file_stem().unwrap().to_string_lossy());
+            names
+                .map(|name| name.split('-').nth(1).unwrap().to_owned())
+                .collect()
+        };
+        let (sent, read) = (kept(&sent), kept(&read));
+        assert_eq!(events(&sent), ["basis_recorded", "offered"]);
+        assert_eq!(events(&read), ["opened"]);
+
+        let key = world.trust.log_key.as_str();
+        for file in sent.iter().chain(&read) {
+            let output = verified(file, &["--vkey", key, "--output", "json"]);
+            // By the key alone: proved, and nobody outside vouches for it.
+            assert_eq!(output.status.code(), Some(3), "{output:?}");
+            let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            assert_eq!(said["proved"], true);
+            assert!(said["decision"].is_object());
+        }
+        let output = verified(&read[0], &["--vkey", key]);
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains(&bed.offer.to_string()), "{said}");
+        assert!(said.contains("NO WITNESS VOUCHES"), "{said}");
+
+        // Changed, or without its opening, or of a file that is none.
+        let receipt = ReceiptFile::parse(&std::fs::read_to_string(&read[0]).unwrap()).unwrap();
+        let other = ReceiptFile {
+            index: receipt.index + 1,
+            ..receipt.clone()
+        };
+        let changed = folder.path().join("changed.tlog-proof");
+        std::fs::write(&changed, other.encode().unwrap()).unwrap();
+        assert_eq!(verified(&changed, &["--vkey", key]).status.code(), Some(1));
+        std::fs::write(&changed, receipt.without_opening().encode().unwrap()).unwrap();
+        assert_eq!(verified(&changed, &["--vkey", key]).status.code(), Some(3));
+        let absent = folder.path().join("absent");
+        assert_eq!(verified(&absent, &["--vkey", key]).status.code(), Some(2));
+        assert_eq!(verified(&changed, &["--vkey", "x"]).status.code(), Some(2));
+    });
+}
