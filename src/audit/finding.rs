@@ -70,6 +70,16 @@ problems! {
     Time = Violation, "TIME", "the entry is dated before the entry before it";
     /// No tick for longer than the interval.
     NoTick(i64) = Notice, "NO_TICK", "no tick for {0} minutes before: the log stood still, or its ticks are missing";
+    /// A live log shows nothing new.
+    OldLog(i64) = Notice, "OLD_LOG",
+        "the newest tick is {0} minutes old: the log stands still, or you are shown an old one; ask the operator why, and \
+         another party for its checkpoint";
+    /// The auditor's policy asks for witnesses who are not there.
+    NotVouched = Violation, "NOT_VOUCHED",
+        "too few of your policy's witnesses cosigned the checkpoint: it may be shown to you alone";
+    /// They are there, and it was long ago.
+    VouchedLongAgo = Notice, "VOUCHED_LONG_AGO",
+        "your policy's witnesses saw this checkpoint more than an hour ago: the log stands still, or they are kept away";
     /// Directory digests are not numbered one by one.
     Digest = Violation, "DIGEST", "directory digests are not numbered one by one";
     // Openings.

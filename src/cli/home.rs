@@ -4,6 +4,7 @@
 //! my-agency/                     0700
 //!   tls.pem tls.key  signing.pem signing.key  roots.pem    as `safeconduct ca issue agency` writes them
 //!   trust/      log.vkey administrators.pem roots.pem      as `safeconduct router trust` writes them
+//!               policy      yours to add: the witnesses that must have seen the log before anything is sealed
 //!   keys/       made here: sealing keys, staff-token key, the last bundle; losing it loses what was sealed
 //!   receipts/   one file for each act that the log proved to us; `safeconduct audit receipt` verifies them offline
 //!   checkpoint  the last one seen of the log: keep it, it is the evidence if the log is ever rewritten

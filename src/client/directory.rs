@@ -78,6 +78,12 @@ pub enum DirectoryError {
          stop sending, call the agencies that write to us by phone, and call the auditors"
     )]
     NotOurs,
+    /// The pinned policy asks for witnesses, and too few vouch for this directory.
+    #[error(
+        "too few of the witnesses in trust/policy vouch for this directory; nothing is sealed; mirror again in a \
+         minute; if it stays so call the operator, and compare checkpoints with another agency"
+    )]
+    NotVouched,
     /// Nothing newer than a day is proved.
     #[error("the mirror of the directory is older than a day; connect before sealing")]
     Stale,
@@ -161,6 +167,18 @@ pub struct Directory {
     members: BTreeMap<AgencyId, Member>,
     /// What the last attempt to mirror showed, if an honest router cannot show it: nothing is sealed from then on.
     alarm: Option<DirectoryError>,
+    witnessed: Witnessed,
+}
+
+/// Whether witnesses vouch for what a mirror shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Witnessed {
+    /// Nobody was asked: no policy is pinned, or it asks for nobody. Who relies on the mirror relies on the log alone.
+    NotAsked,
+    /// The policy's quorum vouched, at this moment by the witnesses' clocks, for the log in which this root stands.
+    At(Timestamp),
+    /// Too few did.
+    Missing,
 }
 
 /// The digest that `entry` is, if it is the one that the reply names: its size and root.
@@ -209,6 +227,7 @@ impl Directory {
                     proven_at,
                     mirrored_at: now,
                     alarm: None,
+                    witnessed: Witnessed::NotAsked,
                     ..previous.clone()
                 });
             }
@@ -228,7 +247,28 @@ impl Directory {
             mirrored_at: now,
             members,
             alarm: None,
+            witnessed: Witnessed::NotAsked,
         })
+    }
+
+    /// The same mirror with what witnesses say of it. Where too few speak now and `previous` showed the very same
+    /// records, what they said then still counts: their absence for an hour stops nothing that has not changed.
+    #[must_use]
+    pub fn witnessed(self, said: Witnessed, previous: Option<&Self>) -> Self {
+        let before = previous
+            .filter(|previous| previous.root == self.root)
+            .map(|previous| previous.witnessed);
+        let witnessed = match (said, before) {
+            (Witnessed::Missing, Some(before @ Witnessed::At(_))) => before,
+            (said, _) => said,
+        };
+        Self { witnessed, ..self }
+    }
+
+    /// What witnesses say of this mirror.
+    #[must_use]
+    pub const fn vouched(&self) -> Witnessed {
+        self.witnessed
     }
 
     /// The same mirror after the router showed something that an honest one cannot: nothing is sealed by it.
@@ -280,7 +320,7 @@ impl Directory {
     /// # Errors
     ///
     /// What the last mirror alarmed about; [`DirectoryError::Stale`], [`DirectoryError::OldDigest`],
-    /// [`DirectoryError::Unknown`], [`DirectoryError::Bundle`], [`DirectoryError::Unavailable`].
+    /// [`DirectoryError::NotVouched`], [`DirectoryError::Unknown`], [`DirectoryError::Bundle`], [`DirectoryError::Unavailable`].
     pub fn sealing_key(
         &self,
         agency: &AgencyId,
@@ -294,6 +334,11 @@ impl Directory {
         }
         if self.proven_at.plus(FRESH_MAX) < now {
             return Err(DirectoryError::OldDigest);
+        }
+        match self.witnessed {
+            Witnessed::NotAsked => {}
+            Witnessed::At(vouched) if now <= vouched.plus(FRESH_MAX) => {}
+            Witnessed::At(_) | Witnessed::Missing => return Err(DirectoryError::NotVouched),
         }
         let member = self.member(agency)?;
         let unavailable = || DirectoryError::Unavailable(agency.clone());

@@ -226,6 +226,12 @@ impl LogView {
         self.verifier.name()
     }
 
+    /// The pinned key.
+    #[must_use]
+    pub const fn verifier(&self) -> &NoteVerifier {
+        &self.verifier
+    }
+
     /// What the next request may name as known.
     #[must_use]
     pub fn known(&self) -> Known {
@@ -295,11 +301,25 @@ impl LogView {
     /// [`LogViolation::NotSigned`], [`LogViolation::Forked`], and [`LogViolation::Rewound`] when it is smaller than
     /// one seen before.
     pub fn take_checkpoint(&self, note: &str) -> Result<Option<Gap>, LogViolation> {
+        self.take_checkpoint_since(note, self.known())
+    }
+
+    /// As [`LogView::take_checkpoint`], of a reply to a request before which `known` was seen: replies that overtook it
+    /// may have shown more since.
+    ///
+    /// # Errors
+    ///
+    /// As [`LogView::take_checkpoint`].
+    pub fn take_checkpoint_since(
+        &self,
+        note: &str,
+        known: Known,
+    ) -> Result<Option<Gap>, LogViolation> {
         let checkpoint = self
             .verifier
             .verify(note)
             .map_err(|_| LogViolation::NotSigned)?;
-        if checkpoint.size < self.known().size {
+        if checkpoint.size < known.size {
             return Err(LogViolation::Rewound);
         }
         self.advance(checkpoint, note, None)

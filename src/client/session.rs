@@ -241,6 +241,7 @@ impl Session {
     ///
     /// [`ClientError::Log`] when it is not; otherwise as [`Session::call`].
     pub async fn checkpoint(&self, staff: &Staff) -> Result<String, ClientError> {
+        let known = self.log.known();
         let reply = self
             .call(
                 staff,
@@ -252,7 +253,8 @@ impl Session {
                 },
             )
             .await?;
-        if let Some(gap) = self.log.take_checkpoint(&reply.checkpoint)? {
+        let gap = self.log.take_checkpoint_since(&reply.checkpoint, known)?;
+        if let Some(gap) = gap {
             let proof = self.prove_gap(staff, gap).await?;
             self.log.close(gap, &proof, &reply.checkpoint)?;
         }

@@ -13,6 +13,7 @@ use crate::envelope::keys::VerifyingKey;
 use crate::identity::signing_chain::{
     SigningCertificate, TrustStore, last_moment, verify_signing_chain,
 };
+use crate::ledger::policy::Policy;
 
 /// The log's verifier key, in the folder of [`TrustAnchors::read`].
 pub const LOG_KEY_FILE: &str = "log.vkey";
@@ -20,6 +21,8 @@ pub const LOG_KEY_FILE: &str = "log.vkey";
 pub const ADMINISTRATORS_FILE: &str = "administrators.pem";
 /// The certificate authority's roots, PEM.
 pub const ROOTS_FILE: &str = "roots.pem";
+/// Which witnesses must have seen the log (a C2SP tlog-policy); may be absent: then nobody but the log is asked.
+pub const POLICY_FILE: &str = "policy";
 
 /// Pinned keys; nothing of them is ever taken from the router.
 #[derive(Debug, Clone)]
@@ -32,10 +35,12 @@ pub struct TrustAnchors {
     pub administrators: Vec<VerifyingKey>,
     /// Roots that the router's and the agencies' certificates end in.
     pub roots: Vec<CertificateDer<'static>>,
+    /// Which witnesses must have seen the log before anything is sealed by its directory; none are asked without one.
+    pub policy: Option<Policy>,
 }
 
 impl TrustAnchors {
-    /// From a folder with the three files named above.
+    /// From a folder with the files named above; [`POLICY_FILE`] may be absent.
     ///
     /// # Errors
     ///
@@ -65,11 +70,27 @@ impl TrustAnchors {
                 })
                 .collect::<Result<_, _>>()?;
         let roots = certificates(&folder.join(ROOTS_FILE))?;
+        let policy = match std::fs::read_to_string(folder.join(POLICY_FILE)) {
+            Ok(text) => Some(
+                Policy::parse(&text).map_err(|error| unusable(POLICY_FILE, error.to_string()))?,
+            ),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(unusable(POLICY_FILE, error.to_string())),
+        };
+        let of_this_log = |policy: &Policy| {
+            let mut logs = policy.logs().iter();
+            policy.logs().is_empty() || logs.any(|log| log.verifier.vkey() == log_key)
+        };
+        if !policy.as_ref().is_none_or(of_this_log) {
+            let why = format!("it names other logs than the one in {LOG_KEY_FILE}");
+            return Err(unusable(POLICY_FILE, why));
+        }
         Ok(Self {
             origin,
             log_key,
             administrators,
             roots,
+            policy,
         })
     }
 

@@ -10,6 +10,7 @@
 //! | hides an entry and signs the rest anew | the auditor with a saved state | at the next audit | `FORKED` |
 //! | shows two parties two logs | both, once they compare checkpoints | when they do | `Forked` |
 //! | rewinds the log to an old copy | every client and auditor that saw more | at the next call | `Rewound`, `SHRUNK` |
+//! | shows a log that no witness has seen | the source that pinned witnesses | before it seals | `NotVouched` |
 //! | stands still, or shows an old directory | the source | before it seals | `OldDigest` (tested beside the mirror) |
 #![allow(
     clippy::doc_markdown,
@@ -30,10 +31,13 @@ use safeconduct::client::directory::DirectoryError;
 use safeconduct::client::error::ClientError;
 use safeconduct::client::keys::AgencyKeys;
 use safeconduct::client::log::{LogView, LogViolation};
+use safeconduct::client::session::system_clock;
 use safeconduct::demo::liar::{Copied, Lie as AuditLie, LyingRouter};
 use safeconduct::demo::town::key_files;
 use safeconduct::domain::vocabulary::{StaffRole, Stage};
+use safeconduct::ledger::cosignature::Cosigner;
 use safeconduct::ledger::note::NoteVerifier;
+use safeconduct::ledger::policy::Policy;
 use safeconduct::proto::v1;
 
 use crate::harness::liar::{Liar, Lie, about, copy_folder};
@@ -41,6 +45,7 @@ use crate::harness::scene::{one_bed, open};
 use crate::harness::{Own, World, own, run, world};
 
 const DIRECTORY: &str = "DirectoryService/GetDirectory";
+const CHECKPOINT: &str = "AuditService/GetCheckpoint";
 const OPEN: &str = "OfferService/OpenParcel";
 
 /// What the lie was taken for, as people read it; it must say what to do.
@@ -415,5 +420,39 @@ fn a_liar_that_turns_honest_again_is_believed_again_by_whoever_had_no_mirror() {
         assert!(desk.mirror().await.is_err());
         lying.store(false, Ordering::SeqCst);
         assert!(desk.mirror().await.is_ok());
+    });
+}
+
+#[test]
+fn a_source_that_asks_for_witnesses_seals_nothing_by_a_log_that_they_did_not_see() {
+    run(async {
+        let world = world().await;
+        let witness = Cosigner::ed25519("witness.example", &[9; 32]).unwrap();
+        let policy = format!("witness w {}\nquorum w\n", witness.vkey());
+        let policy = Policy::parse(&policy).unwrap();
+        let seen = Arc::new(AtomicBool::new(false));
+        let switch = Arc::clone(&seen);
+        // The witness sees what this client is shown, or it does not.
+        let cosign = about(CHECKPOINT, move |reply: &mut v1::GetCheckpointResponse| {
+            if switch.load(Ordering::SeqCst) {
+                let at = reply.checkpoint.find("\n\n").unwrap() + 1;
+                let line = witness.cosign(&reply.checkpoint[..at], system_clock()());
+                reply.checkpoint.push_str(&line);
+            }
+        });
+        let liar = Liar::to(world, "beta", cosign).await;
+        let beta = liar.careful_newcomer(world, "beta", policy);
+        let desk = beta.desk("w-caseworker", StaffRole::Caseworker).unwrap();
+        let house1 = "house1".parse().unwrap();
+        let mirrored = desk.mirror().await.unwrap();
+        let refused = mirrored.sealing_key(&house1, desk.now()).unwrap_err();
+        assert_eq!(refused, DirectoryError::NotVouched);
+        seen.store(true, Ordering::SeqCst);
+        let mirrored = desk.mirror().await.unwrap();
+        assert!(mirrored.sealing_key(&house1, desk.now()).is_ok());
+        // Witnesses that are away for a while stop nothing that they have seen.
+        seen.store(false, Ordering::SeqCst);
+        let mirrored = desk.mirror().await.unwrap();
+        assert!(mirrored.sealing_key(&house1, desk.now()).is_ok());
     });
 }

@@ -5,8 +5,10 @@ use std::process::{Command, Output};
 
 use safeconduct::client::keys::AgencyKeys;
 use safeconduct::client::log::LogView;
+use safeconduct::client::session::system_clock;
 use safeconduct::demo::town::key_files;
 use safeconduct::domain::vocabulary::{StaffRole, Stage};
+use safeconduct::ledger::cosignature::Cosigner;
 use safeconduct::ledger::receipt_file::ReceiptFile;
 
 use crate::harness::scene::{one_bed, open};
@@ -92,5 +94,36 @@ fn source_and_recipient_keep_receipts_that_anybody_can_verify_without_a_line() {
         let absent = folder.path().join("absent");
         assert_eq!(verified(&absent, &["--vkey", key]).status.code(), Some(2));
         assert_eq!(verified(&changed, &["--vkey", "x"]).status.code(), Some(2));
+    });
+}
+
+#[test]
+fn a_receipt_under_a_quorum_of_witnesses_says_so_and_one_that_misses_them_is_refused() {
+    run(async {
+        let world = world().await;
+        let folder = tempfile::tempdir().unwrap();
+        let receipts = folder.path().join("receipts");
+        let alpha = keeping(world, "alpha", &receipts);
+        let alpha = alpha.desk("w-caseworker", StaffRole::Caseworker).unwrap();
+        alpha.mirror().await.unwrap();
+        one_bed(&alpha, "house1").await;
+        let file = kept(&receipts).remove(0);
+
+        let witness = Cosigner::ed25519("witness.example", &[9; 32]).unwrap();
+        let (log, key) = (&world.trust.log_key, witness.vkey());
+        let policy = folder.path().join("policy");
+        std::fs::write(&policy, format!("log {log}\nwitness w {key}\nquorum w\n")).unwrap();
+        let policy = policy.to_str().unwrap();
+        let output = verified(&file, &["--policy", policy]);
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+
+        let mut receipt = ReceiptFile::parse(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        let text = receipt.checkpoint.split_once("\n\n").unwrap().0.to_owned() + "\n";
+        receipt.checkpoint += &witness.cosign(&text, system_clock()());
+        std::fs::write(&file, receipt.encode().unwrap()).unwrap();
+        let output = verified(&file, &["--policy", policy]);
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains("witness w saw the log"), "{said}");
     });
 }

@@ -35,6 +35,7 @@ impl World {
                 .map(|key| key.verifying_key().clone())
                 .collect(),
             roots: certificates(&root).unwrap(),
+            policy: None,
         };
         Self {
             now,
@@ -402,4 +403,36 @@ fn nothing_is_sealed_after_an_alarm_or_by_a_digest_that_was_old_when_it_was_show
     assert!(old.was_late() && !directory.was_late());
     let refused = old.sealing_key(&id("house1"), now);
     assert_eq!(refused.unwrap_err(), DirectoryError::OldDigest);
+}
+
+#[test]
+fn nothing_is_sealed_by_a_directory_that_the_witnesses_asked_for_did_not_see() {
+    let mut world = World::new();
+    let record = world.record("house1");
+    let directory = world.verify(vec![record]).unwrap();
+    let key = |directory: &Directory, now| {
+        let key = directory.sealing_key(&id("house1"), now);
+        key.map(|_| ()).map_err(|error| error.clone())
+    };
+    let unseen = directory.clone().witnessed(Witnessed::Missing, None);
+    assert_eq!(key(&unseen, world.now), Err(DirectoryError::NotVouched));
+    let seen = directory.clone().witnessed(Witnessed::At(world.now), None);
+    assert_eq!(key(&seen, world.now), Ok(()));
+    // They are away for an hour, and nothing has changed: what they vouched for stands.
+    let away = directory.clone().witnessed(Witnessed::Missing, Some(&seen));
+    assert_eq!(
+        (away.vouched(), key(&away, world.now)),
+        (seen.vouched(), Ok(()))
+    );
+    // Other records are not what they vouched for.
+    let changed = Directory {
+        root: leaf(b"other"),
+        ..directory.clone()
+    };
+    let changed = changed.witnessed(Witnessed::Missing, Some(&seen));
+    assert_eq!(key(&changed, world.now), Err(DirectoryError::NotVouched));
+    // Nor is it for ever.
+    let long_ago = world.now.minus(FRESH_MAX + Duration::from_secs(1));
+    let old = directory.witnessed(Witnessed::At(long_ago), None);
+    assert_eq!(key(&old, world.now), Err(DirectoryError::NotVouched));
 }

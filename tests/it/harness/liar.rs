@@ -18,10 +18,12 @@ use safeconduct::client::keys::AgencyKeys;
 use safeconduct::client::log::LogView;
 use safeconduct::client::retry::RetryPolicy;
 use safeconduct::client::session::system_clock;
+use safeconduct::client::trust::TrustAnchors;
 use safeconduct::demo::town::{ORIGIN, key_files};
 use safeconduct::grpc::listener::Listener;
 use safeconduct::grpc::tls::{ReloadingTls, TlsFiles, system_now};
 use safeconduct::ledger::note::NoteSigner;
+use safeconduct::ledger::policy::Policy;
 use tokio::task::JoinHandle;
 use tonic::client::Grpc as Upstream;
 use tonic::server::{Grpc as Downstream, UnaryService};
@@ -145,6 +147,17 @@ impl Liar {
             RetryPolicy::default(),
         )
         .unwrap()
+    }
+
+    /// As [`Liar::newcomer`], of one that asks for witnesses as well.
+    pub fn careful_newcomer(&self, world: &World, agency: &str, policy: Policy) -> Agency {
+        let keys = AgencyKeys::load(agency.parse().unwrap(), &key_files(&world.home(agency)));
+        let trust = TrustAnchors {
+            policy: Some(policy),
+            ..world.trust.clone()
+        };
+        let log = LogView::in_memory(&trust.log_key).unwrap();
+        Agency::connect(keys.unwrap(), &self.address, trust, log).unwrap()
     }
 
     /// As [`Liar::victim`], of one that has seen nothing of the log yet.
