@@ -46,6 +46,7 @@ mod clockwork;
 mod escalation;
 pub mod forward;
 pub mod person;
+pub mod publication;
 pub mod transfer;
 mod turn;
 

@@ -6,6 +6,7 @@ use super::clock::{Clock, Watched};
 use super::denial::Denials;
 use super::directory::DirectoryCache;
 use super::event::Hub;
+use super::publication::Publication;
 use super::receipt::{Done, Receipt};
 use super::sequencer::{Change, Committed, Listener, Published};
 use super::sequencer::{Sequencer, State, SubmitError};
@@ -181,6 +182,7 @@ pub struct Exchange {
     deadline: Duration,
     /// Held by whoever does what is due.
     pub(super) due: tokio::sync::Mutex<()>,
+    pub(super) publication: Publication,
 }
 
 fn administrator(pem: &str) -> Result<VerifyingKey, StartError> {
@@ -331,6 +333,7 @@ impl Exchange {
             verifier_key,
             deadline: settings.deadline,
             due: tokio::sync::Mutex::default(),
+            publication: Publication::default(),
         }))
     }
 
