@@ -10,4 +10,6 @@ pub mod hash;
 pub mod layout;
 pub mod note;
 pub mod proof;
+pub mod question;
+pub mod scope;
 pub mod tree;
