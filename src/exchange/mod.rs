@@ -48,6 +48,7 @@ pub mod disposition;
 mod escalation;
 pub mod forward;
 pub mod person;
+pub mod publication;
 pub mod transfer;
 mod turn;
 

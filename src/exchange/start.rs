@@ -7,6 +7,7 @@ use super::clock::{Clock, Watched};
 use super::denial::Denials;
 use super::directory::DirectoryCache;
 use super::event::Hub;
+use super::publication::Publication;
 use super::receipt::{Done, Receipt};
 use super::sequencer::{Change, Committed, Listener, Published};
 use super::sequencer::{Sequencer, State, SubmitError};
@@ -183,6 +184,7 @@ pub struct Exchange {
     deadline: Duration,
     /// Held by whoever does what is due.
     pub(super) due: tokio::sync::Mutex<()>,
+    pub(super) publication: Publication,
 }
 
 fn administrator(pem: &str) -> Result<VerifyingKey, StartError> {
@@ -334,6 +336,7 @@ impl Exchange {
             verifier_key,
             deadline: settings.deadline,
             due: tokio::sync::Mutex::default(),
+            publication: Publication::default(),
         }))
     }
 

@@ -295,6 +295,18 @@ pub const fn enters_codes(kind: AgencyKind) -> bool {
     !needs_own_conversation(kind)
 }
 
+/// Whether an agency of `kind` may read whole entry bundles by its certificate alone: a mandate over all of them.
+#[must_use]
+pub const fn reads_bundles(kind: AgencyKind) -> bool {
+    matches!(KindClass::of(kind), KindClass::NationalOversight)
+}
+
+/// Whether an agency of `kind` may read checkpoints and hash tiles that are not public.
+#[must_use]
+pub const fn reads_hashes(kind: AgencyKind) -> bool {
+    !matches!(KindClass::of(kind), KindClass::Outside)
+}
+
 fn row(method: &str) -> Option<&'static Rule> {
     TABLE.iter().find(|rule| rule.method == method)
 }

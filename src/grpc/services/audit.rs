@@ -40,7 +40,7 @@ impl AuditService for Services {
     ) -> Result<Response<proto::GetCheckpointResponse>, Status> {
         let (_, _) = Call::of(request)?;
         Ok(Response::new(proto::GetCheckpointResponse {
-            checkpoint: self.exchange.checkpoint().to_string(),
+            checkpoint: self.exchange.checkpoint().await?.to_string(),
             verifier_key: self.exchange.verifier_key().to_owned(),
         }))
     }
