@@ -17,8 +17,9 @@ pub(super) struct WithoutCase {
 
 impl Rule for WithoutCase {
     fn feed(&mut self, act: &Act, _: &Known, found: &mut Vec<Suspicion>) {
-        // Entries alone are open to every mandate, and say little.
-        let reads = act.event() == "audit_read" && act.text("what") != Some("entries");
+        // Entries alone say little: openings do, whether asked for as such or with a question.
+        let reads =
+            act.event() == "audit_read" && matches!(act.text("what"), Some("openings" | "acts"));
         let (Some(key), Some(decision)) = (who(act).filter(|_| reads), &act.decision) else {
             return;
         };
