@@ -197,6 +197,17 @@ problems! {
     Access(Broken) = Violation, "ACCESS", "a break-glass act was not allowed: {0}";
     /// The access is not known, or was asked for before.
     NoAccess = Violation, "NO_ACCESS", "the break-glass request is not known, or was made before";
+    /// A succession that does not follow the log, or is confirmed by who did not have to.
+    Succession = Violation, "SUCCESSION", "a succession does not follow the log, or was confirmed out of turn";
+    /// Disclosed although the source had not resubmitted what it signed since the backup.
+    NotResubmitted = Violation, "NOT_RESUBMITTED",
+        "a disclosure of a source that had not resubmitted what it signed since the backup";
+    /// The log has another name than its entries give it.
+    LogOrigin = Violation, "LOG_ORIGIN", "the checkpoint names another log than the entries do";
+    /// The log was restored from a backup and goes on under a new origin.
+    Succeeded(u64) = Notice, "SUCCEEDED",
+        "the log was restored and goes on under a new origin; {0} witnessed entries of the old one are lost: \
+         compare with the last checkpoint that you saved";
     /// A recipient raised an alarm.
     AlarmRaised(Alarm) = Notice, "ALARM", "the recipient raised the alarm {0}";
 }

@@ -20,6 +20,7 @@ mod onward;
 mod parcels;
 mod places;
 mod slips;
+mod successions;
 
 use super::finding::{Finding, Problem};
 use crate::domain::id::{
@@ -98,6 +99,7 @@ pub struct Replay {
     alerts: alerts::Alerts,
     /// Break-glass, by access id.
     glass: HashMap<AccessId, accesses::Glass>,
+    successions: successions::Successions,
 }
 
 /// One act as replay sees it.
@@ -187,12 +189,16 @@ impl Replay {
     }
 
     fn decide(&mut self, act: Act<'_>, decision: &Decision, problems: &mut Vec<Problem>) {
+        problems.extend(self.thawed(act, decision).err());
         let result = match decision {
             Decision::Initialised {
                 origin,
                 administrators,
                 roots,
-            } => self.administration.begin(origin, administrators, roots),
+            } => {
+                self.named(origin);
+                self.administration.begin(origin, administrators, roots)
+            }
             Decision::Proposed { statement, .. } => {
                 self.administration.proposed(statement.as_bytes())
             }
@@ -273,6 +279,13 @@ impl Replay {
                 self.counts.denials = self.counts.denials.saturating_add(*count);
                 Ok(())
             }
+            Decision::Succeeded { .. } | Decision::SuccessionConfirmed { .. } => {
+                self.succession(act, decision, problems)
+            }
+            Decision::AuthenticationFailed { .. } => match act.by {
+                Actor::Router => Ok(()),
+                Actor::Agency(_) | Actor::Admin => Err(Problem::Actor),
+            },
             Decision::TransferProposed { offer, chain, .. } => {
                 self.transfer_proposed(act, offer, chain)
             }

@@ -120,6 +120,10 @@ impl Audit {
     pub fn finish(self, checkpoint: &Checkpoint) -> Report {
         let mut findings = self.findings;
         let (entries, last_tick) = (self.verify.size(), self.verify.last_tick());
+        let named = self.replay.as_ref().map(Replay::log_origin);
+        if named.is_some_and(|origin| !origin.is_empty() && origin != checkpoint.origin) {
+            findings.push(Problem::LogOrigin.overall());
+        }
         let verified = self.verify.finish(checkpoint);
         let intact = !verified
             .iter()

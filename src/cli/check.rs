@@ -68,7 +68,7 @@ fn check(file: &Path) -> Result<(), Failure> {
         "the server's private key is its owner's alone",
         secret(&config.listener.private_key_file),
     );
-    let signer = key_file::read(&config.ledger.signing_key_file, &config.origin)
+    let signer = key_file::read(&config.ledger.signing_key_file, config.log_origin())
         .map_err(|error| error.to_string());
     if let Some(signer) = findings.note("the log's signing key", signer) {
         println!("     vkey {}", signer.vkey());

@@ -61,6 +61,13 @@ pub enum LogViolation {
          stop sending, keep the saved checkpoint and call the auditors"
     )]
     NotConsistent,
+    /// The checkpoint is of another log than the pinned one.
+    #[error(
+        "the router names its log anew: it was restored from a backup and its log succeeded, or it is not this agency's \
+         router. Stop sending, ask the operator and the auditors by phone for the new log key, put it into trust/ \
+         (`safeconduct router trust`), then run `safeconduct agency resubmit`, which compares with the saved checkpoint"
+    )]
+    Succeeded,
     /// The latest checkpoint is smaller than one seen before.
     #[error(
         "the log has shrunk: it was rewound or restored from an old copy; \
@@ -184,7 +191,7 @@ impl LogView {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The log's origin, which is also the trust domain.
+    /// The log's origin.
     #[must_use]
     pub fn origin(&self) -> &str {
         self.verifier.name()
@@ -231,10 +238,7 @@ impl LogView {
         known: Known,
     ) -> Result<(Proven, Option<Gap>), LogViolation> {
         let receipt = receipt.ok_or(LogViolation::NoReceipt)?;
-        let checkpoint = self
-            .verifier
-            .verify(&receipt.checkpoint)
-            .map_err(|_| LogViolation::NotSigned)?;
+        let checkpoint = self.verified(&receipt.checkpoint)?;
         let proof = hashes(&receipt.inclusion)?;
         verify_inclusion(
             &leaf(&receipt.entry),
@@ -266,14 +270,22 @@ impl LogView {
     /// [`LogViolation::NotSigned`], [`LogViolation::Forked`], and [`LogViolation::Rewound`] when it is smaller than
     /// one seen before.
     pub fn take_checkpoint(&self, note: &str) -> Result<Option<Gap>, LogViolation> {
-        let checkpoint = self
-            .verifier
-            .verify(note)
-            .map_err(|_| LogViolation::NotSigned)?;
+        let checkpoint = self.verified(note)?;
         if checkpoint.size < self.known().size {
             return Err(LogViolation::Rewound);
         }
         self.advance(checkpoint, note, None)
+    }
+
+    fn verified(&self, note: &str) -> Result<Checkpoint, LogViolation> {
+        self.verifier.verify(note).map_err(|_| {
+            let named = note.split('\n').next();
+            if named == Some(self.verifier.name()) {
+                LogViolation::NotSigned
+            } else {
+                LogViolation::Succeeded
+            }
+        })
     }
 
     /// Moves the view to `checkpoint` if it is larger; `tied` is a checkpoint it is proved to extend.

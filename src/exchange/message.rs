@@ -314,6 +314,7 @@ fn prepare_open(
     if from_source == (own.id == offer.source) || offer.is_paused() {
         return Err(Refusal::NotFound);
     }
+    snapshot.confirmed(&offer.source)?;
     snapshot.case(&offer.source, offer.case)?;
     let labels = labels_of_records(TABLE, &record.labels)?;
     let set: LabelSet = labels.iter().map(|label| label.label).collect();

@@ -44,8 +44,10 @@ pub mod alert;
 pub mod carried;
 mod clockwork;
 mod escalation;
+pub mod flood;
 pub mod forward;
 pub mod person;
+pub mod succession;
 pub mod transfer;
 mod turn;
 

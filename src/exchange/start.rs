@@ -6,6 +6,7 @@ use super::clock::{Clock, Watched};
 use super::denial::Denials;
 use super::directory::DirectoryCache;
 use super::event::Hub;
+use super::flood::{Failures, Rates};
 use super::receipt::{Done, Receipt};
 use super::sequencer::{Change, Committed, Listener, Published};
 use super::sequencer::{Sequencer, State, SubmitError};
@@ -117,7 +118,11 @@ pub(super) struct Shared {
     pub(super) attachments: Attachments,
     pub(super) denials: Denials,
     pub(super) codes: Attempts,
+    pub(super) rates: Rates,
+    pub(super) failures: Failures,
     pub(super) origin: String,
+    /// As [`LogRecord::succession`]: a log is succeeded only while nobody runs it.
+    pub(super) succession: u64,
     pub(super) administrators: Vec<VerifyingKey>,
     pub(super) roots: String,
     pub(super) trust: ArcSwap<TrustStore>,
@@ -233,6 +238,7 @@ impl Exchange {
             administrators: pinned.administrators.to_vec(),
             roots: pinned.roots.clone(),
             token_key,
+            ..LogRecord::default()
         };
         let operator = AgencyRecord {
             kind: AgencyKind::Operator.name().to_owned(),
@@ -281,7 +287,7 @@ impl Exchange {
             .get(Table::Meta, key::LOG)?
             .ok_or(StartError::Empty)?;
         let log = LogRecord::from_stored(&stored)?;
-        if log.origin != settings.signer.name() {
+        if log.log_origin() != settings.signer.name() {
             return Err(StartError::OtherLog);
         }
         let administrators: Result<Vec<_>, _> = log
@@ -318,9 +324,12 @@ impl Exchange {
             attachments: Attachments::new(files),
             denials: Denials::default(),
             codes: Attempts::default(),
+            rates: Rates::default(),
+            failures: Failures::default(),
             administrators: administrators?,
             trust: ArcSwap::from_pointee(trust(&log.roots)?),
             origin: log.origin,
+            succession: log.succession,
             roots: log.roots,
             random: Mutex::new(settings.random),
             preparing: Semaphore::new(PREPARING_MAX),
@@ -334,7 +343,7 @@ impl Exchange {
         }))
     }
 
-    /// The log's origin, which is also the trust domain.
+    /// The trust domain, which is also the log's origin unless it was succeeded.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.shared.origin

@@ -273,6 +273,9 @@ const TABLE: &[Rule] = &[
     rule("/safeconduct.v1.CarriedService/RecordCarried", [SOURCE, NONE, NONE, NONE]),
     rule("/safeconduct.v1.CarriedService/ReleaseCarried", [Roles::of(&[Supervisor, DutyOfficer]), NONE, NONE, NONE]),
 
+    // After a restore, the program that keeps the signed statements may bring them.
+    rule("/safeconduct.v1.BasisService/ConfirmSuccession", [SOURCE_OR_PROCESS, NONE, NONE, NONE]),
+
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Check", [ALL, ALL, ALL, ALL]) },
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Watch", [ALL, ALL, ALL, ALL]) },
 ];

@@ -68,6 +68,16 @@ pub struct Replied {
     pub gate: u32,
 }
 
+/// How many were not recognised for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailedCount {
+    /// Code of the reason.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+}
+
 /// One room of a pool, as its agency set it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -686,6 +696,33 @@ pub enum Decision {
         /// Staff pseudonym.
         staff: String,
     },
+    /// How many were not recognised since the last such entry: handshakes, certificates and tokens that were refused.
+    AuthenticationFailed {
+        /// By reason, each once.
+        counts: Vec<FailedCount>,
+    },
+    /// The log goes on under a new origin and key: it was restored from a backup that is behind what was witnessed.
+    Succeeded {
+        /// The new origin.
+        origin: String,
+        /// The old origin.
+        of: String,
+        /// The old log's verifier key.
+        of_key: String,
+        /// Size of the last checkpoint of the old log that is known; zero when none is.
+        witnessed: u64,
+        /// Its root, base64url without padding; empty when none is known.
+        root: String,
+        /// Entries of the old log that were restored: the index of this entry.
+        restored: u64,
+    },
+    /// A source has resubmitted what it signed since the backup.
+    SuccessionConfirmed {
+        /// Index of the succession's entry.
+        succession: u64,
+        /// Staff pseudonym.
+        staff: String,
+    },
 }
 
 impl Decision {
@@ -747,6 +784,9 @@ impl Decision {
         "attachment_deposited",
         "attachment_opened",
         "amendment_confirmed",
+        "authentication_failed",
+        "succeeded",
+        "succession_confirmed",
     ];
 
     /// The event name that the entry carries in the clear.
@@ -809,6 +849,9 @@ impl Decision {
             Self::AttachmentDeposited { .. } => "attachment_deposited",
             Self::AttachmentOpened { .. } => "attachment_opened",
             Self::AmendmentConfirmed { .. } => "amendment_confirmed",
+            Self::AuthenticationFailed { .. } => "authentication_failed",
+            Self::Succeeded { .. } => "succeeded",
+            Self::SuccessionConfirmed { .. } => "succession_confirmed",
         }
     }
 }

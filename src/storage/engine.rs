@@ -93,6 +93,8 @@ pub enum Table {
     Disclosure = 116,
     /// Labels that anybody ever opened of a case, by source, handle and label.
     Released = 117,
+    /// Sources that have resubmitted what they signed since a succession's backup, by agency.
+    Confirmation = 150,
 }
 
 /// How long a value lives, and therefore how it is kept.

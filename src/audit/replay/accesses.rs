@@ -19,7 +19,7 @@ use crate::ledger::entry::Actor;
 #[derive(Debug)]
 pub(super) struct Glass {
     access: Access,
-    offer: OfferId,
+    pub(super) offer: OfferId,
     /// The national duty officer's agency when it was asked for.
     line: Option<AgencyId>,
     /// The parcel released, and SHA-256 of its statement.

@@ -162,6 +162,7 @@ pub(super) fn prepare_opening(
     let mut view = view.ok_or(Refusal::NotFound)?;
     let content = content.ok_or(Refusal::NotFound)?;
     let offer = offer_of(snapshot, &view)?;
+    snapshot.confirmed(&offer.source)?;
     let standing = Standing::of(snapshot, &offer)?;
     let protocol = snapshot.protocol()?;
     let permit = view

@@ -17,6 +17,7 @@
 //! What is promised of values: a plain one carries a CRC-32, an encrypted one is authenticated; a frame is bound to its
 //! place and to all history before it by SHA-256. See [`recovery`] for what a stop can and cannot look like.
 
+pub mod backup;
 mod cipher;
 mod cluster;
 mod commit;

@@ -415,6 +415,13 @@ impl About {
                 },
             ),
             call(
+                "BasisService/ConfirmSuccession",
+                &v1::ConfirmSuccessionRequest {
+                    parent: self.parent(),
+                    request_id: request_id(),
+                },
+            ),
+            call(
                 "BasisService/AskRecipient",
                 &v1::AskRecipientRequest {
                     name: self.name("bases", &self.basis),
