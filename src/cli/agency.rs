@@ -21,6 +21,7 @@ use std::process::ExitCode;
 
 mod directory;
 mod disclosures;
+mod resubmit;
 mod status;
 
 /// Join as an agency, and see what it sees.
@@ -72,6 +73,14 @@ enum Action {
         #[arg(long, value_name = "FORMAT", value_enum, default_value_t = disclosures::Output::Text)]
         output: disclosures::Output,
     },
+    /// Bring again what this agency signed, after the router was restored from a backup and its log succeeded
+    ///
+    /// Put the operator's new folder in place of trust/ first. Nothing that this agency sealed is disclosed before this
+    /// is done. Doing it twice does nothing.
+    Resubmit {
+        #[command(flatten)]
+        caller: CallerArgs,
+    },
     /// Look at this agency's keys, certificates and connection
     Status {
         #[command(flatten)]
@@ -96,6 +105,7 @@ impl AgencyCommand {
                     caller,
                     notify_command,
                 } => watch(&caller, notify_command).await,
+                Action::Resubmit { caller } => resubmit::run(&caller).await,
                 Action::Status { caller } => status::show(&caller).await,
             })
         })
@@ -116,6 +126,8 @@ async fn join(caller: &CallerArgs, facts: Option<PathBuf>) -> Result<(), Failure
     let facts = facts.map_err(|error| Failure::Settings(mended(&error.to_string())))?;
     let desk = caller.desk(StaffRole::Administrator)?;
     let keys = desk.agency().keys();
+    let kept = keys.forget_ended(desk.now());
+    kept.map_err(|error| Failure::Settings(mended(&error.to_string())))?;
     if !is_due(keys, &facts, desk.now()) {
         println!("nothing to publish: keys and facts are those in the directory");
         return Ok(());

@@ -1,5 +1,5 @@
-//! After the router was restored from a backup: what this agency signed since is brought again, withdrawals first of
-//! all reasons, and then said to be complete.
+//! After the router was restored from a backup: what this agency signed since is brought again, withdrawals above
+//! all, and then said to be complete.
 
 use crate::client::agency::Desk;
 use crate::client::error::{ClientError, Reason, Refused};
@@ -8,8 +8,12 @@ use crate::client::log::Proven;
 use crate::client::session::request_id;
 use crate::client::words;
 use crate::domain::id::BasisChainId;
+use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::decision::Decision;
+use crate::ledger::hash::Hash;
+use crate::ledger::proof::verify_consistency;
 use crate::proto::v1;
+use crate::proto::v1::audit_service_client::AuditServiceClient;
 use crate::proto::v1::basis_service_client::BasisServiceClient;
 use tonic::Code;
 
@@ -170,5 +174,41 @@ impl Desk {
         let proven = self.prove(reply.receipt.as_ref(), known).await?;
         let expected = |decision: &Decision| matches!(decision, Decision::SuccessionConfirmed { .. });
         Ok(Some(proven.expect(expected)?))
+    }
+}
+
+impl Desk {
+    /// Whether the log continues `before`, a checkpoint that this agency saved of the log that it succeeded.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn continues(&self, before: &Checkpoint) -> Result<bool, ClientError> {
+        let known = self.agency().session().log().known();
+        let Some(root) = known.root.filter(|_| before.size <= known.size) else {
+            return Ok(false);
+        };
+        if before.size == 0 {
+            return Ok(true);
+        }
+        let request = v1::ProveConsistencyRequest {
+            old_size: before.size,
+            new_size: known.size,
+        };
+        let (reply, _) = self
+            .call(request, |channel, request| async move {
+                AuditServiceClient::new(channel)
+                    .prove_consistency(request)
+                    .await
+            })
+            .await?;
+        let proof: Option<Vec<Hash>> = reply
+            .proof
+            .iter()
+            .map(|hash| Hash::from_slice(hash))
+            .collect();
+        let proof = proof.ok_or(ClientError::Reply("a hash is not 32 bytes"))?;
+        let verified = verify_consistency(before.size, known.size, &before.root, &root, &proof);
+        Ok(verified.is_ok())
     }
 }
