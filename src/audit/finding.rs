@@ -202,6 +202,16 @@ problems! {
     /// Disclosed although the source had not resubmitted what it signed since the backup.
     NotResubmitted = Violation, "NOT_RESUBMITTED",
         "a disclosure of a source that had not resubmitted what it signed since the backup";
+    /// A watermark that is not well-formed or not signed by its auditor.
+    WatermarkStatement(StatementError) = Violation, "WATERMARK_STATEMENT", "the replay watermark is refused: {0}";
+    /// A watermark of another log, past its end, or no further than the one before.
+    Watermark = Violation, "WATERMARK", "the replay watermark is of another log, past its end, or not further than before";
+    /// Openings ended that no auditor had replayed.
+    ErasedUnwatermarked(u64) = Violation, "ERASED_UNWATERMARKED",
+        "the opening of entry {0} was erased before any auditor said that it was replayed";
+    /// What the act stands on has lawfully ended.
+    RestsOnEnded(&'static str) = Notice, "RESTS_ON_ENDED",
+        "{0} rests on what ended after its retention, and could not be decided again";
     /// The log has another name than its entries give it.
     LogOrigin = Violation, "LOG_ORIGIN", "the checkpoint names another log than the entries do";
     /// The log was restored from a backup and goes on under a new origin.

@@ -21,6 +21,7 @@ mod parcels;
 mod places;
 mod slips;
 mod successions;
+mod watermarks;
 
 use super::finding::{Finding, Problem};
 use crate::domain::id::{
@@ -62,6 +63,8 @@ pub struct Counts {
     pub denials: u64,
     /// Entries whose content was erased, lawfully.
     pub tombstones: u64,
+    /// Openings that ended after their retention, below a replay watermark.
+    pub ended: u64,
 }
 
 /// What the first entry pinned, for the auditor to compare with what they were told on paper.
@@ -100,6 +103,7 @@ pub struct Replay {
     /// Break-glass, by access id.
     glass: HashMap<AccessId, accesses::Glass>,
     successions: successions::Successions,
+    watermarks: watermarks::Watermarks,
 }
 
 /// One act as replay sees it.
@@ -174,11 +178,17 @@ impl Replay {
                 if begun == matches!(opening.decision, Decision::Initialised { .. }) {
                     problems.push(Problem::Beginning);
                 } else {
-                    self.decide(act, &opening.decision, &mut problems);
+                    let mut found = Vec::new();
+                    self.decide(act, &opening.decision, &mut found);
+                    let found = found.into_iter();
+                    problems.extend(found.map(|it| self.softened(it, &opening.decision)));
                 }
             }
             (EntryBody::Erased { of, indexes }, _) if *of == Erased::Content => {
                 problems.extend(self.erased(act, indexes).err());
+            }
+            (EntryBody::Erased { indexes, .. }, _) => {
+                problems.extend(self.ended(act, indexes).err());
             }
             _ => {}
         }
@@ -279,6 +289,7 @@ impl Replay {
                 self.counts.denials = self.counts.denials.saturating_add(*count);
                 Ok(())
             }
+            Decision::WatermarkRecorded { statement, .. } => self.watermarked(act, statement),
             Decision::Succeeded { .. } | Decision::SuccessionConfirmed { .. } => {
                 self.succession(act, decision, problems)
             }

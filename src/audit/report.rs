@@ -129,7 +129,9 @@ impl Audit {
             .iter()
             .any(|finding| finding.problem.severity() == Severity::Violation);
         findings.extend(verified);
-        findings.extend(self.openings.map(Openings::finish).unwrap_or_default());
+        let watermark = self.replay.as_ref().map_or(0, Replay::watermark);
+        let opened = self.openings.map(|openings| openings.finish(watermark));
+        findings.extend(opened.unwrap_or_default());
         findings.sort_by_key(|finding| finding.index.unwrap_or(u64::MAX));
         Report {
             entries,

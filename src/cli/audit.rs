@@ -6,6 +6,7 @@ pub mod folder;
 mod live;
 mod print;
 pub mod state;
+mod watermark;
 
 use crate::audit::source::{AuditSource, SourceError};
 use crate::audit::{Level, Report};
@@ -53,6 +54,14 @@ enum Action {
     Replay {
         #[command(flatten)]
         check: Check,
+    },
+    /// Replay a live router and, if nothing is wrong, say so in its log: what is below may then end after its retention
+    Watermark {
+        #[command(flatten)]
+        caller: crate::cli::home::CallerArgs,
+        /// Your saved state: key and last checkpoint. Made if missing; kept up to date
+        #[arg(long, value_name = "FILE")]
+        state: PathBuf,
     },
     /// Write the log into a folder that can be audited offline
     Export {
@@ -209,6 +218,7 @@ impl AuditCommand {
             Action::Verify { check, .. } => check.run(Some(Level::Verify)).await,
             Action::Openings { check } => check.run(Some(Level::Openings)).await,
             Action::Replay { check } => check.run(Some(Level::Replay)).await,
+            Action::Watermark { caller, state } => watermark::run(&caller, state).await,
             Action::Export {
                 source,
                 to,

@@ -143,8 +143,13 @@ pub(super) fn walk(folder: &Path, keyring: &Path, sizes: &[u64]) -> Result<Walke
                 let _ = edge.append(leaf(entry));
                 note(&edge);
             }
-            Step::Batch(head) if (edge.size(), edge.root().as_bytes()) != (head.size, &head.root) => {
-                let text = format!("the entries do not lead to the root of batch {}", head.batches);
+            Step::Batch(head)
+                if (edge.size(), edge.root().as_bytes()) != (head.size, &head.root) =>
+            {
+                let text = format!(
+                    "the entries do not lead to the root of batch {}",
+                    head.batches
+                );
                 return Err(OpenError::Corrupt(text));
             }
             Step::Batch(_) => {}

@@ -40,7 +40,11 @@ pub struct RestoreCommand {
     config: PathBuf,
     /// A checkpoint of the log that somebody else kept: a signed note, an agency's `checkpoint` or an auditor's state;
     /// may be given several times
-    #[arg(long = "checkpoint", value_name = "FILE", required_unless_present = "unwitnessed")]
+    #[arg(
+        long = "checkpoint",
+        value_name = "FILE",
+        required_unless_present = "unwitnessed"
+    )]
     checkpoints: Vec<PathBuf>,
     /// Restore without any: nobody can tell then whether entries are lost, and what was withdrawn since the backup may be
     /// disclosed again
@@ -186,8 +190,9 @@ impl RestoreCommand {
                 .map_err(Failure::settings)?
                 .vkey(),
         };
-        NoteVerifier::parse(&text)
-            .map_err(|_| refused("--log-key is not a verifier key, as in an agency's trust/log.vkey"))
+        NoteVerifier::parse(&text).map_err(|_| {
+            refused("--log-key is not a verifier key, as in an agency's trust/log.vkey")
+        })
     }
 
     /// The checkpoints given, each signed by the old log.
@@ -316,7 +321,9 @@ fn standing(known: Vec<Checkpoint>, walked: &Walked) -> Result<Standing, Failure
 
 fn failed(target: &Path, error: &OpenError) -> Failure {
     let mend = match error {
-        OpenError::NotEmpty => "restore only makes a store in an empty folder; never restore over one",
+        OpenError::NotEmpty => {
+            "restore only makes a store in an empty folder; never restore over one"
+        }
         OpenError::Locked => "is a router running there?",
         _ => "remove the folder before you try again",
     };

@@ -259,4 +259,11 @@ impl AuditService for Lying {
         let proof = proof.iter().map(|hash| hash.as_bytes().to_vec()).collect();
         Ok(Response::new(v1::ProveConsistencyResponse { proof }))
     }
+
+    async fn record_watermark(
+        &self,
+        _: Request<v1::RecordWatermarkRequest>,
+    ) -> Result<Response<v1::RecordWatermarkResponse>, Status> {
+        Err(Status::permission_denied("not permitted"))
+    }
 }

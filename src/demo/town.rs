@@ -102,7 +102,6 @@ const FAST: &str = "openings_per_minute = 1000000\n\
                     alarms_per_minute = 1000000\n\
                     audits_per_minute = 1000000\n";
 
-
 impl TownOptions {
     /// A town of the demo's members.
     #[must_use]

@@ -121,6 +121,7 @@ impl Exchange {
         self.publish_digest(true).await?;
         self.record_counted_denials().await?;
         self.sweep_attachments().await?;
+        self.expire_openings().await?;
         self.sweep_requests().await.map(|_| ())
     }
 }

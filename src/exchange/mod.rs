@@ -47,6 +47,7 @@ mod escalation;
 pub mod flood;
 pub mod forward;
 pub mod person;
+pub mod retention;
 pub mod succession;
 pub mod transfer;
 mod turn;

@@ -8,6 +8,7 @@ use super::directory::DirectoryCache;
 use super::event::Hub;
 use super::flood::{Failures, Rates};
 use super::receipt::{Done, Receipt};
+use super::retention::Retention;
 use super::sequencer::{Change, Committed, Listener, Published};
 use super::sequencer::{Sequencer, State, SubmitError};
 use super::slip::Attempts;
@@ -120,6 +121,7 @@ pub(super) struct Shared {
     pub(super) codes: Attempts,
     pub(super) rates: Rates,
     pub(super) failures: Failures,
+    pub(super) retention: Retention,
     pub(super) origin: String,
     /// As [`LogRecord::succession`]: a log is succeeded only while nobody runs it.
     pub(super) succession: u64,
@@ -262,7 +264,7 @@ impl Exchange {
         let batch = Batch {
             entries: vec![entry],
             writes: vec![
-                opening.put(key::index(0)),
+                opening.put_as(key::index(0), true),
                 log.put(key::LOG.to_vec()),
                 operator.put(key::agency(&pinned.operator)),
                 CounterRecord { number: 1 }.put(key::DIRECTORY.to_vec()),
@@ -326,6 +328,7 @@ impl Exchange {
             codes: Attempts::default(),
             rates: Rates::default(),
             failures: Failures::default(),
+            retention: Retention::default(),
             administrators: administrators?,
             trust: ArcSwap::from_pointee(trust(&log.roots)?),
             origin: log.origin,

@@ -140,7 +140,7 @@ impl Exchange {
         };
         log.log_origin = origin;
         log.succession = index + 1;
-        writes.push(opening.put(key::index(index)));
+        writes.push(opening.put_as(key::index(index), true));
         writes.push(log.put(key::LOG.to_vec()));
         let batch = Batch {
             entries: vec![entry],

@@ -8,6 +8,7 @@ mod flood;
 mod groups;
 mod lifecycle;
 mod race;
+mod retention;
 mod slips;
 mod succession;
 pub(super) mod town;

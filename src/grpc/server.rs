@@ -153,10 +153,8 @@ impl Serving {
         let counting = self
             .listener
             .telling(Arc::new(move |why| exchange.count_failure(why)));
-        let listening = server.serve_with_incoming_shutdown(
-            counting.incoming(),
-            self.stop.clone().cancelled_owned(),
-        );
+        let listening = server
+            .serve_with_incoming_shutdown(counting.incoming(), self.stop.clone().cancelled_owned());
         let drained = async {
             self.stop.cancelled().await;
             tokio::time::sleep(self.drain).await;

@@ -273,6 +273,7 @@ const TABLE: &[Rule] = &[
     rule("/safeconduct.v1.CarriedService/RecordCarried", [SOURCE, NONE, NONE, NONE]),
     rule("/safeconduct.v1.CarriedService/ReleaseCarried", [Roles::of(&[Supervisor, DutyOfficer]), NONE, NONE, NONE]),
 
+    rule("/safeconduct.v1.AuditService/RecordWatermark", [NONE, NONE, AUDIT, NONE]),
     // After a restore, the program that keeps the signed statements may bring them.
     rule("/safeconduct.v1.BasisService/ConfirmSuccession", [SOURCE_OR_PROCESS, NONE, NONE, NONE]),
 

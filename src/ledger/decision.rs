@@ -723,6 +723,13 @@ pub enum Decision {
         /// Staff pseudonym.
         staff: String,
     },
+    /// An auditor of a national mandate has decided the log again up to some entry.
+    WatermarkRecorded {
+        /// The watermark: compact JWS.
+        statement: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
 }
 
 impl Decision {
@@ -787,7 +794,24 @@ impl Decision {
         "authentication_failed",
         "succeeded",
         "succession_confirmed",
+        "watermark_recorded",
     ];
+
+    /// Whether the decisions of an event can be opened as long as the log lasts: what every later replay stands on.
+    #[must_use]
+    pub fn outlives_retention(event: &str) -> bool {
+        matches!(
+            event,
+            "initialised"
+                | "proposed"
+                | "approved"
+                | "suspended"
+                | "pool_updated"
+                | "succeeded"
+                | "succession_confirmed"
+                | "watermark_recorded"
+        )
+    }
 
     /// The event name that the entry carries in the clear.
     #[must_use]
@@ -852,6 +876,7 @@ impl Decision {
             Self::AuthenticationFailed { .. } => "authentication_failed",
             Self::Succeeded { .. } => "succeeded",
             Self::SuccessionConfirmed { .. } => "succession_confirmed",
+            Self::WatermarkRecorded { .. } => "watermark_recorded",
         }
     }
 }

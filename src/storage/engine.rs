@@ -244,6 +244,16 @@ pub trait Engine: Send + Sync + 'static {
     /// the process must end.
     fn commit(&self, batch: &Batch) -> Result<Head, StorageError>;
 
+    /// Destroys the keys of all decisions written before `month`, counted from year 0. They read as absent from then on.
+    /// An engine without such keys does nothing: whoever ends decisions deletes their rows as well.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Engine::commit`].
+    fn expire_decisions(&self, _month: u32) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     /// A random id: nobody outside can foresee it or tell when it was made. An engine may choose it so that rows under
     /// ids made together lie together.
     ///

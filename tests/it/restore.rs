@@ -127,19 +127,35 @@ fn a_backup_that_is_behind_only_goes_on_as_another_log_and_forgets_no_withdrawal
 
         let refused = drill.restore(&[], Some(&checkpoint));
         assert_eq!(refused.status.code(), Some(1));
-        assert!(said(&refused).contains("the backup is behind"), "{}", said(&refused));
-        assert!(!drill.own.town.router().store().exists(), "nothing was restored");
+        assert!(
+            said(&refused).contains("the backup is behind"),
+            "{}",
+            said(&refused)
+        );
+        assert!(
+            !drill.own.town.router().store().exists(),
+            "nothing was restored"
+        );
 
         let old_key = drill.own.town.router().log_key().to_owned();
         let old = drill.router().join("log.key");
         fs::rename(&old, drill.router().join("old-log.key")).unwrap();
-        drill.own.town.router().rename_log("2.safeconduct.example").unwrap();
+        drill
+            .own
+            .town
+            .router()
+            .rename_log("2.safeconduct.example")
+            .unwrap();
         let words = ["--succeed", "--log-key", &old_key];
         let output = drill.restore(&words, Some(&checkpoint));
         assert!(output.status.success(), "{}", said(&output));
         assert!(said(&output).contains("entries of the old log are lost"));
         let over = drill.restore(&words, Some(&checkpoint));
-        assert!(said(&over).contains("never restore over one"), "{}", said(&over));
+        assert!(
+            said(&over).contains("never restore over one"),
+            "{}",
+            said(&over)
+        );
 
         let trust = drill.own.folder.path().join("trust2");
         let config = drill.config();
@@ -151,7 +167,11 @@ fn a_backup_that_is_behind_only_goes_on_as_another_log_and_forgets_no_withdrawal
         // Whoever pinned the old key is told what happened, and what to do.
         let stale = open(&house, kept.offer, Stage::Triage).await;
         let pending = reason(stale);
-        assert_eq!(pending, Some(Reason::SuccessionPending), "refused before any receipt");
+        assert_eq!(
+            pending,
+            Some(Reason::SuccessionPending),
+            "refused before any receipt"
+        );
         let stale = source.withdraw(&kept.basis, STOP).await;
         assert!(
             matches!(stale, Err(ClientError::Log(LogViolation::Succeeded))),
@@ -174,7 +194,12 @@ fn after_a_succession_sources_resubmit_and_what_was_taken_back_or_erased_stays_s
         let checkpoint = drill.lose();
         let old_key = drill.own.town.router().log_key().to_owned();
         fs::remove_file(drill.router().join("log.key")).unwrap();
-        drill.own.town.router().rename_log("2.safeconduct.example").unwrap();
+        drill
+            .own
+            .town
+            .router()
+            .rename_log("2.safeconduct.example")
+            .unwrap();
         let words = ["--succeed", "--log-key", &old_key];
         let output = drill.restore(&words, Some(&checkpoint));
         assert!(output.status.success(), "{}", said(&output));
@@ -198,7 +223,14 @@ fn after_a_succession_sources_resubmit_and_what_was_taken_back_or_erased_stays_s
         );
         let name = drill.own.world.address.server_name.clone();
         let resubmit = || {
-            let words = ["agency", "resubmit", "--router", &url, "--server-name", &name];
+            let words = [
+                "agency",
+                "resubmit",
+                "--router",
+                &url,
+                "--server-name",
+                &name,
+            ];
             let paths = [("--identity", home.as_path()), ("--trust", trust.as_path())];
             command(&words, &paths)
         };
@@ -208,7 +240,11 @@ fn after_a_succession_sources_resubmit_and_what_was_taken_back_or_erased_stays_s
         assert!(text.contains("1 statements brought"), "{text}");
         assert!(text.contains("are lost"), "{text}");
         let again = resubmit();
-        assert!(said(&again).contains("nothing to confirm"), "{}", said(&again));
+        assert!(
+            said(&again).contains("nothing to confirm"),
+            "{}",
+            said(&again)
+        );
 
         open(&house, kept.offer, Stage::Triage).await.unwrap();
         for offer in [taken_back.offer, erased.offer] {
@@ -218,10 +254,17 @@ fn after_a_succession_sources_resubmit_and_what_was_taken_back_or_erased_stays_s
         // The ombudsperson replays both lives of the log.
         let words = ["audit", "replay", "--router", &url, "--server-name", &name];
         let ombud = drill.own.world.home("ombud");
-        let paths = [("--identity", ombud.as_path()), ("--trust", trust.as_path())];
+        let paths = [
+            ("--identity", ombud.as_path()),
+            ("--trust", trust.as_path()),
+        ];
         let output = command(&words, &paths);
         assert_eq!(output.status.code(), Some(3), "{}", said(&output));
-        assert!(said(&output).contains("goes on under a new origin"), "{}", said(&output));
+        assert!(
+            said(&output).contains("goes on under a new origin"),
+            "{}",
+            said(&output)
+        );
     });
 }
 
@@ -235,7 +278,11 @@ fn a_whole_backup_goes_on_as_the_same_log_and_a_second_router_is_refused_by_name
         let config = drill.config();
         let second = command(&["router", "run"], &[("--config", config.as_path())]);
         assert_eq!(second.status.code(), Some(78));
-        assert!(said(&second).contains("another process holds this store"), "{}", said(&second));
+        assert!(
+            said(&second).contains("another process holds this store"),
+            "{}",
+            said(&second)
+        );
 
         drill.own.town.router().stop().unwrap();
         drill.take_backup();

@@ -1,7 +1,7 @@
 //! Messages: who posted what to whom, and every opening decided again by the gate.
 
-use super::offers::Offer;
 use super::contents::Content;
+use super::offers::Offer;
 use super::parcels::{digest, listed_labels, word};
 use super::{Act, Problem, Replay, SKEW};
 use crate::domain::gate::{self, BasisHead, GATE_VERSION, Permit, Proposal, Refusal, Reply};

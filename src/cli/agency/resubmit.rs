@@ -48,7 +48,10 @@ fn put_aside(home: &Path, pinned: &str) -> Result<Option<Checkpoint>, Failure> {
 
 pub(super) async fn run(caller: &CallerArgs) -> Result<(), Failure> {
     let home: PathBuf = caller.identity.clone();
-    let trust = caller.trust.clone().unwrap_or_else(|| home.join(crate::cli::home::TRUST));
+    let trust = caller
+        .trust
+        .clone()
+        .unwrap_or_else(|| home.join(crate::cli::home::TRUST));
     let anchors = TrustAnchors::read(&trust).map_err(Failure::settings)?;
     let name = anchors.log_key.split('+').next().unwrap_or_default();
     let before = put_aside(&home, name)?;

@@ -3,7 +3,9 @@
 use crate::cli::exit::Failure;
 use crate::cli::home::mended;
 use crate::cli::key_file;
-use crate::client::trust::{ADMINISTRATORS_FILE, DOMAIN_FILE, LOG_KEY_FILE, ROOTS_FILE, TrustAnchors};
+use crate::client::trust::{
+    ADMINISTRATORS_FILE, DOMAIN_FILE, LOG_KEY_FILE, ROOTS_FILE, TrustAnchors,
+};
 use crate::config::RouterConfig;
 use crate::storage::embedded::{EmbeddedEngine, OpenError, Options};
 use crate::storage::engine::Engine;

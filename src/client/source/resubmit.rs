@@ -172,7 +172,8 @@ impl Desk {
             Err(error) => return Err(error),
         };
         let proven = self.prove(reply.receipt.as_ref(), known).await?;
-        let expected = |decision: &Decision| matches!(decision, Decision::SuccessionConfirmed { .. });
+        let expected =
+            |decision: &Decision| matches!(decision, Decision::SuccessionConfirmed { .. });
         Ok(Some(proven.expect(expected)?))
     }
 }

@@ -16,7 +16,10 @@ async fn ten_thousand_failures_are_one_counted_entry_and_none_when_there_were_no
     assert_eq!(town.engine.head().size, before, "nobody unknown writes");
     town.exchange.record_failures().await.expect("recorded");
     assert_eq!(town.events(before), ["authentication_failed"]);
-    town.exchange.record_failures().await.expect("nothing to do");
+    town.exchange
+        .record_failures()
+        .await
+        .expect("nothing to do");
     assert_eq!(town.engine.head().size, before + 1);
     assert_eq!(town.replayed(), []);
 }
@@ -32,7 +35,10 @@ async fn denials_and_rates_bound_what_one_member_can_write() {
     }
     let cap = u64::from(DENIALS_PER_HOUR_MAX);
     assert_eq!(town.engine.head().size, before + cap);
-    town.exchange.record_counted_denials().await.expect("recorded");
+    town.exchange
+        .record_counted_denials()
+        .await
+        .expect("recorded");
     assert_eq!(town.engine.head().size, before + cap + 1);
     town.exchange.allow(Allowance {
         alarms: 2,

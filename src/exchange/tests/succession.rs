@@ -105,7 +105,10 @@ async fn nothing_of_a_source_is_disclosed_before_it_has_resubmitted() {
     assert_eq!(withdrawn.await.err(), Some(Refusal::NotFound));
 
     let found = replayed(&town, |_| false);
-    assert!(matches!(found.as_slice(), [Problem::Succeeded(5)]), "{found:?}");
+    assert!(
+        matches!(found.as_slice(), [Problem::Succeeded(5)]),
+        "{found:?}"
+    );
     assert_eq!(found[0].severity(), Severity::Notice);
     let found = replayed(&town, |event| event == "succession_confirmed");
     assert!(

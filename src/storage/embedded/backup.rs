@@ -190,13 +190,7 @@ fn follow(segments: &Segments, store: &[u8; 16], at: Position) -> Result<Positio
     }
 }
 
-fn copy_range(
-    io: &Io,
-    from: &NamedFile,
-    to: &NamedFile,
-    begin: u64,
-    until: u64,
-) -> io::Result<()> {
+fn copy_range(io: &Io, from: &NamedFile, to: &NamedFile, begin: u64, until: u64) -> io::Result<()> {
     let mut at = begin;
     let mut chunk = vec![0; CHUNK_BYTES];
     while at < until {
@@ -441,12 +435,7 @@ pub fn walk(
 /// # Errors
 ///
 /// [`OpenError::NotEmpty`], or what is wrong; then `to` does not open, and is to be removed before another attempt.
-pub fn install(
-    from: &Path,
-    keyring: &Path,
-    to: &Path,
-    options: &Options,
-) -> Result<(), OpenError> {
+pub fn install(from: &Path, keyring: &Path, to: &Path, options: &Options) -> Result<(), OpenError> {
     let io = Io(options.faults.clone());
     identify(from)?;
     new_folder(to)?;
@@ -464,10 +453,7 @@ pub fn install(
     copy_keyring(&io, &keyring_folder(keyring), &keys, 0)?;
     copy_attachments(&io, &from.join(ATTACHMENTS), &to.join(ATTACHMENTS))?;
     io.sync_folder(to)?;
-    if let Some(parent) = to
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
+    if let Some(parent) = to.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         io.sync_folder(parent)?;
     }
     // Last: without it nothing opens.

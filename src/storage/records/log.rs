@@ -1,6 +1,7 @@
 //! The log's own facts: origin, administrators, protocols, proposals, digests, openings.
 
 use super::{Life, Record, Table};
+use crate::storage::engine::Write;
 
 /// What `initialise` pinned.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
@@ -164,6 +165,30 @@ pub struct OpeningRecord {
     /// The decision: RFC 8785 JSON.
     #[prost(bytes = "vec", tag = "2")]
     pub decision: Vec<u8>,
+}
+
+impl OpeningRecord {
+    /// The write that keeps it: with the decisions of its month, or `for_ever`.
+    #[must_use]
+    pub fn put_as(&self, key: Vec<u8>, for_ever: bool) -> Write {
+        let mut write = self.put(key);
+        if let (true, Write::Put { life, .. }) = (for_ever, &mut write) {
+            *life = Life::Record;
+        }
+        write
+    }
+}
+
+/// Up to where an auditor has replayed the log.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct WatermarkRecord {
+    /// All entries below this index.
+    #[prost(uint64, tag = "1")]
+    pub upto: u64,
+}
+
+impl Record for WatermarkRecord {
+    const TABLE: Table = Table::Meta;
 }
 
 impl Record for OpeningRecord {

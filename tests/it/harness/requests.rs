@@ -415,6 +415,14 @@ impl About {
                 },
             ),
             call(
+                "AuditService/RecordWatermark",
+                &v1::RecordWatermarkRequest {
+                    parent: self.parent(),
+                    request_id: request_id(),
+                    statement: self.statement.clone(),
+                },
+            ),
+            call(
                 "BasisService/ConfirmSuccession",
                 &v1::ConfirmSuccessionRequest {
                     parent: self.parent(),

@@ -109,10 +109,7 @@ fn a_fault_at_any_step_of_a_backup_or_a_restore_leaves_the_old_store_whole_and_n
     let place = scratch();
     let (to, target) = (place.path().join("copy"), place.path().join("made"));
     let act = |faults: Option<Arc<dyn Faults>>| {
-        let options = Options {
-            faults,
-            ..small()
-        };
+        let options = Options { faults, ..small() };
         backup::copy(folder.path(), &to, None, &options)?;
         backup::install(&to, &to, &target, &options)
     };
