@@ -97,14 +97,14 @@ async fn decisions_end_by_month_below_a_watermark_and_replay_says_what_it_could_
     let mut town = Town::begin().await;
     town.join("ombud", AgencyKind::Ombudsperson).await;
     let offers = town.refer(&["north"]).await;
+    // In the next month an auditor replays it.
+    town.clock.pass(Duration::from_secs(40 * 24 * 3600));
     let upto = town.engine.head().size;
-    town.mark(town.watermark(upto, ORIGIN))
-        .await
-        .expect("recorded");
+    let marked = town.mark(town.watermark(upto, ORIGIN));
+    marked.await.expect("recorded");
     let again = town.mark(town.watermark(upto, ORIGIN)).await;
     assert_eq!(again, Err(Refusal::InvalidField("statement")));
-    // A month later: not replayed by anybody.
-    town.clock.pass(Duration::from_secs(40 * 24 * 3600));
+    // What follows is not replayed by anybody.
     let north = town.intake("north");
     let late = town.exchange.open_parcel(&north, &offers[0], Stage::Triage);
     let _ = late.await;
