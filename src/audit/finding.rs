@@ -218,6 +218,11 @@ problems! {
     Succeeded(u64) = Notice, "SUCCEEDED",
         "the log was restored and goes on under a new origin; {0} witnessed entries of the old one are lost: \
          compare with the last checkpoint that you saved";
+    /// An auditor read or judged what the mandate does not reach.
+    Mandate = Violation, "MANDATE", "an auditor read or judged what its mandate does not reach";
+    /// A disposition that could not be.
+    Disposition(crate::domain::disposition::Refusal) = Violation, "DISPOSITION",
+        "what an auditor said of a finding could not be said so: {0}";
     /// A recipient raised an alarm.
     AlarmRaised(Alarm) = Notice, "ALARM", "the recipient raised the alarm {0}";
 }

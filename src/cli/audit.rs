@@ -1,5 +1,6 @@
 //! `safeconduct audit`: verify, openings, replay and export, on a live router or an exported folder.
 
+mod acts;
 pub mod drive;
 pub mod export;
 pub mod folder;
@@ -63,6 +64,8 @@ enum Action {
         #[arg(long, value_name = "FILE")]
         state: PathBuf,
     },
+    /// Ask who did what, when and by which right
+    Acts(Box<acts::ActsArgs>),
     /// Write the log into a folder that can be audited offline
     Export {
         #[command(flatten)]
@@ -219,6 +222,7 @@ impl AuditCommand {
             Action::Openings { check } => check.run(Some(Level::Openings)).await,
             Action::Replay { check } => check.run(Some(Level::Replay)).await,
             Action::Watermark { caller, state } => watermark::run(&caller, state).await,
+            Action::Acts(acts) => acts.run().await,
             Action::Export {
                 source,
                 to,

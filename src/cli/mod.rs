@@ -22,6 +22,7 @@ pub mod race;
 pub mod restore;
 pub mod router;
 pub mod text;
+pub mod witness;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ enum Command {
     Carried(carried::CarriedCommand),
     Backup(backup::BackupCommand),
     Restore(restore::RestoreCommand),
+    Witness(witness::WitnessCommand),
     #[command(hide = true)]
     Crash(crash::CrashCommand),
     #[command(hide = true)]
@@ -73,6 +75,7 @@ pub fn main() -> ExitCode {
         Command::Carried(command) => command.run(),
         Command::Backup(command) => command.run(),
         Command::Restore(command) => command.run(),
+        Command::Witness(command) => command.run(),
         Command::Crash(command) => command.run(),
         Command::Race(command) => in_runtime(command.run()),
     }

@@ -40,13 +40,16 @@ mod start;
 mod token;
 pub mod withdrawal;
 
+pub mod acts;
 pub mod alert;
 pub mod carried;
 mod clockwork;
+pub mod disposition;
 mod escalation;
 pub mod flood;
 pub mod forward;
 pub mod person;
+pub mod publication;
 pub mod retention;
 pub mod succession;
 pub mod transfer;

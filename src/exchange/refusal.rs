@@ -121,6 +121,9 @@ pub enum Refusal {
     /// There was no succession to confirm.
     #[error("there is no succession to confirm")]
     NoSuccession,
+    /// What an auditor said of a finding cannot be said, or confirmed, so.
+    #[error(transparent)]
+    Disposition(#[from] crate::domain::disposition::Refusal),
 }
 
 impl Refusal {
@@ -165,6 +168,7 @@ impl Refusal {
             Self::NoSuccession => "STATE",
             Self::AlreadyTaken => "STATE",
             Self::NeedsSecondPerson => "NEEDS_SECOND_PERSON",
+            Self::Disposition(_) => "STATE",
         }
     }
 

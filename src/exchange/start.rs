@@ -1,5 +1,6 @@
 //! The exchange itself: how a log is begun, how a store is taken up again, and how an operation runs.
 
+use super::acts::Readers;
 use super::agencies::Register;
 use super::attachment::{Attachments, unlink_erased};
 use super::clock::{Clock, Watched};
@@ -7,6 +8,7 @@ use super::denial::Denials;
 use super::directory::DirectoryCache;
 use super::event::Hub;
 use super::flood::{Failures, Rates};
+use super::publication::Publication;
 use super::receipt::{Done, Receipt};
 use super::retention::Retention;
 use super::sequencer::{Change, Committed, Listener, Published};
@@ -118,6 +120,7 @@ pub(super) struct Shared {
     pub(super) directory: DirectoryCache,
     pub(super) attachments: Attachments,
     pub(super) denials: Denials,
+    pub(super) readers: Arc<Readers>,
     pub(super) codes: Attempts,
     pub(super) rates: Rates,
     pub(super) failures: Failures,
@@ -188,6 +191,7 @@ pub struct Exchange {
     deadline: Duration,
     /// Held by whoever does what is due.
     pub(super) due: tokio::sync::Mutex<()>,
+    pub(super) publication: Publication,
 }
 
 fn administrator(pem: &str) -> Result<VerifyingKey, StartError> {
@@ -325,6 +329,7 @@ impl Exchange {
             directory: DirectoryCache::default(),
             attachments: Attachments::new(files),
             denials: Denials::default(),
+            readers: Arc::default(),
             codes: Attempts::default(),
             rates: Rates::default(),
             failures: Failures::default(),
@@ -343,6 +348,7 @@ impl Exchange {
             verifier_key,
             deadline: settings.deadline,
             due: tokio::sync::Mutex::default(),
+            publication: Publication::default(),
         }))
     }
 

@@ -208,7 +208,8 @@ fn costly(method: &str) -> Option<Costly> {
         "/safeconduct.v1.OfferService/RaiseAlarm" => Some(Costly::Alarm),
         "/safeconduct.v1.AuditService/ListEntries"
         | "/safeconduct.v1.AuditService/ReadOpenings"
-        | "/safeconduct.v1.AuditService/ReadActs" => Some(Costly::Audit),
+        | "/safeconduct.v1.AuditService/ReadActs"
+        | "/safeconduct.v1.AuditService/ListActs" => Some(Costly::Audit),
         _ => None,
     }
 }

@@ -10,6 +10,7 @@ mod crowd;
 pub mod deadline;
 pub mod door;
 pub mod fields;
+pub mod http;
 pub mod limits;
 pub mod listener;
 mod live;

@@ -90,6 +90,30 @@ pub struct RoomSet {
     pub closed: u32,
 }
 
+/// What an auditor asked: codes and references.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Questioned {
+    /// `offer/…`, `referral/…`, `case-of/…` or `basis/…`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub about: Option<String>,
+    /// Agency id.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub agency: Option<String>,
+    /// Staff pseudonym there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub staff: Option<String>,
+    /// Class names.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub classes: Vec<String>,
+    /// Not before, milliseconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since: Option<i64>,
+    /// Before, milliseconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub until: Option<i64>,
+}
+
 /// The private part of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case", deny_unknown_fields)]
@@ -359,12 +383,15 @@ pub enum Decision {
     },
     /// An auditor read entries or openings.
     AuditRead {
-        /// `entries` or `openings`.
+        /// `entries`, `openings` or `acts`.
         what: String,
         /// First index.
         start: u64,
-        /// How many were given.
+        /// How many were given; of `acts`, how many were looked at.
         count: u64,
+        /// Of `acts`: what was asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        question: Option<Questioned>,
         /// Staff pseudonym.
         staff: String,
     },
@@ -730,6 +757,28 @@ pub enum Decision {
         /// Staff pseudonym.
         staff: String,
     },
+    /// An auditor said what a finding of the review comes to.
+    DispositionRecorded {
+        /// Rule name.
+        rule: String,
+        /// Index of the entry that the finding is about.
+        about: u64,
+        /// What it comes to, by name.
+        finding: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// Another person confirmed that.
+    DispositionConfirmed {
+        /// Rule name.
+        rule: String,
+        /// Index of the entry that the finding is about.
+        about: u64,
+        /// What it comes to, by name.
+        finding: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
 }
 
 impl Decision {
@@ -795,6 +844,8 @@ impl Decision {
         "succeeded",
         "succession_confirmed",
         "watermark_recorded",
+        "disposition_recorded",
+        "disposition_confirmed",
     ];
 
     /// Whether the decisions of an event can be opened as long as the log lasts: what every later replay stands on.
@@ -877,6 +928,8 @@ impl Decision {
             Self::Succeeded { .. } => "succeeded",
             Self::SuccessionConfirmed { .. } => "succession_confirmed",
             Self::WatermarkRecorded { .. } => "watermark_recorded",
+            Self::DispositionRecorded { .. } => "disposition_recorded",
+            Self::DispositionConfirmed { .. } => "disposition_confirmed",
         }
     }
 }

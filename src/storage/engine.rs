@@ -95,6 +95,8 @@ pub enum Table {
     Released = 117,
     /// Sources that have resubmitted what they signed since a succession's backup, by agency.
     Confirmation = 150,
+    /// What auditors said of findings, by rule and index of the entry.
+    Disposition = 140,
 }
 
 /// How long a value lives, and therefore how it is kept.
