@@ -181,9 +181,14 @@ impl Exchange {
         statement: Vec<u8>,
     ) -> Result<Receipt, Refusal> {
         let (by, auditor) = (caller.clone(), auditor.clone());
-        let size = self.sequencer.published().edge.size();
-        let checkpoint = self.checkpoint();
-        let origin = checkpoint.lines().next().unwrap_or_default().to_owned();
+        let published = self.sequencer.published();
+        let size = published.edge.size();
+        let origin = published
+            .checkpoint
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .to_owned();
         let step = move |snapshot: &mut Snapshot<'_>| {
             prepare(
                 snapshot,

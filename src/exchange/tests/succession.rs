@@ -80,7 +80,7 @@ async fn nothing_of_a_source_is_disclosed_before_it_has_resubmitted() {
 
     let index = succeed(&mut town);
     assert_eq!(town.events(index), ["succeeded"]);
-    let note = town.exchange.checkpoint();
+    let note = town.exchange.checkpoint().await.expect("signed");
     let verifier = NoteVerifier::parse(town.exchange.verifier_key()).expect("a key");
     assert_eq!(verifier.verify(&note).expect("signed").size, index + 1);
 
