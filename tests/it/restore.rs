@@ -301,3 +301,48 @@ fn a_whole_backup_goes_on_as_the_same_log_and_a_second_router_is_refused_by_name
         source.withdraw(&bed.basis, STOP).await.unwrap();
     });
 }
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for item in fs::read_dir(from).unwrap() {
+        let path = item.unwrap().path();
+        let target = to.join(path.file_name().unwrap());
+        if path.is_dir() {
+            copy(&path, &target);
+        } else {
+            fs::copy(&path, &target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn two_routers_over_copies_of_one_store_are_found_out_by_whoever_talks_to_both() {
+    // Invariant 10.
+    run(async {
+        let mut own = own(TOWN, "off").await;
+        let source = own.world.source("alpha");
+        let other = own.folder.path().join("other-store");
+        own.town.router().stop().unwrap();
+        let store = own.town.router().store();
+        copy(&store, &other);
+        own.town.router().start().unwrap();
+        one_bed(&source, "house1").await;
+        // The other one, under the same name, key and address.
+        own.town.router().kill();
+        fs::rename(&store, own.folder.path().join("first-store")).unwrap();
+        fs::rename(&other, &store).unwrap();
+        own.town.router().start().unwrap();
+        let house = own.world.source("house1");
+        house.mirror().await.unwrap();
+        let case = crate::harness::scene::new_case();
+        let draft = crate::harness::scene::consent(
+            &source,
+            case,
+            "house1",
+            crate::harness::scene::BED,
+            crate::harness::scene::closed(crate::harness::scene::TRIAGE),
+        );
+        let found = source.record_basis(draft).await;
+        assert!(matches!(found, Err(ClientError::Log(_))), "{found:?}");
+    });
+}

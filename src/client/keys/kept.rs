@@ -81,8 +81,8 @@ impl AgencyKeys {
             .create(true)
             .mode(0o600)
             .open(self.folder.join(KEPT_FILE))?;
-        // One write: lines of several tasks never mix.
-        file.write_all(line.as_bytes())?;
+        // One write: lines of several tasks never mix. A line that a crash cut ends before this one.
+        file.write_all(format!("\n{line}").as_bytes())?;
         file.sync_data()?;
         Ok(())
     }
@@ -102,6 +102,7 @@ impl AgencyKeys {
         for line in text
             .split_inclusive('\n')
             .filter_map(|line| line.strip_suffix('\n'))
+            .filter(|line| !line.is_empty())
         {
             match parse(line) {
                 Some(Line::Kept(statement)) => {
@@ -111,7 +112,7 @@ impl AgencyKeys {
                 Some(Line::Refused(place)) => {
                     kept.remove(&place);
                 }
-                // A crash cut a line, and the next one was written behind it: neither was sent, or it was kept again.
+                // A crash cut it, and nothing was sent.
                 None => tracing::warn!("a line of the kept statements cannot be read"),
             }
         }
