@@ -32,9 +32,9 @@ impl Town {
 
     async fn mark(&self, statement: Vec<u8>) -> Result<(), Refusal> {
         let auditor = self.staff("ombud", StaffRole::Auditor);
-        let recorded = self
-            .exchange
-            .record_watermark(&auditor, &id("ombud"), fresh(), statement);
+        let ombud = id("ombud");
+        let exchange = &self.exchange;
+        let recorded = exchange.record_watermark(&auditor, &ombud, fresh(), statement);
         recorded.await.map(|_| ())
     }
 

@@ -415,21 +415,6 @@ impl About {
                 },
             ),
             call(
-                "AuditService/RecordWatermark",
-                &v1::RecordWatermarkRequest {
-                    parent: self.parent(),
-                    request_id: request_id(),
-                    statement: self.statement.clone(),
-                },
-            ),
-            call(
-                "BasisService/ConfirmSuccession",
-                &v1::ConfirmSuccessionRequest {
-                    parent: self.parent(),
-                    request_id: request_id(),
-                },
-            ),
-            call(
                 "BasisService/AskRecipient",
                 &v1::AskRecipientRequest {
                     name: self.name("bases", &self.basis),
@@ -459,6 +444,13 @@ impl About {
     pub fn agencies(&self) -> Vec<Call> {
         let parent = || self.parent();
         vec![
+            call(
+                "BasisService/ConfirmSuccession",
+                &v1::ConfirmSuccessionRequest {
+                    parent: self.parent(),
+                    request_id: request_id(),
+                },
+            ),
             call(
                 "SlipService/RegisterCode",
                 &v1::RegisterCodeRequest {
@@ -689,6 +681,14 @@ impl About {
     /// What needs a key or a mandate.
     pub fn offices(&self) -> Vec<Call> {
         vec![
+            call(
+                "AuditService/RecordWatermark",
+                &v1::RecordWatermarkRequest {
+                    parent: self.parent(),
+                    request_id: request_id(),
+                    statement: self.statement.clone(),
+                },
+            ),
             call(
                 "DirectoryService/PublishKeyBundle",
                 &v1::PublishKeyBundleRequest {
