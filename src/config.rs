@@ -7,6 +7,8 @@
 //! assert_eq!(config.origin, "safeconduct.example");
 //! ```
 
+use crate::exchange::flood::{self, Allowance};
+use crate::exchange::retention::AUDIT_RETENTION_DAYS;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -65,6 +67,17 @@ pub struct Ledger {
     /// Ed25519 seed (base64, one line), mode 0600; made by `router init`. Losing it ends the log; whoever has it can
     /// fork it.
     pub signing_key_file: PathBuf,
+    /// What the log calls itself, if that is not `origin`: only after `restore --succeed`, which gives it a new name.
+    /// Certificates and tokens go on under `origin`.
+    #[serde(default)]
+    pub origin: Option<String>,
+    /// For how many days decisions can be opened by auditors, 365 to 36,600; after it they end, but only what an auditor of
+    /// a national mandate has replayed.
+    #[serde(default = "audit_retention_days")]
+    pub audit_retention_days: u32,
+    /// How many days a copy of the keyring may be kept, 1 to 90: erased content can be read from it until then.
+    #[serde(default = "keyring_backup_days")]
+    pub keyring_backup_days: u32,
 }
 
 /// The operator's own address.
@@ -121,6 +134,35 @@ pub struct Limits {
     pub requests_max: usize,
     /// How long a stop waits for requests in hand, in seconds, 1 to 60.
     pub drain_seconds: u64,
+    /// Openings of one agency in a minute, 1 to 1,000,000; more get `RESOURCE_EXHAUSTED`. Each is an entry of the log.
+    pub openings_per_minute: u32,
+    /// Alarms of one agency in a minute, 1 to 1,000,000.
+    pub alarms_per_minute: u32,
+    /// Requests of one auditing agency in a minute, 1 to 1,000,000.
+    pub audits_per_minute: u32,
+}
+
+impl Limits {
+    /// How often agencies may call what writes an entry each time.
+    #[must_use]
+    pub const fn allowance(&self) -> Allowance {
+        Allowance {
+            openings: self.openings_per_minute,
+            alarms: self.alarms_per_minute,
+            audits: self.audits_per_minute,
+        }
+    }
+
+    fn rates_fit(&self) -> bool {
+        let Allowance {
+            openings,
+            alarms,
+            audits,
+        } = self.allowance();
+        [openings, alarms, audits]
+            .iter()
+            .all(|rate| (1..=1_000_000).contains(rate))
+    }
 }
 
 impl Default for Limits {
@@ -128,8 +170,19 @@ impl Default for Limits {
         Self {
             requests_max: 4096,
             drain_seconds: 10,
+            openings_per_minute: flood::OPENINGS_PER_MINUTE,
+            alarms_per_minute: flood::ALARMS_PER_MINUTE,
+            audits_per_minute: flood::AUDITS_PER_MINUTE,
         }
     }
+}
+
+const fn audit_retention_days() -> u32 {
+    AUDIT_RETENTION_DAYS
+}
+
+const fn keyring_backup_days() -> u32 {
+    7
 }
 
 const fn reload_seconds() -> u64 {
@@ -197,22 +250,35 @@ impl RouterConfig {
         Ok(config)
     }
 
+    /// What the log calls itself in its checkpoints.
+    #[must_use]
+    pub fn log_origin(&self) -> &str {
+        self.ledger.origin.as_deref().unwrap_or(&self.origin)
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
-        let origin = !self.origin.is_empty()
-            && self.origin.len() <= 253
-            && self.origin.split('.').all(|label| {
-                (1..=63).contains(&label.len())
-                    && !label.starts_with('-')
-                    && !label.ends_with('-')
-                    && label
-                        .bytes()
-                        .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-            });
+        let origin = is_host_name(&self.origin);
         let rules = [
             (
                 origin,
                 "origin",
                 "write the trust domain as a lower-case host name, such as safeconduct.example",
+            ),
+            (
+                is_host_name(self.log_origin()),
+                "ledger.origin",
+                "leave it out, or write the log's new name as a lower-case host name; only `safeconduct restore \
+                 --succeed` needs one",
+            ),
+            (
+                (365..=36_600).contains(&self.ledger.audit_retention_days),
+                "ledger.audit_retention_days",
+                "write 365 to 36600: decisions must be open to auditors for a year at least",
+            ),
+            (
+                (1..=90).contains(&self.ledger.keyring_backup_days),
+                "ledger.keyring_backup_days",
+                "write 1 to 90: a copy of the keyring opens what was erased since it was made",
             ),
             (
                 !self.listener.revocation_list_files.is_empty(),
@@ -248,6 +314,11 @@ impl RouterConfig {
                 "limits.drain_seconds",
                 "write 1 to 60",
             ),
+            (
+                self.limits.rates_fit(),
+                "limits",
+                "write 1 to 1000000 for openings_per_minute, alarms_per_minute and audits_per_minute",
+            ),
         ];
         match rules.into_iter().find(|(holds, ..)| !holds) {
             None => Ok(()),
@@ -270,6 +341,18 @@ impl RouterConfig {
             *path = folder.join(&*path);
         }
     }
+}
+
+fn is_host_name(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+    };
+    !name.is_empty() && name.len() <= 253 && name.split('.').all(label)
 }
 
 #[cfg(test)]

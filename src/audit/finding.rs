@@ -209,6 +209,27 @@ problems! {
     Access(Broken) = Violation, "ACCESS", "a break-glass act was not allowed: {0}";
     /// The access is not known, or was asked for before.
     NoAccess = Violation, "NO_ACCESS", "the break-glass request is not known, or was made before";
+    /// A succession that does not follow the log, or is confirmed by who did not have to.
+    Succession = Violation, "SUCCESSION", "a succession does not follow the log, or was confirmed out of turn";
+    /// Disclosed although the source had not resubmitted what it signed since the backup.
+    NotResubmitted = Violation, "NOT_RESUBMITTED",
+        "a disclosure of a source that had not resubmitted what it signed since the backup";
+    /// A watermark that is not well-formed or not signed by its auditor.
+    WatermarkStatement(StatementError) = Violation, "WATERMARK_STATEMENT", "the replay watermark is refused: {0}";
+    /// A watermark of another log, past its end, or no further than the one before.
+    Watermark = Violation, "WATERMARK", "the replay watermark is of another log, past its end, or not further than before";
+    /// Openings ended that no auditor had replayed.
+    ErasedUnwatermarked(u64) = Violation, "ERASED_UNWATERMARKED",
+        "the opening of entry {0} was erased before any auditor said that it was replayed";
+    /// What the act stands on has lawfully ended.
+    RestsOnEnded(&'static str) = Notice, "RESTS_ON_ENDED",
+        "{0} rests on what ended after its retention, and could not be decided again";
+    /// The log has another name than its entries give it.
+    LogOrigin = Violation, "LOG_ORIGIN", "the checkpoint names another log than the entries do";
+    /// The log was restored from a backup and goes on under a new origin.
+    Succeeded(u64) = Notice, "SUCCEEDED",
+        "the log was restored and goes on under a new origin; {0} witnessed entries of the old one are lost: \
+         compare with the last checkpoint that you saved";
     /// An auditor read or judged what the mandate does not reach.
     Mandate = Violation, "MANDATE", "an auditor read or judged what its mandate does not reach";
     /// A disposition that could not be.

@@ -120,12 +120,18 @@ impl Audit {
     pub fn finish(self, checkpoint: &Checkpoint) -> Report {
         let mut findings = self.findings;
         let (entries, last_tick) = (self.verify.size(), self.verify.last_tick());
+        let named = self.replay.as_ref().map(Replay::log_origin);
+        if named.is_some_and(|origin| !origin.is_empty() && origin != checkpoint.origin) {
+            findings.push(Problem::LogOrigin.overall());
+        }
         let verified = self.verify.finish(checkpoint);
         let intact = !verified
             .iter()
             .any(|finding| finding.problem.severity() == Severity::Violation);
         findings.extend(verified);
-        findings.extend(self.openings.map(Openings::finish).unwrap_or_default());
+        let watermark = self.replay.as_ref().map_or(0, Replay::watermark);
+        let opened = self.openings.map(|openings| openings.finish(watermark));
+        findings.extend(opened.unwrap_or_default());
         findings.sort_by_key(|finding| finding.index.unwrap_or(u64::MAX));
         Report {
             entries,

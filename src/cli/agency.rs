@@ -27,6 +27,7 @@ use tokio::time::{Instant, interval_at};
 mod directory;
 mod disclosures;
 mod receipts;
+mod resubmit;
 mod status;
 
 /// How often the directory is looked at although nothing rang: as often as the router digests it.
@@ -90,6 +91,14 @@ enum Action {
         /// The other party's checkpoint, as it stands in its folder or in a receipt
         checkpoint: PathBuf,
     },
+    /// Bring again what this agency signed, after the router was restored from a backup and its log succeeded
+    ///
+    /// Put the operator's new folder in place of trust/ first. Nothing that this agency sealed is disclosed before this
+    /// is done. Doing it twice does nothing.
+    Resubmit {
+        #[command(flatten)]
+        caller: CallerArgs,
+    },
     /// Verify the receipts kept in the agency's folder, and have witnesses vouch for them
     ///
     /// With trust/policy, a receipt that its witnesses had not seen yet is proved again under a checkpoint that they
@@ -123,6 +132,7 @@ impl AgencyCommand {
                     notify_command,
                 } => watch(&caller, notify_command).await,
                 Action::Receipts { caller } => receipts::show(&caller).await,
+                Action::Resubmit { caller } => resubmit::run(&caller).await,
                 Action::Status { caller } => status::show(&caller).await,
                 Action::Compare { caller, checkpoint } => compare(&caller, &checkpoint).await,
             })
@@ -144,6 +154,8 @@ async fn join(caller: &CallerArgs, facts: Option<PathBuf>) -> Result<(), Failure
     let facts = facts.map_err(|error| Failure::Settings(mended(&error.to_string())))?;
     let desk = caller.desk(StaffRole::Administrator)?;
     let keys = desk.agency().keys();
+    let kept = keys.forget_ended(desk.now());
+    kept.map_err(|error| Failure::Settings(mended(&error.to_string())))?;
     if !is_due(keys, &facts, desk.now()) {
         println!("nothing to publish: keys and facts are those in the directory");
         return Ok(());

@@ -10,6 +10,7 @@ mod print;
 mod receipt;
 mod review;
 pub mod state;
+mod watermark;
 
 use crate::audit::source::{AuditSource, SourceError};
 use crate::audit::{Level, Report};
@@ -57,6 +58,14 @@ enum Action {
     Replay {
         #[command(flatten)]
         check: Check,
+    },
+    /// Replay a live router and, if nothing is wrong, say so in its log: what is below may then end after its retention
+    Watermark {
+        #[command(flatten)]
+        caller: crate::cli::home::CallerArgs,
+        /// Your saved state: key and last checkpoint. Made if missing; kept up to date
+        #[arg(long, value_name = "FILE")]
+        state: PathBuf,
     },
     /// Ask who did what, when and by which right
     Acts(Box<acts::ActsArgs>),
@@ -234,6 +243,7 @@ impl AuditCommand {
             Action::Verify { check, .. } => check.run(Some(Level::Verify)).await,
             Action::Openings { check } => check.run(Some(Level::Openings)).await,
             Action::Replay { check } => check.run(Some(Level::Replay)).await,
+            Action::Watermark { caller, state } => watermark::run(&caller, state).await,
             Action::Acts(acts) => acts.run().await,
             Action::Review(review) => review.run().await,
             Action::Dispose(said) => said.run().await,

@@ -30,7 +30,7 @@ use tonic::Code;
 /// Folder of what was pinned, in an agency's folder.
 pub(super) const TRUST: &str = "trust";
 /// File of the last checkpoint, in an agency's folder.
-const CHECKPOINT: &str = "checkpoint";
+pub(super) const CHECKPOINT: &str = "checkpoint";
 /// Folder of receipts, in an agency's folder.
 pub(super) const RECEIPTS: &str = "receipts";
 

@@ -115,8 +115,8 @@ fn run(config: &Path, until_stdin_closes: bool) -> Result<(), Failure> {
 async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Failure> {
     let origin = &config.origin;
     begin::require_begun(&config)?;
-    let signer =
-        key_file::read(&config.ledger.signing_key_file, origin).map_err(Failure::settings)?;
+    let signer = key_file::read(&config.ledger.signing_key_file, config.log_origin())
+        .map_err(Failure::settings)?;
     key_file::refuse_open(&config.listener.private_key_file).map_err(Failure::settings)?;
     let files = tls_files(&config);
     let tls = ReloadingTls::from_files(files, origin, system_now()).map_err(Failure::settings)?;
@@ -125,7 +125,7 @@ async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Fai
         let mend = match &error {
             StartError::Empty => "run `safeconduct router init` first",
             StartError::OtherLog => {
-                "put origin back to what the log began with: it can never change"
+                "put origin and ledger.origin back to what the log goes by: they change by a succession only"
             }
             StartError::NotEmpty
             | StartError::Invalid(_)
@@ -135,6 +135,8 @@ async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Fai
         };
         Failure::Settings(format!("{error}; {mend}"))
     })?;
+    exchange.allow(config.limits.allowance());
+    exchange.retain_for(config.ledger.audit_retention_days);
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone()).map_err(Failure::settings)?;
     if until_stdin_closes {
@@ -186,7 +188,7 @@ pub(super) fn tls_files(config: &RouterConfig) -> TlsFiles {
     }
 }
 
-fn settings(signer: NoteSigner) -> Settings {
+pub(super) fn settings(signer: NoteSigner) -> Settings {
     Settings {
         signer,
         clock: Arc::new(SystemClock::new()),

@@ -122,6 +122,10 @@ reasons! {
     ResumeTokenExpired = "RESUME_TOKEN_EXPIRED",
     /// The offer is of a group that stays together: decide on the group.
     Group = "GROUP",
+    /// This agency calls faster than it may; the SDK tries again by itself, within its deadline.
+    TooFast = "TOO_FAST",
+    /// The router was restored from a backup: the source has yet to resubmit what it signed since.
+    SuccessionPending = "SUCCESSION_PENDING",
 }
 
 impl std::fmt::Display for Reason {

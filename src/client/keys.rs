@@ -39,8 +39,10 @@ const BUNDLE_VALIDITY: Duration = Duration::from_secs(34 * DAY);
 const RENEW_BEFORE: Duration = Duration::from_secs(7 * DAY);
 const DAY: u64 = 24 * 60 * 60;
 
+mod kept;
 mod sent;
 
+pub use kept::{KeptKind, KeptStatement};
 pub use sent::SentBundle;
 
 /// Keys that cannot be loaded, kept or used. Never says anything of a key.

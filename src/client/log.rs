@@ -64,6 +64,13 @@ pub enum LogViolation {
          stop sending, keep the saved checkpoint and call the auditors"
     )]
     NotConsistent,
+    /// The checkpoint is of another log than the pinned one.
+    #[error(
+        "the router names its log anew: it was restored from a backup and its log succeeded, or it is not this agency's \
+         router. Stop sending, ask the operator and the auditors by phone for the new log key, put it into trust/ \
+         (`safeconduct router trust`), then run `safeconduct agency resubmit`, which compares with the saved checkpoint"
+    )]
+    Succeeded,
     /// The latest checkpoint is smaller than one seen before.
     #[error(
         "the log has shrunk: it was rewound or restored from an old copy; \
@@ -220,7 +227,7 @@ impl LogView {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The log's origin, which is also the trust domain.
+    /// The log's origin.
     #[must_use]
     pub fn origin(&self) -> &str {
         self.verifier.name()
@@ -273,10 +280,7 @@ impl LogView {
         known: Known,
     ) -> Result<(Proven, Option<Gap>), LogViolation> {
         let receipt = receipt.ok_or(LogViolation::NoReceipt)?;
-        let checkpoint = self
-            .verifier
-            .verify(&receipt.checkpoint)
-            .map_err(|_| LogViolation::NotSigned)?;
+        let checkpoint = self.verified(&receipt.checkpoint)?;
         let proven = prove(receipt, &checkpoint)?;
         if let Some(root) = known.root
             && receipt.consistency_from == known.size
@@ -315,10 +319,7 @@ impl LogView {
         note: &str,
         known: Known,
     ) -> Result<Option<Gap>, LogViolation> {
-        let checkpoint = self
-            .verifier
-            .verify(note)
-            .map_err(|_| LogViolation::NotSigned)?;
+        let checkpoint = self.verified(note)?;
         if checkpoint.size < known.size {
             return Err(LogViolation::Rewound);
         }
@@ -333,10 +334,7 @@ impl LogView {
     /// [`LogViolation::NotSigned`], and [`LogViolation::Forked`] for two roots of one size: then the two notes together
     /// prove to anybody that the log's keeper showed two logs.
     pub fn compare(&self, note: &str) -> Result<Option<Gap>, LogViolation> {
-        let other = self
-            .verifier
-            .verify(note)
-            .map_err(|_| LogViolation::NotSigned)?;
+        let other = self.verified(note)?;
         let other = (other.size, other.root);
         let seen = self.seen();
         let Some((latest, _)) = &seen.latest else {
@@ -356,6 +354,17 @@ impl LogView {
                 new: other,
             })),
         }
+    }
+
+    fn verified(&self, note: &str) -> Result<Checkpoint, LogViolation> {
+        self.verifier.verify(note).map_err(|_| {
+            let named = note.split('\n').next();
+            if named == Some(self.verifier.name()) {
+                LogViolation::NotSigned
+            } else {
+                LogViolation::Succeeded
+            }
+        })
     }
 
     /// Moves the view to `checkpoint` if it is larger; `tied` is a checkpoint it is proved to extend.

@@ -10,6 +10,7 @@ use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
 use crate::envelope::bundle::KeyBundle;
 use crate::envelope::keys::VerifyingKey;
+use crate::identity::certificate::is_trust_domain;
 use crate::identity::signing_chain::{
     SigningCertificate, TrustStore, last_moment, verify_signing_chain,
 };
@@ -24,10 +25,13 @@ pub const ROOTS_FILE: &str = "roots.pem";
 /// Which witnesses must have seen the log (a C2SP tlog-policy); may be absent: then nobody but the log is asked.
 pub const POLICY_FILE: &str = "policy";
 
+/// The trust domain, where it is not the log's name: after a succession.
+pub const DOMAIN_FILE: &str = "domain";
+
 /// Pinned keys; nothing of them is ever taken from the router.
 #[derive(Debug, Clone)]
 pub struct TrustAnchors {
-    /// Log origin, which is also the trust domain of certificates.
+    /// Trust domain of certificates; the log's origin too, unless the log was succeeded.
     pub origin: String,
     /// The log's verifier key.
     pub log_key: String,
@@ -40,7 +44,7 @@ pub struct TrustAnchors {
 }
 
 impl TrustAnchors {
-    /// From a folder with the files named above; [`POLICY_FILE`] may be absent.
+    /// From a folder with the files named above; [`POLICY_FILE`] and [`DOMAIN_FILE`] need not be there.
     ///
     /// # Errors
     ///
@@ -55,10 +59,16 @@ impl TrustAnchors {
             .map_err(|error| unusable(LOG_KEY_FILE, error.to_string()))?
             .trim_end()
             .to_owned();
-        let origin = crate::ledger::note::NoteVerifier::parse(&log_key)
-            .map_err(|error| unusable(LOG_KEY_FILE, error.to_string()))?
-            .name()
-            .to_owned();
+        let log = crate::ledger::note::NoteVerifier::parse(&log_key)
+            .map_err(|error| unusable(LOG_KEY_FILE, error.to_string()))?;
+        let origin = match std::fs::read_to_string(folder.join(DOMAIN_FILE)) {
+            Ok(domain) => domain.trim_end().to_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => log.name().to_owned(),
+            Err(error) => return Err(unusable(DOMAIN_FILE, error.to_string())),
+        };
+        if !is_trust_domain(&origin) {
+            return Err(unusable(DOMAIN_FILE, "not a trust domain".to_owned()));
+        }
         let administrators =
             SubjectPublicKeyInfoDer::pem_file_iter(folder.join(ADMINISTRATORS_FILE))
                 .map_err(|error| unusable(ADMINISTRATORS_FILE, error.to_string()))?

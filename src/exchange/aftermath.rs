@@ -211,8 +211,7 @@ impl Step {
             return Ok(());
         }
         // What was said under it, and what was answered, goes with it.
-        self.writes.extend(offer.erase_messages());
-        self.writes.extend(offer.erase_attachments());
+        self.writes.extend(snapshot.erase_said(&offer)?);
         // A placement stays; its recipient hears that nothing more comes, never why.
         if !offer.state.is_terminal() {
             told |= self.tell(&mut offer, OfferNotice::ClosedBySource);

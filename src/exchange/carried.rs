@@ -130,6 +130,7 @@ fn prepare_release(
         return Ok(Prepared::Again((), record.indexes));
     }
     snapshot.own_agency(caller)?;
+    snapshot.confirmed(&name.agency)?;
     let record = snapshot.get::<CarriedRecord>(key::carried(&name.agency, name.carried))?;
     let record = record.ok_or(Refusal::NotFound)?;
     let expires = records::time(TABLE, record.expires)?;

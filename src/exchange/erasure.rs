@@ -16,6 +16,8 @@ use crate::domain::vocabulary::{AlertKind, ErasureAnswer, Stage};
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::storage::engine::{Table, Write};
+use crate::storage::records::attachment::{AttachmentKeyRecord, AttachmentRecord};
+use crate::storage::records::message::{MessageContentRecord, MessageRecord};
 use crate::storage::records::parcel::ParcelRecord;
 use crate::storage::records::{self, key};
 use std::time::Duration;
@@ -46,9 +48,31 @@ impl Snapshot<'_> {
                 key: key::parcel(offer.id, stage),
             });
         }
-        writes.extend(offer.erase_messages());
-        writes.extend(offer.erase_attachments());
+        writes.extend(self.erase_said(offer)?);
         Ok(writes)
+    }
+
+    /// The writes that destroy the content of every message and attachment of `offer`, noting the entries of those that
+    /// are still there.
+    pub(super) fn erase_said(&mut self, offer: &OfferView) -> Result<Vec<Write>, Refusal> {
+        for number in 1..=offer.record.messages {
+            let at = key::message(offer.id, number);
+            if self.peek::<MessageContentRecord>(&at)?.is_some() {
+                let record = self.peek::<MessageRecord>(&at)?;
+                self.note_erased(record.map_or(0, |record| record.entry));
+            }
+        }
+        for attachment in &offer.record.attachments {
+            let at = [offer.id.as_bytes().as_slice(), attachment].concat();
+            let kept = self.peek::<AttachmentKeyRecord>(&at)?.is_some();
+            let record = self.peek::<AttachmentRecord>(&at)?;
+            // What was never whole has no entry.
+            if let Some(record) = record.filter(|record| kept && record.complete) {
+                self.note_erased(record.index + 1);
+            }
+        }
+        let messages = offer.erase_messages();
+        Ok(messages.chain(offer.erase_attachments()).collect())
     }
 
     /// Whether the change will have a tombstone.

@@ -8,6 +8,7 @@ mod witnessing;
 
 pub use witnessing::{Trouble, WitnessLine, WitnessReply};
 
+use super::flood::Costly;
 use super::receipt::broken;
 use super::sequencer::{Change, EntryDraft, Published};
 use super::{Exchange, Refusal};
@@ -334,6 +335,10 @@ impl Exchange {
             let reason = Refusal::NotPermitted.reason();
             self.deny(agency, None, METHOD, reason).await?;
             return Err(Refusal::NotPermitted);
+        }
+        // Each is an entry: an auditor's program may fetch as fast as an auditor may ask.
+        if !self.admit(agency, Costly::Audit) {
+            return Err(Refusal::Overloaded);
         }
         if !self.shown().is_some_and(|shown| shown.has(0, index, width)) {
             return Ok(None);

@@ -6,6 +6,7 @@ pub mod admin;
 pub mod body_hash;
 pub mod call;
 pub mod convert;
+mod crowd;
 pub mod deadline;
 pub mod door;
 pub mod fields;

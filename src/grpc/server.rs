@@ -149,10 +149,12 @@ impl Serving {
         };
         tokio::spawn(beside.clone().run_until_cancelled_owned(health.watch()));
 
-        let listening = server.serve_with_incoming_shutdown(
-            self.listener.incoming(),
-            self.stop.clone().cancelled_owned(),
-        );
+        let exchange = self.exchange.clone();
+        let counting = self
+            .listener
+            .telling(Arc::new(move |why| exchange.count_failure(why)));
+        let listening = server
+            .serve_with_incoming_shutdown(counting.incoming(), self.stop.clone().cancelled_owned());
         let drained = async {
             self.stop.cancelled().await;
             tokio::time::sleep(self.drain).await;

@@ -33,6 +33,8 @@ pub struct RouterProcess {
     admin: SocketAddr,
     child: Option<Child>,
     wrapper: Vec<String>,
+    limits: String,
+    log_origin: Option<String>,
 }
 
 impl RouterProcess {
@@ -53,6 +55,8 @@ impl RouterProcess {
             admin: any,
             child: None,
             wrapper: Vec::new(),
+            limits: options.limits.clone(),
+            log_origin: None,
         };
         make_folder(&router.folder)?;
         router.write_settings()?;
@@ -105,11 +109,23 @@ impl RouterProcess {
              reload_seconds = 1\n\
              [ledger]\n\
              signing_key_file = \"log.key\"\n\
+             {}\
              [admin]\n\
              address = \"{}\"\n\
              [log]\n\
-             filter = {:?}\n",
-            self.listening, self.root, self.lists, self.admin, self.log_filter
+             filter = {:?}\n\
+             [limits]\n\
+             {}",
+            self.listening,
+            self.root,
+            self.lists,
+            self.log_origin
+                .as_ref()
+                .map(|origin| format!("origin = {origin:?}\n"))
+                .unwrap_or_default(),
+            self.admin,
+            self.log_filter,
+            self.limits
         );
         write(&self.settings_file(), text.as_bytes())
     }
@@ -178,6 +194,16 @@ impl RouterProcess {
             .stderr(log)
             .spawn()
             .map_err(|cause| io(&self.binary, cause))
+    }
+
+    /// Names the log anew in the settings, for a succession; the trust domain stays.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError::File`] when the settings cannot be written.
+    pub fn rename_log(&mut self, origin: &str) -> Result<(), TownError> {
+        self.log_origin = Some(origin.to_owned());
+        self.write_settings()
     }
 
     /// Starts the process and ends it again after so long, whether it listens by then or not.

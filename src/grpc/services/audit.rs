@@ -109,6 +109,29 @@ impl AuditService for Services {
         Ok(Response::new(proto::ProveConsistencyResponse { proof }))
     }
 
+    async fn record_watermark(
+        &self,
+        request: Request<proto::RecordWatermarkRequest>,
+    ) -> Result<Response<proto::RecordWatermarkResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let parent = fields.agency("parent", &message.parent);
+        let statement = fields.bytes(
+            "statement",
+            message.statement,
+            convert::STATEMENT_BYTES_MAX,
+            "must be a statement of at most 16 KiB",
+        );
+        let (requested, parent, statement) = fields.all((requested, parent, statement))?;
+        let receipt = self
+            .exchange
+            .record_watermark(call.caller(), &parent, requested, statement)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::RecordWatermarkResponse { receipt }))
+    }
+
     type ReadActsStream =
         Pin<Box<dyn Stream<Item = Result<proto::ReadActsResponse, Status>> + Send + 'static>>;
 

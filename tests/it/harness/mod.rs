@@ -187,7 +187,7 @@ pub fn assert_replays(world: &World) {
     assert_eq!(output.status.code(), Some(3), "{said}{why}");
 }
 
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_safeconduct"))
 }
 
