@@ -3,9 +3,12 @@
 mod access;
 mod alerts;
 mod clocks;
+mod downloads;
 mod faults;
 mod groups;
 mod lifecycle;
+mod limits;
 mod race;
+mod sequences;
 mod slips;
 pub(super) mod town;

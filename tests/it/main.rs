@@ -48,3 +48,6 @@ mod slips;
 mod turns;
 mod unlinkability;
 mod withdrawal;
+
+mod carried_program;
+mod uploads;

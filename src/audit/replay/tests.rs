@@ -8,7 +8,9 @@ use crate::envelope::error::StatementError;
 use crate::envelope::jws::JwsError;
 use crate::ledger::checkpoint::Checkpoint;
 
+mod carried;
 mod onward;
+mod turns;
 
 fn replay(log: &Memory) -> Report {
     let mut audit = Audit::new(Level::Replay, None);
