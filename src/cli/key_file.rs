@@ -1,4 +1,4 @@
-//! The log's signing key in its file: an Ed25519 seed, base64 on one line, mode 0600.
+//! The signing key of a log or of a witness in its file: an Ed25519 seed, base64 on one line, mode 0600.
 
 use crate::ledger::note::NoteSigner;
 use data_encoding::BASE64;
@@ -23,7 +23,7 @@ pub enum KeyFileError {
     Open(PathBuf),
     /// Not a seed.
     #[error(
-        "{0} is not a signing key as `router init` writes it: restore it, since without it the log cannot go on"
+        "{0} is not a signing key as `init` writes it: restore it, since nobody would know another one"
     )]
     Malformed(PathBuf),
 }
@@ -34,6 +34,15 @@ pub enum KeyFileError {
 ///
 /// [`KeyFileError`].
 pub fn create(file: &Path, origin: &str) -> Result<NoteSigner, KeyFileError> {
+    signer(file, origin, &*create_seed(file)?)
+}
+
+/// Makes a new seed in `file`, which must not exist.
+///
+/// # Errors
+///
+/// [`KeyFileError`].
+pub fn create_seed(file: &Path) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
     let mut seed = Zeroizing::new([0; 32]);
     getrandom::fill(&mut *seed)
         .map_err(|cause| io(file, std::io::Error::other(cause.to_string())))?;
@@ -48,7 +57,7 @@ pub fn create(file: &Path, origin: &str) -> Result<NoteSigner, KeyFileError> {
         .and_then(|()| out.sync_all())
         .and_then(|()| sync_folder_of(file))
         .map_err(|cause| io(file, cause))?;
-    signer(file, origin, &seed)
+    Ok(seed)
 }
 
 /// The signer of the log `origin` with the seed in `file`.
@@ -57,6 +66,15 @@ pub fn create(file: &Path, origin: &str) -> Result<NoteSigner, KeyFileError> {
 ///
 /// [`KeyFileError`].
 pub fn read(file: &Path, origin: &str) -> Result<NoteSigner, KeyFileError> {
+    signer(file, origin, &*read_seed(file)?)
+}
+
+/// The seed in `file`.
+///
+/// # Errors
+///
+/// [`KeyFileError`].
+pub fn read_seed(file: &Path) -> Result<Zeroizing<[u8; 32]>, KeyFileError> {
     refuse_open(file)?;
     let text = std::fs::read_to_string(file).map_err(|cause| io(file, cause))?;
     let text = Zeroizing::new(text);
@@ -68,7 +86,7 @@ pub fn read(file: &Path, origin: &str) -> Result<NoteSigner, KeyFileError> {
         .as_slice()
         .try_into()
         .map_err(|_| KeyFileError::Malformed(file.to_owned()))?;
-    signer(file, origin, seed)
+    Ok(Zeroizing::new(*seed))
 }
 
 /// Refuses a secret's file that others may read.

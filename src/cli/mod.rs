@@ -20,6 +20,7 @@ pub mod protocol;
 pub mod race;
 pub mod router;
 pub mod text;
+pub mod witness;
 
 use clap::Parser;
 use std::process::ExitCode;
@@ -46,6 +47,7 @@ enum Command {
     Bench(bench::BenchCommand),
     Directory(directory::DirectoryCommand),
     Carried(carried::CarriedCommand),
+    Witness(witness::WitnessCommand),
     #[command(hide = true)]
     Crash(crash::CrashCommand),
     #[command(hide = true)]
@@ -67,6 +69,7 @@ pub fn main() -> ExitCode {
         Command::Bench(command) => in_runtime(command.run()),
         Command::Directory(command) => command.run(),
         Command::Carried(command) => command.run(),
+        Command::Witness(command) => command.run(),
         Command::Crash(command) => command.run(),
         Command::Race(command) => in_runtime(command.run()),
     }

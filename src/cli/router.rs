@@ -215,7 +215,7 @@ fn address(setting: &str, address: std::net::SocketAddr, error: &std::io::Error)
     Failure::Settings(mended(&text))
 }
 
-fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
+pub(super) fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::spawn(async move {
@@ -230,7 +230,7 @@ fn stop_on_signals(stop: CancellationToken) -> std::io::Result<()> {
 }
 
 /// Reads standard input to its end, which comes when the last process that could write to it is gone.
-fn stop_when_stdin_closes(stop: CancellationToken) {
+pub(super) fn stop_when_stdin_closes(stop: CancellationToken) {
     // A thread of its own, not the runtime's: a blocking read would hold up the end of the process.
     std::thread::spawn(move || {
         let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());

@@ -10,7 +10,6 @@ use crate::ledger::proof;
 use crate::storage::engine::Table;
 use crate::storage::records::key;
 use crate::storage::records::log::OpeningRecord;
-use std::sync::Arc;
 
 /// Most entries or openings of one reply.
 pub const RUN_MAX: usize = 1_000;
@@ -76,12 +75,6 @@ fn read_openings(
 }
 
 impl Exchange {
-    /// The latest signed checkpoint.
-    #[must_use]
-    pub fn checkpoint(&self) -> Arc<str> {
-        Arc::clone(&self.sequencer.published().checkpoint)
-    }
-
     /// Reads a run, and has the reading recorded before it is answered.
     async fn audited<T: Send + Clone + 'static>(
         &self,
@@ -100,6 +93,7 @@ impl Exchange {
                 what: what.to_owned(),
                 start,
                 count: run.len() as u64,
+                question: None,
                 staff: by.staff().as_str().to_owned(),
             };
             let mut change = snapshot.change();

@@ -1,11 +1,13 @@
 //! The exchange itself: how a log is begun, how a store is taken up again, and how an operation runs.
 
+use super::acts::Readers;
 use super::agencies::Register;
 use super::attachment::{Attachments, unlink_erased};
 use super::clock::{Clock, Watched};
 use super::denial::Denials;
 use super::directory::DirectoryCache;
 use super::event::Hub;
+use super::publication::Publication;
 use super::receipt::{Done, Receipt};
 use super::sequencer::{Change, Committed, Listener, Published};
 use super::sequencer::{Sequencer, State, SubmitError};
@@ -116,6 +118,7 @@ pub(super) struct Shared {
     pub(super) directory: DirectoryCache,
     pub(super) attachments: Attachments,
     pub(super) denials: Denials,
+    pub(super) readers: Arc<Readers>,
     pub(super) codes: Attempts,
     pub(super) origin: String,
     pub(super) administrators: Vec<VerifyingKey>,
@@ -181,6 +184,7 @@ pub struct Exchange {
     deadline: Duration,
     /// Held by whoever does what is due.
     pub(super) due: tokio::sync::Mutex<()>,
+    pub(super) publication: Publication,
 }
 
 fn administrator(pem: &str) -> Result<VerifyingKey, StartError> {
@@ -317,6 +321,7 @@ impl Exchange {
             directory: DirectoryCache::default(),
             attachments: Attachments::new(files),
             denials: Denials::default(),
+            readers: Arc::default(),
             codes: Attempts::default(),
             administrators: administrators?,
             trust: ArcSwap::from_pointee(trust(&log.roots)?),
@@ -331,6 +336,7 @@ impl Exchange {
             verifier_key,
             deadline: settings.deadline,
             due: tokio::sync::Mutex::default(),
+            publication: Publication::default(),
         }))
     }
 

@@ -9,6 +9,7 @@ pub mod convert;
 pub mod deadline;
 pub mod door;
 pub mod fields;
+pub mod http;
 pub mod limits;
 pub mod listener;
 mod live;

@@ -272,6 +272,11 @@ const TABLE: &[Rule] = &[
     // Whoever releases has spoken with the other side by phone.
     rule("/safeconduct.v1.CarriedService/RecordCarried", [SOURCE, NONE, NONE, NONE]),
     rule("/safeconduct.v1.CarriedService/ReleaseCarried", [Roles::of(&[Supervisor, DutyOfficer]), NONE, NONE, NONE]),
+    // An agency's own office reads its agency's acts only: see `exchange::acts`.
+    rule("/safeconduct.v1.AuditService/ReadActs", [NONE, AUDIT, AUDIT, NONE]),
+    rule("/safeconduct.v1.AuditService/ListActs", [NONE, AUDIT, AUDIT, NONE]),
+    rule("/safeconduct.v1.AuditService/RecordDisposition", [NONE, AUDIT, AUDIT, NONE]),
+    rule("/safeconduct.v1.AuditService/ConfirmDisposition", [NONE, AUDIT, AUDIT, NONE]),
 
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Check", [ALL, ALL, ALL, ALL]) },
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Watch", [ALL, ALL, ALL, ALL]) },
@@ -288,6 +293,18 @@ const CODE_METHODS: [&str; 2] = [
 #[must_use]
 pub const fn enters_codes(kind: AgencyKind) -> bool {
     !needs_own_conversation(kind)
+}
+
+/// Whether an agency of `kind` may read whole entry bundles by its certificate alone: a mandate over all of them.
+#[must_use]
+pub const fn reads_bundles(kind: AgencyKind) -> bool {
+    matches!(KindClass::of(kind), KindClass::NationalOversight)
+}
+
+/// Whether an agency of `kind` may read checkpoints and hash tiles that are not public.
+#[must_use]
+pub const fn reads_hashes(kind: AgencyKind) -> bool {
+    !matches!(KindClass::of(kind), KindClass::Outside)
 }
 
 fn row(method: &str) -> Option<&'static Rule> {

@@ -58,6 +58,22 @@ impl Checkpoint {
     }
 }
 
+/// Reads the first three lines of any log's checkpoint, also of one that has extension lines.
+///
+/// For witnesses, who vouch for logs that others wrote; what this log says of itself is read by [`Checkpoint::parse`].
+///
+/// # Errors
+///
+/// [`BadCheckpoint`].
+pub fn parse_any(text: &str) -> Result<Checkpoint, BadCheckpoint> {
+    let lines = text.strip_suffix('\n').ok_or(BadCheckpoint)?;
+    if lines.split('\n').any(str::is_empty) {
+        return Err(BadCheckpoint);
+    }
+    let three: usize = lines.split('\n').take(3).map(|line| line.len() + 1).sum();
+    Checkpoint::parse(text.get(..three).ok_or(BadCheckpoint)?)
+}
+
 /// Why a checkpoint was not signed. Fatal: the log would contradict itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SignError {

@@ -52,6 +52,81 @@ pub fn openings_path(index: u64) -> String {
     format!("openings/{}.jsonl", index_path(index))
 }
 
+/// What a path of the layout names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resource {
+    /// The checkpoint.
+    Checkpoint,
+    /// A hash tile, `width` hashes wide.
+    Tile {
+        /// Level, 0 for leaves, at most [`LEVEL_MAX`].
+        level: u8,
+        /// Index within the level.
+        index: u64,
+        /// 1 to [`TILE_WIDTH`].
+        width: usize,
+    },
+    /// A bundle of `width` entries.
+    Entries {
+        /// Index.
+        index: u64,
+        /// 1 to [`TILE_WIDTH`].
+        width: usize,
+    },
+}
+
+/// Highest level that a path may name.
+pub const LEVEL_MAX: u8 = 63;
+
+/// Longest path that is looked at, in bytes: a level, an index of twenty digits in groups, and a width.
+const PATH_BYTES_MAX: usize = 64;
+
+impl Resource {
+    /// What `path`, without a leading slash, names; `None` unless it is written exactly as the layout writes it.
+    #[must_use]
+    pub fn parse(path: &str) -> Option<Self> {
+        if path == CHECKPOINT_PATH {
+            return Some(Self::Checkpoint);
+        }
+        if path.len() > PATH_BYTES_MAX {
+            return None;
+        }
+        let (kind, rest) = path.strip_prefix("tile/")?.split_once('/')?;
+        let (index, width) = match rest.split_once(".p/") {
+            Some((index, width)) => (index, width.parse().ok()?),
+            None => (rest, TILE_WIDTH),
+        };
+        let digits: String = index.chars().filter(char::is_ascii_digit).collect();
+        let index: u64 = digits.parse().ok()?;
+        let resource = if kind == "entries" {
+            Self::Entries { index, width }
+        } else {
+            let level = kind.parse().ok().filter(|level| *level <= LEVEL_MAX)?;
+            Self::Tile {
+                level,
+                index,
+                width,
+            }
+        };
+        // Whatever was read loosely, such as a sign, a zero too many or a missing group, is not written so.
+        ((1..=TILE_WIDTH).contains(&width) && resource.path() == path).then_some(resource)
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> String {
+        match *self {
+            Self::Checkpoint => CHECKPOINT_PATH.to_owned(),
+            Self::Tile {
+                level,
+                index,
+                width,
+            } => tile_path(level, index, width),
+            Self::Entries { index, width } => entries_path(index, width),
+        }
+    }
+}
+
 /// The bytes of a hash tile.
 #[must_use]
 pub fn encode_tile(hashes: &[Hash]) -> Vec<u8> {
@@ -118,8 +193,66 @@ mod tests {
         );
     }
 
+    #[test]
+    fn only_paths_as_the_specification_writes_them_name_anything() {
+        assert_eq!(Resource::parse("checkpoint"), Some(Resource::Checkpoint));
+        let tile = Resource::Tile {
+            level: 0,
+            index: 1_234_067,
+            width: 256,
+        };
+        assert_eq!(Resource::parse("tile/0/x001/x234/067"), Some(tile));
+        let entries = Resource::Entries { index: 0, width: 1 };
+        assert_eq!(Resource::parse("tile/entries/000.p/1"), Some(entries));
+        for path in [
+            "",
+            "/checkpoint",
+            "checkpoint/",
+            "tile",
+            "tile/0",
+            "tile/0/",
+            "tile/0/0",
+            "tile/0/00",
+            "tile/0/0000",
+            "tile/00/000",
+            "tile/+0/000",
+            "tile/64/000",
+            "tile/-1/000",
+            "tile/0/x000/000",
+            "tile/0/001/000",
+            "tile/0/x1/000",
+            "tile/0/000.p/0",
+            "tile/0/000.p/256",
+            "tile/0/000.p/01",
+            "tile/0/000.p/+1",
+            "tile/0/000.p/1/2",
+            "tile/0/000.p/",
+            "tile/0/../000",
+            "tile/0/x018/x446/x744/x073/x709/x551/616",
+            "tile/entries/",
+            "tile/data/000",
+            "tile/8/0/000",
+        ] {
+            assert_eq!(Resource::parse(path), None, "{path}");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn every_path_that_is_written_is_read(level in 0u8..=63, index in any::<u64>(), width in 1usize..=256) {
+            for resource in [Resource::Tile { level, index, width }, Resource::Entries { index, width }] {
+                prop_assert_eq!(Resource::parse(&resource.path()), Some(resource));
+            }
+        }
+
+        #[test]
+        fn any_path_is_read_or_refused(path in "(tile|entries|/|x?[0-9]{1,4}|[.]p|[a-z+-]){0,9}") {
+            if let Some(resource) = Resource::parse(&path) {
+                prop_assert_eq!(resource.path(), path);
+            }
+        }
 
         #[test]
         fn bundles_read_back(entries in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..40), 1..256)) {

@@ -2,7 +2,8 @@
 //!
 //! # Source
 //!
-//! <https://c2sp.org/signed-note>; Ed25519 keys only (type 0x01).
+//! <https://c2sp.org/signed-note>; Ed25519 keys only (type 0x01). Witnesses' lines are another type, and verified by
+//! [`super::cosignature`].
 
 use super::checkpoint::Checkpoint;
 use super::hash::sha256;
@@ -43,13 +44,13 @@ pub enum NoteError {
 }
 
 /// The first four bytes of `SHA-256(name ‖ "\n" ‖ type ‖ public key)`.
-fn key_id(name: &str, public_key: &[u8]) -> [u8; 4] {
-    let hash = sha256(&[name.as_bytes(), b"\n", &[ED25519_TYPE], public_key]);
+pub(super) fn key_id(name: &str, kind: u8, public_key: &[u8]) -> [u8; 4] {
+    let hash = sha256(&[name.as_bytes(), b"\n", &[kind], public_key]);
     let [a, b, c, d, ..] = *hash.as_bytes();
     [a, b, c, d]
 }
 
-fn is_key_name(name: &str) -> bool {
+pub(super) fn is_key_name(name: &str) -> bool {
     !name.is_empty()
         && !name
             .chars()
@@ -82,7 +83,7 @@ impl NoteSigner {
             return Err(NoteError::BadKey);
         }
         let keys = Ed25519KeyPair::from_seed_unchecked(seed).map_err(|_| NoteError::BadKey)?;
-        let id = key_id(name, keys.public_key().as_ref());
+        let id = key_id(name, ED25519_TYPE, keys.public_key().as_ref());
         Ok(Self {
             name: name.to_owned(),
             id,
@@ -99,7 +100,8 @@ impl NoteSigner {
     /// The verifier key: `name+id+base64(type ‖ public key)`.
     #[must_use]
     pub fn vkey(&self) -> String {
-        vkey(&self.name, self.id, self.keys.public_key().as_ref())
+        let public_key = self.keys.public_key();
+        vkey(&self.name, self.id, ED25519_TYPE, public_key.as_ref())
     }
 
     /// The note over `checkpoint`.
@@ -110,9 +112,12 @@ impl NoteSigner {
 
     /// The note over `text`, which ends in a newline.
     pub(crate) fn sign_text(&self, text: &str) -> String {
-        let mut bytes = self.id.to_vec();
-        bytes.extend_from_slice(self.keys.sign(text.as_bytes()).as_ref());
-        format!("{text}\n\u{2014} {} {}\n", self.name, BASE64.encode(&bytes))
+        let line = line(
+            &self.name,
+            self.id,
+            self.keys.sign(text.as_bytes()).as_ref(),
+        );
+        format!("{text}\n{line}")
     }
 }
 
@@ -131,24 +136,10 @@ impl NoteVerifier {
     ///
     /// [`NoteError::BadKey`], also when the id is not that of the name and key.
     pub fn parse(vkey: &str) -> Result<Self, NoteError> {
-        let mut parts = vkey.trim_end_matches('\n').splitn(3, '+');
-        let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
-            return Err(NoteError::BadKey);
-        };
-        let key = BASE64
-            .decode(key.as_bytes())
-            .map_err(|_| NoteError::BadKey)?;
-        let Some((&ED25519_TYPE, public_key)) = key.split_first() else {
-            return Err(NoteError::BadKey);
-        };
-        let public_key: [u8; 32] = public_key.try_into().map_err(|_| NoteError::BadKey)?;
-        let expected = key_id(name, &public_key);
-        if !is_key_name(name) || HEXLOWER.encode(&expected) != id {
-            return Err(NoteError::BadKey);
-        }
+        let (name, id, public_key) = parse_vkey(vkey, ED25519_TYPE)?;
         Ok(Self {
             name: name.to_owned(),
-            id: expected,
+            id,
             public_key,
         })
     }
@@ -162,7 +153,7 @@ impl NoteVerifier {
     /// The verifier key as text.
     #[must_use]
     pub fn vkey(&self) -> String {
-        vkey(&self.name, self.id, &self.public_key)
+        vkey(&self.name, self.id, ED25519_TYPE, &self.public_key)
     }
 
     /// The checkpoint in a note signed by this key; lines by other keys are ignored.
@@ -180,8 +171,18 @@ impl NoteVerifier {
         }
     }
 
-    /// The text of a note signed by this key, with its final newline.
-    pub(crate) fn verify_text<'a>(&self, note: &'a str) -> Result<&'a str, NoteError> {
+    /// The key's 32 bytes.
+    #[must_use]
+    pub const fn public_key(&self) -> &[u8; 32] {
+        &self.public_key
+    }
+
+    /// The text of a note signed by this key, with its final newline; what it says is not looked at.
+    ///
+    /// # Errors
+    ///
+    /// [`NoteError`].
+    pub fn verify_text<'a>(&self, note: &'a str) -> Result<&'a str, NoteError> {
         let (text, lines) = split(note)?;
         let mut signed = false;
         for (count, line) in lines.enumerate() {
@@ -205,15 +206,52 @@ impl NoteVerifier {
     }
 }
 
-fn vkey(name: &str, id: [u8; 4], public_key: &[u8]) -> String {
-    let key: Vec<u8> = std::iter::once(ED25519_TYPE)
+/// A verifier key as text.
+pub(super) fn vkey(name: &str, id: [u8; 4], kind: u8, public_key: &[u8]) -> String {
+    let key: Vec<u8> = std::iter::once(kind)
         .chain(public_key.iter().copied())
         .collect();
     format!("{name}+{}+{}", HEXLOWER.encode(&id), BASE64.encode(&key))
 }
 
+/// The name, id and key of a verifier key of type `kind`; its id must be that of the name and key.
+pub(super) fn parse_vkey(vkey: &str, kind: u8) -> Result<(&str, [u8; 4], [u8; 32]), NoteError> {
+    let mut parts = vkey.trim_end_matches('\n').splitn(3, '+');
+    let (Some(name), Some(id), Some(key)) = (parts.next(), parts.next(), parts.next()) else {
+        return Err(NoteError::BadKey);
+    };
+    let key = BASE64
+        .decode(key.as_bytes())
+        .map_err(|_| NoteError::BadKey)?;
+    let public_key = match key.split_first() {
+        Some((&found, public_key)) if found == kind => public_key,
+        _ => return Err(NoteError::BadKey),
+    };
+    let public_key: [u8; 32] = public_key.try_into().map_err(|_| NoteError::BadKey)?;
+    let expected = key_id(name, kind, &public_key);
+    if !is_key_name(name) || HEXLOWER.encode(&expected) != id {
+        return Err(NoteError::BadKey);
+    }
+    Ok((name, expected, public_key))
+}
+
+/// One signature line, with its newline.
+pub(super) fn line(name: &str, id: [u8; 4], signature: &[u8]) -> String {
+    let bytes: Vec<u8> = id.iter().chain(signature).copied().collect();
+    format!("\u{2014} {name} {}\n", BASE64.encode(&bytes))
+}
+
+/// The text of a note, with its final newline. Nothing is verified.
+///
+/// # Errors
+///
+/// [`NoteError::Malformed`].
+pub fn unverified_text(note: &str) -> Result<&str, NoteError> {
+    Ok(split(note)?.0)
+}
+
 /// The text with its final newline, and the signature lines.
-fn split(note: &str) -> Result<(&str, impl Iterator<Item = &str>), NoteError> {
+pub(super) fn split(note: &str) -> Result<(&str, impl Iterator<Item = &str>), NoteError> {
     if note.len() > NOTE_BYTES_MAX || note.bytes().any(|byte| byte < 0x20 && byte != b'\n') {
         return Err(NoteError::Malformed);
     }
@@ -229,7 +267,7 @@ fn split(note: &str) -> Result<(&str, impl Iterator<Item = &str>), NoteError> {
 }
 
 /// The name, key id and signature of one line.
-fn signature_line(line: &str) -> Result<(&str, [u8; 4], Vec<u8>), NoteError> {
+pub(super) fn signature_line(line: &str) -> Result<(&str, [u8; 4], Vec<u8>), NoteError> {
     let rest = line.strip_prefix("\u{2014} ").ok_or(NoteError::Malformed)?;
     let (name, encoded) = rest.split_once(' ').ok_or(NoteError::Malformed)?;
     let bytes = BASE64

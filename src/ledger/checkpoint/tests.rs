@@ -57,6 +57,25 @@ fn what_would_not_be_written_so_is_no_checkpoint() {
 }
 
 #[test]
+fn a_witness_reads_extension_lines_over_but_not_broken_ones() {
+    let root = edge(12, 0).root().base64();
+    let three = format!("log\n12\n{root}\n");
+    let parsed = Checkpoint::parse(&three).unwrap();
+    assert_eq!(parse_any(&three), Ok(parsed.clone()));
+    assert_eq!(parse_any(&format!("{three}one\ntwo\n")), Ok(parsed));
+    for text in [
+        format!("{three}\n"),
+        format!("{three}\nmore\n"),
+        format!("{three}more"),
+        "log\n12\n".into(),
+        format!("log\n012\n{root}\nmore\n"),
+        String::new(),
+    ] {
+        assert_eq!(parse_any(&text), Err(BadCheckpoint), "{text:?}");
+    }
+}
+
+#[test]
 fn the_signer_signs_a_growing_log() {
     let verifier = NoteVerifier::parse(&signer().vkey()).unwrap();
     let mut signer = CheckpointSigner::begin(signer());
