@@ -356,6 +356,7 @@ impl Exchange {
             count: width as u64,
             // By the agency's certificate: a mirror is a program, and no member of staff.
             staff: String::new(),
+            question: None,
         };
         let actor = Actor::Agency(agency.clone());
         let change = Change {

@@ -8,6 +8,7 @@ mod faults;
 mod groups;
 mod lifecycle;
 mod limits;
+mod persons;
 mod race;
 mod sequences;
 mod slips;

@@ -57,8 +57,8 @@ impl Offer {
 }
 
 impl Offer {
-    /// Whether a turn that begins at `start` may last until `decide_by`: no longer than the urgency gives, and, while the
-    /// person is still there, not past when they must be placed (R7).
+    /// Whether a turn that begins at `start` may last until `decide_by`: no longer than the urgency gives, and, while
+    /// the person is still there, not past when they must be placed (R7).
     pub(super) fn has_time(&self, start: Timestamp, decide_by: Timestamp) -> bool {
         // In the last minute there is no turn left to give: whoever is added then has the urgency's time.
         let placed = self

@@ -195,7 +195,8 @@ impl Download {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotFound`] once it could not be opened any more, [`Refusal::Unavailable`] when the file cannot be read.
+    /// [`Refusal::NotFound`] once it could not be opened any more, [`Refusal::Unavailable`] when the file cannot be
+    /// read.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Refusal> {
         if self.next >= self.chunks {
             return Ok(None);

@@ -52,8 +52,8 @@ async fn a_source_registers_so_many_codes_an_hour_and_the_same_request_again_is_
     assert_eq!(more, Err(Refusal::TooOften));
     assert_eq!(register(0).await, first, "invariant 6");
     // Others are not kept from stopping a case meanwhile.
-    let medic = town.intake("clinic");
-    let entered = exchange.withdraw_by_code(&medic, &id("clinic"), [1; 32]);
+    let (medic, clinic) = (town.intake("clinic"), id("clinic"));
+    let entered = exchange.withdraw_by_code(&medic, &clinic, [1; 32]);
     assert_eq!(entered.await, Ok(()));
     town.clock.pass(Duration::from_secs(3600));
     assert!(register(REGISTERED_PER_HOUR_MAX).await.is_ok());

@@ -1,7 +1,7 @@
 //! Any sequence of commands, over all of them together, keeps the invariants (5, 6, 7, 12 to 16).
 //!
-//! Two sources, three houses, a clinic, a lawyer, police, a duty line and an ombudsperson do whatever a step draws, some
-//! of it unlawful, some of it twice with one request id, some of it two at a time, with time passing and the router
+//! Two sources, three houses, a clinic, a lawyer, police, a duty line and an ombudsperson do whatever a step draws,
+//! some of it unlawful, some of it twice with one request id, some two at a time, with time passing and the router
 //! restarting in between. After each step every new entry goes through `audit replay` and through a small model that
 //! was written from the invariants alone; now and then what everybody sees is compared with the model.
 //!
