@@ -3,6 +3,7 @@
 use super::agencies::Agencies;
 use super::{Act, Problem};
 use crate::domain::basis::{Basis, is_dutiful};
+use crate::domain::break_glass::is_yes;
 use crate::domain::gate::BasisHead;
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle};
 use crate::domain::time::Timestamp;
@@ -153,7 +154,7 @@ impl Bases {
         let (mut refused, mut stands) = (false, false);
         for chain in self.chains.values().filter(of_both) {
             match &chain.head {
-                Some(basis) if chain.pauses == pauses => stands |= basis.in_force(at),
+                Some(basis) if chain.pauses == pauses => stands |= is_yes(basis, at),
                 _ => refused = true,
             }
         }

@@ -116,6 +116,12 @@ pub struct OfferRecord {
     /// Of the messages, those that its recipient posted.
     #[prost(uint32, tag = "62")]
     pub messages_of_recipient: u32,
+    /// Whether the recipient has read what is no parcel of the offer: a message, or what break-glass released.
+    #[prost(bool, tag = "65")]
+    pub told: bool,
+    /// How often a parcel was put in another's place.
+    #[prost(uint32, tag = "66")]
+    pub replaced: u32,
 }
 
 /// Which parcel of a stage was last opened.
