@@ -357,7 +357,6 @@ impl Exchange {
             question: None,
             // By the agency's certificate: a mirror is a program, and no member of staff.
             staff: String::new(),
-            question: None,
         };
         let actor = Actor::Agency(agency.clone());
         let change = Change {

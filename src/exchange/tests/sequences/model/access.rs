@@ -5,7 +5,7 @@ use super::{Model, Wrong, must, over, time, word};
 use crate::domain::id::{AccessId, AgencyId, OfferId};
 use crate::domain::label::LabelSet;
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::AccessReason;
+use crate::domain::vocabulary::{AccessReason, BasisKind};
 use crate::ledger::decision::{Decision, LabelledDigest};
 use crate::ledger::entry::{Actor, Entry};
 use std::time::Duration;
@@ -53,8 +53,10 @@ impl Model {
                 let paused = chain.pauses < self.paused(&basis.source, basis.case);
                 match &chain.head {
                     Some(basis) if !paused => {
+                        // What stands without asking them does not undo their no.
                         let mut allows = basis.allows.iter();
-                        stands |= allows.any(|allow| basis.from <= at && at < allow.until);
+                        let said = basis.kind == BasisKind::Consent;
+                        stands |= said && allows.any(|it| basis.from <= at && at < it.until);
                     }
                     _ => refused = true,
                 }

@@ -321,7 +321,7 @@ impl Players {
     }
 
     /// Asks the recipient of one basis.
-    fn ask_one(&mut self, basis: &Basis, step: Step) -> Option<Planned> {
+    pub(super) fn ask_one(&mut self, basis: &Basis, step: Step) -> Option<Planned> {
         let referable = self.bases(|basis| {
             let own = SOURCES.contains(&basis.source.as_str());
             own && basis.kind != BasisKind::LegalDuty && !basis.recipient.is_outside()

@@ -162,6 +162,40 @@ impl Players {
             || siblings.any(|other| other.placed() || other.state == OfferState::Completed)
     }
 
+    /// A bed asked for, and a basis for a house that was not asked yet.
+    fn before_adding(&mut self, step: Step) -> Option<Planned> {
+        let now = self.now();
+        let own = |source: &AgencyId| SOURCES.contains(&source.as_str());
+        let calm = Step {
+            wild: false,
+            ..step
+        };
+        let open =
+            |offer: &Offer| own(&offer.source) && is_house(&offer.recipient) && !self.ended(offer);
+        let Some(offer) = self.offer(calm, open) else {
+            let bases = self.bases(|basis| {
+                own(&basis.source) && is_house(&basis.recipient) && basis.kind == BasisKind::Consent
+            });
+            let Some(basis) = bases.first() else {
+                let parties = ("ngo", "north", case_of("ngo", 0));
+                let kind = Kind::Consent;
+                return Some(self.record(kind, parties, BasisKind::Consent, (2, false)));
+            };
+            return self.ask_one(basis, calm);
+        };
+        let asked = |house: &str| {
+            let mut siblings = self.model.offers.iter();
+            siblings.any(|other| {
+                other.referral == offer.referral
+                    && other.recipient == id(house)
+                    && !over(other.at(now))
+            })
+        };
+        let house = HOUSES.into_iter().find(|house| !asked(house))?;
+        let parties = (offer.source.as_str(), house, offer.case);
+        Some(self.record(Kind::Consent, parties, BasisKind::Consent, (2, false)))
+    }
+
     pub(super) fn add(&mut self, step: Step) -> Option<Planned> {
         let now = self.now();
         let to = |offer: &Offer| {
@@ -187,7 +221,7 @@ impl Players {
         let suits =
             |offer: &Offer| offer.forwards.is_none() && !self.ended(offer) && to(offer).is_some();
         let Some(offer) = self.offer(step, suits) else {
-            return self.first(Kind::Consent, step);
+            return self.before_adding(step);
         };
         let basis = to(&offer)?;
         let new = self.candidate(&basis)?;
