@@ -66,6 +66,8 @@ pub(crate) struct Town {
     parcels: BTreeMap<(OfferId, Stage), (ParcelId, String)>,
     /// What the next parcels claim to pass on.
     pub(crate) parent: Option<[u8; 32]>,
+    /// When the next offers' person must be placed by.
+    pub(crate) place_by: Option<Timestamp>,
 }
 
 pub(crate) fn agency(id: &str) -> AgencyId {
@@ -105,6 +107,7 @@ impl Town {
             seq: 0,
             parcels: BTreeMap::new(),
             parent: None,
+            place_by: None,
             random,
         };
         let pem = |admin: &KeyPairSigner| {
@@ -410,6 +413,7 @@ impl Town {
             purpose: Purpose::SafeAccommodation.to_string(),
             urgency: Urgency::Immediate.to_string(),
             decide_by: self.now.plus(Duration::from_secs(1800)).millis(),
+            place_by: self.place_by.map(Timestamp::millis),
             deposits: vec![deposit],
             forwards: forwards.map(|offer| offer.to_string()),
             staff: "s1".into(),

@@ -3,8 +3,9 @@
 use super::vocabulary::{OfferState, Stage};
 use std::time::Duration;
 
-/// Most messages of one offer: weeks of a busy exchange, and a bound for what one offer may keep.
-pub const MESSAGES_MAX: u32 = 200;
+/// Most messages of one party of an offer: weeks of a busy exchange, and a bound for what one offer may keep. Counted
+/// for each side by itself, so that neither can silence the other.
+pub const MESSAGES_PER_SIDE_MAX: u32 = 100;
 
 /// Longest sealed message in bytes: text; copies are attachments.
 pub const MESSAGE_BYTES_MAX: usize = 256 * 1024;

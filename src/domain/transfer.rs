@@ -2,7 +2,7 @@
 
 use super::basis::Basis;
 use super::id::{AgencyId, CaseHandle};
-use super::time::Timestamp;
+use super::time::{Period, Timestamp};
 use super::vocabulary::{BasisKind, OfferState, Purpose, TransferAnswer, TransferState};
 
 /// What is to be handed over, and to whom.
@@ -16,18 +16,21 @@ pub struct Handover<'a> {
     pub case: CaseHandle,
 }
 
-/// Whether the person's consent says so: an allow for ONWARD_REFERRAL that names the recipient and is in force.
+/// For how long the person's consent says so: an allow for ONWARD_REFERRAL that names the recipient and is in force.
 #[must_use]
-pub fn agreed(basis: &Basis, handover: &Handover<'_>, now: Timestamp) -> bool {
+pub fn agreed(basis: &Basis, handover: &Handover<'_>, now: Timestamp) -> Option<Period> {
     let named = basis.kind == BasisKind::Consent
         && basis.source == *handover.source
         && basis.recipient == *handover.recipient
         && basis.case == handover.case;
-    let mut allows = basis.allows.iter();
-    named
-        && allows.any(|allow| {
-            allow.purposes.contains(&Purpose::OnwardReferral) && basis.period(allow).contains(now)
-        })
+    let onward = basis.allows.iter().filter(|allow| {
+        named
+            && allow.purposes.contains(&Purpose::OnwardReferral)
+            && basis.period(allow).contains(now)
+    });
+    onward
+        .map(|allow| basis.period(allow))
+        .max_by_key(|period| period.until)
 }
 
 /// Whether a transfer may be proposed: by the one who is responsible, to one who has said yes to helping.

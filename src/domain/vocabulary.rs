@@ -293,7 +293,7 @@ vocabulary! {
 }
 
 vocabulary! {
-    /// In which way something of a case was told: what a person who asks is shown (R22).
+    /// In which way something of a case was told, and what became of it: what a person who asks is shown (R22).
     "kind of disclosure" DisclosureKind {
         /// A parcel was opened by its recipient.
         Opened = "OPENED",
@@ -307,6 +307,14 @@ vocabulary! {
         Message = "MESSAGE",
         /// An attachment was opened.
         Attachment = "ATTACHMENT",
+        /// The source corrected what the recipient had read.
+        Corrected = "CORRECTED",
+        /// The recipient says that it erased what it had.
+        Erased = "ERASED",
+        /// The recipient says that a law makes it keep what it had.
+        KeptByLaw = "KEPT_BY_LAW",
+        /// The recipient says that the person stays in its care and agreed with it that it keeps what it had.
+        KeptInCare = "KEPT_IN_CARE",
     }
 }
 

@@ -6,13 +6,14 @@
 use super::event::EventKind;
 use super::offer::view::{OfferView, stages};
 use super::parcel::{Ask, Deposit, Role, admit_as};
+use super::person::{CaseOf, Told, disclosed};
 use super::referral::making;
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot};
 use super::{Exchange, OfferName, Receipt, Refusal, Requested};
 use crate::domain::gate::stage_open;
 use crate::domain::id::ParcelId;
-use crate::domain::vocabulary::{OfferNotice, OfferState, Stage};
+use crate::domain::vocabulary::{DisclosureKind, OfferNotice, OfferState, Stage};
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::storage::engine::Table;
@@ -112,6 +113,23 @@ fn prepare_amend(
         staff: caller.staff().as_str().to_owned(),
     };
     change.entries.push(snapshot.entry_by(caller, decision));
+    if was_opened {
+        let of = CaseOf {
+            source: offer.source.clone(),
+            case: offer.case,
+        };
+        let told = Told {
+            kind: DisclosureKind::Corrected,
+            by: &offer.source,
+            recipient: &offer.recipient,
+            purpose: Some(offer.purpose),
+            stage: Some(stage),
+            labels: admitted.labels,
+            basis: None,
+            offer: Some(offer.id),
+        };
+        disclosed(&mut change, 0, &of, &told);
+    }
     admitted.keep(&offer.source, offer.id, &mut change, 0);
     change.writes.push(offer.put(snapshot.now, false));
     let kind = match (was_opened, ready) {

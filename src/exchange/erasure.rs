@@ -8,11 +8,13 @@ use super::Refusal;
 use super::alert::{Alert, raise};
 use super::event::EventKind;
 use super::offer::view::{OfferView, stages};
+use super::person::{CaseOf, Told, disclosed};
 use super::sequencer::{Change, Doorbell};
 use super::snapshot::Snapshot;
 use crate::domain::erasure::may_answer;
 use crate::domain::id::OfferId;
-use crate::domain::vocabulary::{AlertKind, ErasureAnswer, Stage};
+use crate::domain::label::LabelSet;
+use crate::domain::vocabulary::{AlertKind, DisclosureKind, ErasureAnswer, Stage};
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::storage::engine::{Table, Write};
@@ -104,6 +106,25 @@ pub(super) fn answer(
         staff: caller.staff().as_str().to_owned(),
     };
     change.entries.push(snapshot.entry_by(caller, decision));
+    let of = CaseOf {
+        source: offer.source.clone(),
+        case: offer.case,
+    };
+    let told = Told {
+        kind: match answer {
+            ErasureAnswer::Erased => DisclosureKind::Erased,
+            ErasureAnswer::KeptLegalDuty => DisclosureKind::KeptByLaw,
+            ErasureAnswer::KeptInCareOwnConsent => DisclosureKind::KeptInCare,
+        },
+        by: &offer.source,
+        recipient: &offer.recipient,
+        purpose: Some(offer.purpose),
+        stage: None,
+        labels: LabelSet::EMPTY,
+        basis: None,
+        offer: Some(offer.id),
+    };
+    disclosed(&mut change, 0, &of, &told);
     change.doorbells.push(Doorbell {
         agency: offer.source.clone(),
         resource: offer.source_name().to_string(),

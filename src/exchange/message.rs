@@ -22,7 +22,7 @@ use super::{Exchange, OfferName, Receipt, Refusal, Requested};
 use crate::domain::gate::Permit;
 use crate::domain::id::{AgencyId, BasisChainId};
 use crate::domain::label::LabelSet;
-use crate::domain::message::{AFTER_END, MESSAGES_MAX};
+use crate::domain::message::{AFTER_END, MESSAGES_PER_SIDE_MAX};
 use crate::domain::time::{Period, Timestamp};
 use crate::domain::vocabulary::{DisclosureKind, MessageCode, Stage};
 use crate::envelope::statement::{MessageStatement, SealedParcel};
@@ -243,14 +243,23 @@ fn prepare_post(
     if ended(&offer)?.is_some_and(|end| end.plus(AFTER_END) <= snapshot.now) {
         return Err(over(offer.state));
     }
-    if offer.record.messages >= MESSAGES_MAX {
+    let from_source = own.id == offer.source;
+    let of_recipient = offer.record.messages_of_recipient;
+    let own_so_far = if from_source {
+        offer.record.messages.saturating_sub(of_recipient)
+    } else {
+        of_recipient
+    };
+    if own_so_far >= MESSAGES_PER_SIDE_MAX {
         return Err(Refusal::TooMany);
     }
     snapshot.case(&offer.source, offer.case)?;
     let admitted = admit(snapshot, &offer, &own, said)?;
-    let from_source = own.id == offer.source;
     let number = offer.record.messages + 1;
     offer.record.messages = number;
+    if !from_source {
+        offer.record.messages_of_recipient += 1;
+    }
     let record = MessageRecord {
         from_source,
         time: snapshot.now.millis(),

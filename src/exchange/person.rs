@@ -1,4 +1,4 @@
-//! What a person may ask: who was told, when, what kinds of things, and by which right (R22).
+//! What a person may ask: who was told, when, what kinds of things, by which right, and what became of it (R22).
 //!
 //! A row is written in the batch of each disclosure's own entry, so that the list can neither lag behind the ledger nor
 //! hold what did not happen. Rows name codes and agencies, never content. They belong to the source whose case it is:

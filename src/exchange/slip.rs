@@ -7,6 +7,13 @@
 //! Stopping ends nothing. Until the source has spoken with the person and recorded what they say, nothing more is
 //! deposited or opened in the case; no place is touched.
 
+mod attempts;
+
+pub(super) use attempts::Attempts;
+pub use attempts::{
+    CODES_PER_HOUR_MAX, CODES_RESERVED_PER_HOUR, CODES_TOTAL_PER_HOUR_MAX, REGISTERED_PER_HOUR_MAX,
+};
+
 use super::aftermath::{Follows, follow};
 use super::agencies::AgencyView;
 use super::alert::{Alert, raise};
@@ -27,8 +34,6 @@ use crate::ledger::decision::{CaseOf, Decision};
 use crate::storage::engine::{Table, Write};
 use crate::storage::records::slip::{CaseSlipRecord, ResumeRecord, SlipRecord};
 use crate::storage::records::{self, Record, key};
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// How long a code stops its case: as long as any yes lasts.
@@ -36,12 +41,6 @@ pub const CODE_LIFE: Duration = BASIS_MAX;
 
 /// How long a request to go on can be answered, and is kept.
 pub const RESUME_LIFE: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// Codes that one agency may enter in an hour, right or wrong. People show a card a few times a day.
-pub const CODES_PER_HOUR_MAX: u32 = 20;
-
-/// Codes that all agencies together may enter in an hour: of ten billion times as many that there are.
-pub const CODES_TOTAL_PER_HOUR_MAX: u32 = 400;
 
 /// Cases of one value at one source: a person may have given the same card more than once. A source that could register
 /// any number would hide another's case behind its own.
@@ -56,42 +55,8 @@ pub const PURPOSES_MAX: usize = 8;
 /// Chains of one case looked at when it is stopped: as many as it may have.
 const CHAINS_MAX: usize = super::basis::CHAINS_PER_CASE_MAX as usize;
 
-const HOUR_MILLIS: i64 = 60 * 60 * 1000;
-
 /// What a code is stored and looked up by.
 pub type Value = [u8; VALUE_BYTES];
-
-/// Codes entered in the hour that is running. In memory: a restart forgives one hour.
-#[derive(Default)]
-pub(super) struct Attempts(Mutex<Hour>);
-
-#[derive(Default)]
-struct Hour {
-    hour: i64,
-    total: u32,
-    agencies: HashMap<AgencyId, u32>,
-}
-
-impl Attempts {
-    /// Counts one more at `millis`; `false` when there were too many.
-    fn admit(&self, agency: &AgencyId, millis: i64) -> bool {
-        let mut window = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let hour = millis / HOUR_MILLIS;
-        if window.hour != hour {
-            *window = Hour {
-                hour,
-                ..Hour::default()
-            };
-        }
-        let own = window.agencies.get(agency).copied().unwrap_or(0);
-        if own >= CODES_PER_HOUR_MAX || window.total >= CODES_TOTAL_PER_HOUR_MAX {
-            return false;
-        }
-        window.agencies.insert(agency.clone(), own + 1);
-        window.total += 1;
-        true
-    }
-}
 
 /// A request to go on, as one of the two agencies sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,11 +90,15 @@ fn prepare_register(
     requested: &Requested,
     case: CaseHandle,
     value: &Value,
-) -> Result<Prepared<()>, Refusal> {
+) -> Result<Prepared<bool>, Refusal> {
     let source = caller.agency();
     snapshot.own_agency(caller)?;
     if let Some(record) = snapshot.recall(source, requested)? {
-        return Ok(Prepared::Again((), record.indexes));
+        return Ok(Prepared::Again(false, record.indexes));
+    }
+    let codes = &snapshot.shared.codes;
+    if !codes.may_register(source, snapshot.now.millis()) {
+        return Err(Refusal::TooOften);
     }
     // A slip is given with what was agreed: a case that has no chain yet has nothing to stop.
     snapshot.case(source, case)?.ok_or(Refusal::NotFound)?;
@@ -180,7 +149,7 @@ fn prepare_register(
     };
     change.entries.push(snapshot.entry_by(caller, decision));
     snapshot.remember(&mut change, source, requested, Vec::new(), &[0], 0);
-    Ok(Prepared::New(change, (), vec![0]))
+    Ok(Prepared::New(change, true, vec![0]))
 }
 
 /// The cases of a value, the first registered first. A wrong value takes the same look-ups.
@@ -506,7 +475,8 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotFound`] for a case without any basis, [`Refusal::TooMany`] for a code of several cases already.
+    /// [`Refusal::NotFound`] for a case without any basis, [`Refusal::TooMany`] for a code of several cases already,
+    /// [`Refusal::TooOften`] for more than [`REGISTERED_PER_HOUR_MAX`].
     pub async fn register_code(
         &self,
         caller: &Caller,
@@ -521,7 +491,12 @@ impl Exchange {
             prepare_register(snapshot, &by, &requested, case, &value)
         };
         let done = self.perform_for(caller, "RegisterCode", prepare).await?;
-        Ok(done.single()?.1)
+        let (new, receipt) = done.single()?;
+        if new {
+            let agency = caller.agency();
+            self.shared.codes.registered(agency, self.now().millis());
+        }
+        Ok(receipt)
     }
 
     /// Stops the cases of a code. The same answer whether there are any.
@@ -624,28 +599,5 @@ impl Exchange {
         };
         let done = self.perform_for(caller, "AnswerResume", prepare).await?;
         Ok(done.single()?.1)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn codes_are_few_an_hour_for_one_agency_and_for_all() {
-        let attempts = Attempts::default();
-        let agency = |number: u32| format!("a{number}").parse::<AgencyId>().expect("an id");
-        for _ in 0..CODES_PER_HOUR_MAX {
-            assert!(attempts.admit(&agency(0), 0));
-        }
-        assert!(!attempts.admit(&agency(0), 1));
-        assert!(attempts.admit(&agency(0), HOUR_MILLIS));
-        let full = CODES_TOTAL_PER_HOUR_MAX / CODES_PER_HOUR_MAX;
-        for number in 1..=full {
-            for _ in 0..CODES_PER_HOUR_MAX {
-                attempts.admit(&agency(number), HOUR_MILLIS);
-            }
-        }
-        assert!(!attempts.admit(&agency(full + 1), HOUR_MILLIS));
     }
 }

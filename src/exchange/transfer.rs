@@ -6,6 +6,7 @@ use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot};
 use super::{BasisName, Exchange, OfferName, Receipt, Refusal, Requested};
 use crate::domain::id::{AgencyId, BasisChainId};
+use crate::domain::time::Period;
 use crate::domain::transfer::{self, Handover};
 use crate::domain::vocabulary::{TransferAnswer, TransferState};
 use crate::identity::caller::Caller;
@@ -30,12 +31,12 @@ impl OfferView {
     }
 }
 
-/// Whether the person's consent, as it stands now, says so.
+/// For how long the person's consent, as it stands now, says so.
 fn agreed(
     snapshot: &mut Snapshot<'_>,
     offer: &OfferView,
     chain: BasisChainId,
-) -> Result<bool, Refusal> {
+) -> Result<Option<Period>, Refusal> {
     snapshot.case(&offer.source, offer.case)?;
     let handover = Handover {
         source: &offer.source,
@@ -46,7 +47,7 @@ fn agreed(
     // What a person said before they stopped the case is not said any more.
     let head = head.filter(|head| !head.paused);
     let basis = head.and_then(|head| head.basis);
-    Ok(basis.is_some_and(|basis| transfer::agreed(&basis, &handover, snapshot.now)))
+    Ok(basis.and_then(|basis| transfer::agreed(&basis, &handover, snapshot.now)))
 }
 
 fn prepare_proposal(
@@ -66,12 +67,12 @@ fn prepare_proposal(
     if !transfer::may_propose(offer.state, offer.transfer()?) {
         return Err(Refusal::State(offer.state));
     }
-    if !agreed(snapshot, &offer, basis.chain)? {
-        return Err(Refusal::BasisNotAllowed);
-    }
+    let agreed = agreed(snapshot, &offer, basis.chain)?;
+    let agreed = agreed.ok_or(Refusal::BasisNotAllowed)?;
     offer.record.transfer = TransferState::Proposed.name().to_owned();
     offer.record.transfer_chain = basis.chain.to_string();
     let mut change = snapshot.change();
+    change.within(agreed);
     let decision = Decision::TransferProposed {
         offer: offer.id.to_string(),
         chain: basis.chain.to_string(),
@@ -106,11 +107,15 @@ fn prepare_answer(
     let to = to.ok_or_else(|| closed.clone())?;
     let chain = records::word(Table::Offer, &offer.record.transfer_chain)?;
     // A consent that ended since is no consent; the recipient hears no reason.
-    if to == TransferState::Accepted && !agreed(snapshot, &offer, chain)? {
-        return Err(closed);
-    }
+    let agreed = match to {
+        TransferState::Accepted => Some(agreed(snapshot, &offer, chain)?.ok_or(closed)?),
+        _ => None,
+    };
     offer.record.transfer = to.name().to_owned();
     let mut change = snapshot.change();
+    if let Some(period) = agreed {
+        change.within(period);
+    }
     let decision = Decision::TransferAnswered {
         offer: offer.id.to_string(),
         answer: answer.name().to_owned(),

@@ -180,6 +180,9 @@ pub enum Decision {
         urgency: String,
         /// Milliseconds since the epoch; zero for a candidate next in line, who is not asked yet.
         decide_by: i64,
+        /// When the person must be placed by, milliseconds since the epoch.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        place_by: Option<i64>,
         /// Parcels.
         deposits: Vec<Deposited>,
         /// The received offer whose parcels these pass on.

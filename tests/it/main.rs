@@ -54,5 +54,7 @@ mod turns;
 mod unlinkability;
 mod withdrawal;
 
+mod carried_program;
 mod liars;
 mod receipts;
+mod uploads;

@@ -135,12 +135,18 @@ impl Replay {
         protocol: &'a Protocol,
     ) -> Result<Ground<'a>, Problem> {
         let offer = self.offers.offer(offer)?;
+        // Of what is passed on, also at everybody whom it came from. Nobody passes on to who held it, so this ends.
+        let mut taken_back = false;
+        let mut next = Some(offer);
+        while let Some(at) = next {
+            let of = (&at.source, at.case, &at.recipient);
+            taken_back |= self.bases.taken_back(of.0, of.1, of.2, act.at);
+            next = at.forwards.map(|id| self.offers.offer(&id)).transpose()?;
+        }
         Ok(Ground {
             requester_kind: self.agencies.member(&offer.recipient)?,
             offer: offer.state_at(act.at),
-            taken_back: self
-                .bases
-                .taken_back(&offer.source, offer.case, &offer.recipient),
+            taken_back,
             protocol,
         })
     }

@@ -3,8 +3,10 @@
 use super::agencies::Agencies;
 use super::{Act, Problem};
 use crate::domain::basis::{Basis, is_dutiful};
+use crate::domain::break_glass::is_yes;
 use crate::domain::gate::BasisHead;
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle};
+use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::AgencyKind;
 use crate::envelope::basis_statement::BasisStatement;
 use crate::envelope::withdrawal::Withdrawal;
@@ -136,18 +138,27 @@ impl Bases {
         *self.pauses.entry((source.clone(), case)).or_default() += 1;
     }
 
-    /// Whether the person took back what `recipient` had in a case, and did not agree again since.
+    /// Whether the person took back what `recipient` had in a case, and no other yes to it is in force at `at`: by a
+    /// withdrawal, or by their card until they have agreed again. As the router asks it.
     pub(super) fn taken_back(
         &self,
         source: &AgencyId,
         case: CaseHandle,
         recipient: &AgencyId,
+        at: Timestamp,
     ) -> bool {
         let of_both = |chain: &&Chain| {
             chain.source == *source && chain.case == case && chain.recipient == *recipient
         };
-        let chains: Vec<_> = self.chains.values().filter(of_both).collect();
-        !chains.is_empty() && chains.iter().all(|chain| chain.head.is_none())
+        let pauses = self.pauses(source, case);
+        let (mut refused, mut stands) = (false, false);
+        for chain in self.chains.values().filter(of_both) {
+            match &chain.head {
+                Some(basis) if chain.pauses == pauses => stands |= is_yes(basis, at),
+                _ => refused = true,
+            }
+        }
+        refused && !stands
     }
 
     /// The case of a chain.

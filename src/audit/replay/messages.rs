@@ -7,7 +7,7 @@ use super::{Act, Problem, Replay, SKEW};
 use crate::domain::gate::{self, BasisHead, GATE_VERSION, Permit, Proposal, Refusal, Reply};
 use crate::domain::id::{BasisChainId, OfferId, ParcelId};
 use crate::domain::label::LabelSet;
-use crate::domain::message::MESSAGES_MAX;
+use crate::domain::message::MESSAGES_PER_SIDE_MAX;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{MessageCode, OfferState, Stage};
 use crate::envelope::error::StatementError;
@@ -106,10 +106,17 @@ impl Replay {
         let offer = self.offers.offer_mut(&id)?;
         let next = offer.messages.checked_add(1);
         let unasked = offer.state == OfferState::Queued;
-        if next != Some(number) || number > MESSAGES_MAX || unasked {
+        let by_recipient = act.by(&offer.recipient).is_ok();
+        let own_so_far = if by_recipient {
+            offer.messages_of_recipient
+        } else {
+            offer.messages.saturating_sub(offer.messages_of_recipient)
+        };
+        if next != Some(number) || own_so_far >= MESSAGES_PER_SIDE_MAX || unasked {
             return Err(Problem::Message);
         }
         offer.messages = number;
+        offer.messages_of_recipient += u32::from(by_recipient);
         let Some(sealed) = sealed else {
             let offer = self.offers.offer(&id)?;
             return act.by(&offer.source).or(act.by(&offer.recipient));

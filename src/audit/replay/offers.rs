@@ -1,6 +1,7 @@
 //! Offers: whose they are and where they stand.
 
 use super::{Act, Problem};
+use crate::domain::deadline::CLOCK_STEP;
 use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ParcelId, ReferralId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
@@ -38,6 +39,10 @@ pub(super) struct Offer {
     pub(super) corrected: BTreeSet<Stage>,
     /// Messages posted.
     pub(super) messages: u32,
+    /// Of these, by the recipient.
+    pub(super) messages_of_recipient: u32,
+    /// When the person must be placed by; none for one who can wait.
+    pub(super) place_by: Option<Timestamp>,
 }
 
 impl Offer {
@@ -48,6 +53,19 @@ impl Offer {
         } else {
             self.state
         }
+    }
+}
+
+impl Offer {
+    /// Whether a turn that begins at `start` may last until `decide_by`: no longer than the urgency gives, and, while
+    /// the person is still there, not past when they must be placed (R7).
+    pub(super) fn has_time(&self, start: Timestamp, decide_by: Timestamp) -> bool {
+        // In the last minute there is no turn left to give: whoever is added then has the urgency's time.
+        let placed = self
+            .place_by
+            .filter(|place_by| start.plus(CLOCK_STEP) <= *place_by);
+        decide_by <= start.plus(self.urgency.decide_within())
+            && placed.is_none_or(|place_by| decide_by <= place_by)
     }
 }
 
@@ -175,9 +193,7 @@ impl Offers {
         router(act)?;
         let (decide_by, due) = (time(decide_by)?, time(due)?);
         let offer = self.named(id)?;
-        let in_time = due <= act.at
-            && due < decide_by
-            && decide_by <= due.plus(offer.urgency.decide_within());
+        let in_time = due <= act.at && due < decide_by && offer.has_time(due, decide_by);
         let to = offer.state.apply(&OfferCommand::Turn);
         let (Ok(to), true) = (to, in_time) else {
             return Err(Problem::Turn);

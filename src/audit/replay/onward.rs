@@ -198,7 +198,7 @@ impl Replay {
         };
         matches!(
             self.bases.head(&offer.source, chain),
-            Ok(BasisHead::InForce(basis)) if transfer::agreed(basis, &handover, act.at)
+            Ok(BasisHead::InForce(basis)) if transfer::agreed(basis, &handover, act.at).is_some()
         )
     }
 }

@@ -104,6 +104,7 @@ impl Replay {
             purpose,
             urgency,
             decide_by,
+            place_by,
             forwards,
             ..
         } = decision
@@ -133,10 +134,16 @@ impl Replay {
             held: BTreeMap::new(),
             corrected: std::collections::BTreeSet::new(),
             messages: 0,
+            messages_of_recipient: 0,
+            place_by: place_by
+                .map(|at| Timestamp::from_millis(at).ok_or(Problem::Decision))
+                .transpose()?,
         };
         let made = self.passed_on(made, forwards.as_deref())?;
         self.agencies.member(&made.recipient)?;
-        self.offers.insert(word(offer)?, made)
+        let in_time = made.state == OfferState::Queued || made.has_time(act.at, made.decide_by);
+        self.offers.insert(word(offer)?, made)?;
+        if in_time { Ok(()) } else { Err(Problem::Turn) }
     }
 
     fn deposited(

@@ -8,8 +8,10 @@ use crate::envelope::error::StatementError;
 use crate::envelope::jws::JwsError;
 use crate::ledger::checkpoint::Checkpoint;
 
+mod carried;
 mod digests;
 mod onward;
+mod turns;
 
 fn replay(log: &Memory) -> Report {
     let mut audit = Audit::new(Level::Replay, None);

@@ -160,6 +160,14 @@ pub fn sentences(told: &DisclosureView, own: &AgencyId) -> String {
         DisclosureKind::Carried => format!("{to} was let open the sealed letter that you carried"),
         DisclosureKind::Message => format!("{to} read a message"),
         DisclosureKind::Attachment => format!("{to} opened a document"),
+        DisclosureKind::Corrected => format!("We sent {to} a correction of what it had read"),
+        DisclosureKind::Erased => format!("{to} says that it erased what it had"),
+        DisclosureKind::KeptByLaw => {
+            format!("{to} says that a law makes it keep what it had")
+        }
+        DisclosureKind::KeptInCare => {
+            format!("{to} says that it keeps what it had, as you agreed with it")
+        }
     };
     let mut text = how;
     if let Some(asked) = told.purpose {

@@ -10,6 +10,10 @@ use std::collections::BTreeMap;
 /// One row of the column, its groups written out.
 #[derive(Debug, Clone)]
 pub(super) struct AccessRow {
+    pub(super) name: String,
+    pub(super) why: String,
+    /// Line of the file.
+    pub(super) line: usize,
     pub(super) recipients: Vec<AgencyKind>,
     pub(super) reasons: Vec<AccessReason>,
     /// Closed downward.
@@ -18,7 +22,10 @@ pub(super) struct AccessRow {
 
 /// The column: deny by default, and every `[[never]]` row that names the kind beats it, whatever else it names.
 #[derive(Debug, Clone, Default)]
-pub(super) struct AccessColumn(BTreeMap<(AgencyKind, AccessReason), LabelSet>);
+pub(super) struct AccessColumn {
+    cells: BTreeMap<(AgencyKind, AccessReason), LabelSet>,
+    rows: Vec<AccessRow>,
+}
 
 impl AccessColumn {
     pub(super) fn enumerate(rows: &[AccessRow], nevers: &[Row]) -> Self {
@@ -39,11 +46,14 @@ impl AccessColumn {
                 }
             }
         }
-        Self(cells)
+        Self {
+            cells,
+            rows: rows.to_vec(),
+        }
     }
 
     fn cell(&self, kind: AgencyKind, reason: AccessReason) -> LabelSet {
-        self.0.get(&(kind, reason)).copied().unwrap_or_default()
+        self.cells.get(&(kind, reason)).copied().unwrap_or_default()
     }
 }
 
@@ -55,6 +65,29 @@ impl Protocol {
     #[must_use]
     pub fn access(&self, kind: AgencyKind, reason: AccessReason) -> LabelSet {
         self.access.cell(kind, reason)
+    }
+
+    /// In danger: which rows let `label` be told to a kind without a yes, for which reasons, in plain words.
+    pub(super) fn explain_access(&self, kind: AgencyKind, label: Label) -> Vec<String> {
+        let names = |row: &&AccessRow| row.recipients.contains(&kind) && row.labels.contains(label);
+        let rows = self.access.rows.iter().filter(names);
+        let sentence = |row: &AccessRow| {
+            let reasons = row.reasons.iter().copied();
+            // A [[never]] row beats this one.
+            let reasons = reasons.filter(|&reason| self.access(kind, reason).contains(label));
+            let reasons: Vec<&str> = reasons.map(AccessReason::name).collect();
+            (!reasons.is_empty()).then(|| {
+                format!(
+                    "Without a yes, row {} (line {}) lets break-glass tell it for {}, approved by somebody outside and \
+                     for an hour at most: {}",
+                    row.name,
+                    row.line,
+                    reasons.join(" or "),
+                    row.why
+                )
+            })
+        };
+        rows.filter_map(sentence).collect()
     }
 
     /// What a kind is told, reasons with the same answer together, in the order of the first of each.

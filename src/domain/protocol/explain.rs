@@ -63,6 +63,7 @@ impl Protocol {
                 "The person's basis must allow it too, for this recipient and purpose.".to_owned(),
             );
         }
+        sentences.extend(self.explain_access(cell.recipient, cell.label));
         sentences
     }
 

@@ -354,15 +354,28 @@ fn every_answer_of_the_shipped_default_can_be_explained() {
         stage,
         label: label(what),
     };
-    let last = |cell| protocol.explain(&cell).pop().expect("a sentence");
+    let second = |cell| protocol.explain(&cell).swap_remove(1);
     assert_eq!(
-        last(cell(Stage::Triage, "GENDER/WHOLE")),
+        second(cell(Stage::Triage, "GENDER/WHOLE")),
         "It is too early: rows allow it from ACCEPTED on."
     );
     assert_eq!(
-        last(cell(Stage::Triage, "AGE/EXACT")),
+        second(cell(Stage::Triage, "AGE/EXACT")),
         "No row allows this form; the most that is told is AGE/BAND."
     );
+    // What may be told without a yes is said too, by which row and for which reasons (R18).
+    let glass = |what| {
+        let sentences = protocol.explain(&cell(Stage::Triage, what));
+        let mut said = sentences.into_iter();
+        said.find(|sentence| sentence.starts_with("Without a yes"))
+    };
+    let missing = glass("GENDER/WHOLE").expect("a row for who is missing");
+    assert!(
+        missing.contains("row glass-house-missing") && missing.contains("for MISSING_PERSON,"),
+        "{missing}"
+    );
+    assert_eq!(glass("PUNISHABLE_ACTS/WHOLE"), None);
+    assert_eq!(glass("AGE/EXACT"), None);
 }
 
 fn any_label() -> impl Strategy<Value = Label> {

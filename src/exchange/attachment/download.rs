@@ -1,10 +1,11 @@
-//! Reading an attachment: the gate runs again, the entry is durable before the first byte leaves, and every chunk is
-//! looked for anew, so that an erasure ends what is under way.
+//! Reading an attachment: the gate runs again, the entry is durable before the first byte leaves, and it is asked anew
+//! before every chunk, so that a withdrawal, a narrower basis or an erasure ends what is under way (invariant 13).
 
 use super::streams::Stream;
-use super::{broken, copy_label, is_erased};
+use super::{broken, copy_label};
 use crate::domain::attachment::SEALED_CHUNK_BYTES;
-use crate::domain::gate::{self, Proposal};
+use crate::domain::basis::Basis;
+use crate::domain::gate::{self, Permit, Proposal};
 use crate::domain::id::AttachmentId;
 use crate::domain::time::Period;
 use crate::domain::vocabulary::{DisclosureKind, Stage};
@@ -30,13 +31,23 @@ pub(super) struct Source {
     chunks: u32,
 }
 
-fn prepare(
+/// What a download stands on, as it stands now.
+struct Standing {
+    offer: OfferView,
+    stage: Stage,
+    parcel: ParcelRecord,
+    permit: Permit,
+    basis: Option<Arc<Basis>>,
+    source: Source,
+}
+
+/// Whether its recipient may read an attachment now: asked before the first chunk, and again before every other.
+fn standing(
     snapshot: &mut Snapshot<'_>,
     caller: &Caller,
     name: &OfferName,
     attachment: AttachmentId,
-    first_chunk: u32,
-) -> Result<Prepared<Source>, Refusal> {
+) -> Result<Standing, Refusal> {
     name.owned_by(caller)?;
     let own = snapshot.own_agency(caller)?;
     let offer = OfferView::of_recipient(snapshot, name)?;
@@ -47,7 +58,7 @@ fn prepare(
     let record = record.filter(|record| record.complete);
     let record = record.ok_or(Refusal::NotFound)?;
     let secret = secret.ok_or(Refusal::NotFound)?;
-    if first_chunk >= record.chunks || offer.is_paused() {
+    if offer.is_paused() {
         return Err(Refusal::NotFound);
     }
     let stage: Stage = records::word(Table::Attachment, &record.stage)?;
@@ -76,6 +87,43 @@ fn prepare(
     let (state, now) = (offer.state, snapshot.now);
     let permit = gate::permit_opening(&proposal, state, head.gate(), protocol.in_force()?, now);
     let permit = permit.map_err(gate_refusal)?;
+    if records::time(Table::Parcel, parcel.expires)? <= now {
+        return Err(Refusal::NotFound);
+    }
+    let source = Source {
+        row,
+        secret: records::fixed(Table::AttachmentKey, &secret.key)?,
+        chunks: record.chunks,
+    };
+    Ok(Standing {
+        offer,
+        stage,
+        parcel,
+        permit,
+        basis: head.basis,
+        source,
+    })
+}
+
+fn prepare(
+    snapshot: &mut Snapshot<'_>,
+    caller: &Caller,
+    name: &OfferName,
+    attachment: AttachmentId,
+    first_chunk: u32,
+) -> Result<Prepared<Source>, Refusal> {
+    let Standing {
+        offer,
+        stage,
+        parcel,
+        permit,
+        basis,
+        source,
+    } = standing(snapshot, caller, name, attachment)?;
+    if first_chunk >= source.chunks {
+        return Err(Refusal::NotFound);
+    }
+    let labels = copy_label()?;
     let mut change = snapshot.change();
     change.within(permit.validity());
     change.within(Period {
@@ -110,16 +158,11 @@ fn prepare(
         purpose: Some(offer.purpose),
         stage: Some(stage),
         labels,
-        basis: head.basis.as_deref(),
+        basis: basis.as_deref(),
         offer: Some(offer.id),
     };
     disclosed(&mut change, 0, &of, &told);
     released(&mut change, &of, labels);
-    let source = Source {
-        row,
-        secret: records::fixed(Table::AttachmentKey, &secret.key)?,
-        chunks: record.chunks,
-    };
     Ok(Prepared::New(change, source, vec![0]))
 }
 
@@ -127,8 +170,10 @@ fn prepare(
 #[must_use]
 pub struct Download {
     shared: Arc<Shared>,
+    caller: Caller,
+    offer: OfferName,
+    attachment: AttachmentId,
     receipt: Receipt,
-    row: Vec<u8>,
     blocks: Arc<Blocks>,
     next: u32,
     chunks: u32,
@@ -151,16 +196,24 @@ impl Download {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotFound`] once it was erased, [`Refusal::Unavailable`] when the file cannot be read.
+    /// [`Refusal::NotFound`] once it could not be opened any more, [`Refusal::Unavailable`] when the file cannot be
+    /// read.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, Refusal> {
         if self.next >= self.chunks {
             return Ok(None);
         }
         let (shared, blocks) = (Arc::clone(&self.shared), Arc::clone(&self.blocks));
-        let (row, number) = (self.row.clone(), self.next);
+        let (caller, offer) = (self.caller.clone(), self.offer.clone());
+        let (attachment, number) = (self.attachment, self.next);
         let read = tokio::task::spawn_blocking(move || {
-            if is_erased(&shared, &row)? {
-                return Err(Refusal::NotFound);
+            let mut snapshot = Snapshot::new(&shared)?;
+            let stands = standing(&mut snapshot, &caller, &offer, attachment);
+            if let Err(refusal) = stands {
+                return Err(match refusal {
+                    Refusal::Unavailable | Refusal::Internal => refusal,
+                    // One answer, whatever ended it.
+                    _ => Refusal::NotFound,
+                });
             }
             let chunk = blocks.read(number).map_err(|error| broken(&error))?;
             chunk.ok_or_else(|| {
@@ -203,8 +256,10 @@ impl Exchange {
         let blocks = blocks.await.map_err(|_| Refusal::Internal)?;
         Ok(Download {
             shared: Arc::clone(&self.shared),
+            caller: caller.clone(),
+            offer: offer.clone(),
+            attachment,
             receipt,
-            row: source.row,
             blocks: Arc::new(blocks.map_err(|error| broken(&error))?),
             next: first_chunk,
             chunks: source.chunks,

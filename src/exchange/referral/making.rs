@@ -31,6 +31,8 @@ struct Asked<'a> {
     /// What is passed on; none for an ask of its own.
     received: Option<Received>,
     plan: Schedule,
+    /// When the person must be placed by.
+    place_by: Option<Timestamp>,
     /// The turn of those who are asked now.
     turn: Turn,
     grouped: Option<&'a Grouped>,
@@ -182,6 +184,7 @@ fn make_offer(
         purpose: record.purpose.clone(),
         urgency: record.urgency.clone(),
         decide_by: record.decide_by,
+        place_by: asked.place_by.map(Timestamp::millis),
         deposits: admitted.iter().map(|one| one.decision.clone()).collect(),
         forwards,
         staff: caller.staff().as_str().to_owned(),
@@ -362,6 +365,7 @@ fn check_new<'a>(
         urgency: new.urgency,
         received: None,
         plan,
+        place_by: new.place_by,
         turn,
         grouped,
     })
@@ -404,6 +408,7 @@ pub(super) fn prepare_add(
         received: None,
         urgency: plan.urgency,
         plan,
+        place_by: turn::optional_time(record.place_by)?,
         turn,
         grouped: None,
     };

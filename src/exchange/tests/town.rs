@@ -227,6 +227,11 @@ impl Town {
     }
 
     pub async fn join(&mut self, name: &str, kind: AgencyKind) {
+        self.join_with(name, kind, AgencyFacts::default()).await;
+    }
+
+    /// As [`Town::join`], with what it publishes of itself.
+    pub async fn join_with(&mut self, name: &str, kind: AgencyKind, facts: AgencyFacts) {
         let agency = id(name);
         let _ = self
             .enact(ActBody::Enrol {
@@ -259,7 +264,7 @@ impl Town {
             expires: dawn().plus(WEEK * 5),
             sealing_keys: vec![sealing.clone()],
             staff_keys: Vec::new(),
-            facts: AgencyFacts::default(),
+            facts,
         };
         let bundle = draft.sign(&signer).expect("signed");
         let _ = self

@@ -8,7 +8,7 @@
 use aws_lc_rs::digest::{SHA256, digest};
 
 /// Size of a frame's header, and what frames are aligned to, in bytes.
-pub(super) const HEADER_BYTES: usize = 128;
+pub(crate) const HEADER_BYTES: usize = 128;
 
 /// Size of a digest in bytes.
 pub(super) const DIGEST_BYTES: usize = 32;

@@ -44,6 +44,7 @@ use std::time::{Duration, SystemTime};
 
 use super::engine::{Batch, Engine, Head, StorageError, Stored, Table};
 pub use error::OpenError;
+pub(crate) use frame::HEADER_BYTES as FRAME_HEADER_BYTES;
 pub use io::{Faults, Operation};
 
 use index::IndexWriter;

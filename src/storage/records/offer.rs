@@ -113,6 +113,9 @@ pub struct OfferRecord {
     /// Ids of its attachments, finished or not.
     #[prost(bytes = "vec", repeated, tag = "49")]
     pub attachments: Vec<Vec<u8>>,
+    /// Of the messages, those that its recipient posted.
+    #[prost(uint32, tag = "62")]
+    pub messages_of_recipient: u32,
     /// Whether the recipient has read what is no parcel of the offer: a message, or what break-glass released.
     #[prost(bool, tag = "65")]
     pub told: bool,

@@ -28,13 +28,14 @@ pub fn is_possible() -> Result<(), CrashError> {
     }
 }
 
-/// The words that start a program under `strace`, with its own process id and exit code.
+/// The words that start a program under `strace`, with its own process id and exit code; one byte of each string is
+/// shown unless the arguments say otherwise.
 #[must_use]
 pub fn wrapper(trace: &Path, arguments: &[&str]) -> Vec<String> {
     let mut words = vec!["strace".to_owned(), "-D".to_owned(), "-f".to_owned()];
-    words.push("-yy".to_owned());
+    words.extend(["-yy".to_owned(), "-s".to_owned(), "1".to_owned()]);
     words.extend(arguments.iter().map(|&word| word.to_owned()));
-    words.extend(["-s".to_owned(), "1".to_owned(), "-o".to_owned()]);
+    words.push("-o".to_owned());
     words.push(trace.display().to_string());
     words
 }

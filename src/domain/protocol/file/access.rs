@@ -35,9 +35,10 @@ impl Reader<'_> {
     ) -> Result<Vec<AccessRow>, ProtocolError> {
         let mut parsed = Vec::with_capacity(rows.len());
         for row in rows {
-            self.name(&row.name, names)?;
-            self.why(&row.why)?;
             let access = AccessRow {
+                name: self.name(&row.name, names)?,
+                why: self.why(&row.why)?,
+                line: self.line(row.name.span().start),
                 recipients: self.words(&row.recipients, recipients)?,
                 reasons: self.words(&row.reasons, &GroupsOf::default())?,
                 labels: self.labels(&row.labels)?.closed(),
