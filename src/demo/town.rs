@@ -93,6 +93,8 @@ pub struct TownOptions {
     pub log_filter: String,
     /// How patient the agencies are.
     pub policy: RetryPolicy,
+    /// Whether the router publishes its log, and what stands under `[publication]` besides the address.
+    pub publication: Option<String>,
 }
 
 impl TownOptions {
@@ -105,6 +107,7 @@ impl TownOptions {
             members: members::all(),
             log_filter: "info".into(),
             policy: RetryPolicy::default(),
+            publication: None,
         }
     }
 }

@@ -48,3 +48,4 @@ mod slips;
 mod turns;
 mod unlinkability;
 mod withdrawal;
+mod witnesses;

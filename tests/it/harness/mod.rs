@@ -12,6 +12,7 @@ pub mod scene;
 pub mod search;
 pub mod simulated;
 pub mod wire;
+pub mod witness;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -183,7 +184,7 @@ pub fn assert_replays(world: &World) {
     assert_eq!(output.status.code(), Some(3), "{said}{why}");
 }
 
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_safeconduct"))
 }
 
