@@ -197,6 +197,11 @@ problems! {
     Access(Broken) = Violation, "ACCESS", "a break-glass act was not allowed: {0}";
     /// The access is not known, or was asked for before.
     NoAccess = Violation, "NO_ACCESS", "the break-glass request is not known, or was made before";
+    /// An auditor read or judged what the mandate does not reach.
+    Mandate = Violation, "MANDATE", "an auditor read or judged what its mandate does not reach";
+    /// A disposition that could not be.
+    Disposition(crate::domain::disposition::Refusal) = Violation, "DISPOSITION",
+        "what an auditor said of a finding could not be said so: {0}";
     /// A recipient raised an alarm.
     AlarmRaised(Alarm) = Notice, "ALARM", "the recipient raised the alarm {0}";
 }

@@ -17,6 +17,7 @@ mod groups;
 mod messages;
 mod offers;
 mod onward;
+mod oversight;
 mod parcels;
 mod places;
 mod slips;
@@ -98,6 +99,7 @@ pub struct Replay {
     alerts: alerts::Alerts,
     /// Break-glass, by access id.
     glass: HashMap<AccessId, accesses::Glass>,
+    oversight: oversight::Oversight,
 }
 
 /// One act as replay sees it.
@@ -153,6 +155,7 @@ impl Replay {
     pub fn feed(&mut self, entry: Option<&Entry>, opening: Option<&Opening>) -> Vec<Finding> {
         let index = self.next;
         self.next += 1;
+        self.oversight.note(entry.map(|entry| &entry.by));
         let Some(entry) = entry else {
             return Vec::new();
         };
@@ -313,7 +316,7 @@ impl Replay {
             Decision::CarriedRecorded { .. } | Decision::CarriedReleased { .. } => {
                 self.carried(act, decision)
             }
-            Decision::AuditRead { .. } | Decision::RevocationsLoaded { .. } => Ok(()),
+            Decision::RevocationsLoaded { .. } => Ok(()),
             Decision::AccessRequested { .. }
             | Decision::AccessApproved { .. }
             | Decision::AccessRefused { .. }
@@ -336,6 +339,10 @@ impl Replay {
             }
             Decision::AttachmentDeposited { .. } | Decision::AttachmentOpened { .. } => {
                 self.attachment(act, decision)
+            }
+            Decision::AuditRead { what, .. } => self.audit_read(act, what),
+            Decision::DispositionRecorded { .. } | Decision::DispositionConfirmed { .. } => {
+                self.disposition(act, decision)
             }
         };
         problems.extend(result.err());

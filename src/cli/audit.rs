@@ -1,5 +1,6 @@
 //! `safeconduct audit`: verify, openings, replay and export, on a live router or an exported folder.
 
+mod acts;
 pub mod drive;
 pub mod export;
 pub mod folder;
@@ -54,6 +55,8 @@ enum Action {
         #[command(flatten)]
         check: Check,
     },
+    /// Ask who did what, when and by which right
+    Acts(Box<acts::ActsArgs>),
     /// Write the log into a folder that can be audited offline
     Export {
         #[command(flatten)]
@@ -209,6 +212,7 @@ impl AuditCommand {
             Action::Verify { check, .. } => check.run(Some(Level::Verify)).await,
             Action::Openings { check } => check.run(Some(Level::Openings)).await,
             Action::Replay { check } => check.run(Some(Level::Replay)).await,
+            Action::Acts(acts) => acts.run().await,
             Action::Export {
                 source,
                 to,

@@ -30,7 +30,21 @@ impl LiveSource {
     }
 }
 
-fn unreadable(error: ClientError) -> SourceError {
+impl LiveSource {
+    /// The session, for what goes beyond reading the log.
+    #[must_use]
+    pub(super) const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Who reads.
+    #[must_use]
+    pub(super) const fn staff(&self) -> &Staff {
+        &self.staff
+    }
+}
+
+pub(super) fn unreadable(error: ClientError) -> SourceError {
     match &error {
         ClientError::Refused(refused) if refused.code == Code::PermissionDenied => {
             SourceError::NotPermitted(error.to_string())

@@ -6,6 +6,7 @@
 //! Of `identity` it uses the verification of certificate chains, so that there is one. Must not know how the
 //! router stores or orders anything.
 
+pub mod acts;
 pub mod administrator;
 pub mod agency;
 pub mod agent;

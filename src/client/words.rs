@@ -57,6 +57,8 @@ words! {
     alert_kind_number alert_kind AlertKind "ALERT_KIND";
     question_number question Question "QUESTION";
     close_reason_number close_reason CloseReason "CLOSE_REASON";
+    act_class_number act_class ActClass "ACT_CLASS";
+    review_rule_number review_rule ReviewRule "REVIEW_RULE";
 }
 
 /// `agencies/{agency}`.

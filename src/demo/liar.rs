@@ -259,4 +259,34 @@ impl AuditService for Lying {
         let proof = proof.iter().map(|hash| hash.as_bytes().to_vec()).collect();
         Ok(Response::new(v1::ProveConsistencyResponse { proof }))
     }
+
+    type ReadActsStream = tokio_stream::Empty<Result<v1::ReadActsResponse, Status>>;
+
+    async fn read_acts(
+        &self,
+        _: Request<v1::ReadActsRequest>,
+    ) -> Result<Response<Self::ReadActsStream>, Status> {
+        Err(Status::unimplemented("this liar answers no questions"))
+    }
+
+    async fn list_acts(
+        &self,
+        _: Request<v1::ListActsRequest>,
+    ) -> Result<Response<v1::ListActsResponse>, Status> {
+        Err(Status::unimplemented("this liar answers no questions"))
+    }
+
+    async fn record_disposition(
+        &self,
+        _: Request<v1::RecordDispositionRequest>,
+    ) -> Result<Response<v1::RecordDispositionResponse>, Status> {
+        Err(Status::unimplemented("this liar answers no questions"))
+    }
+
+    async fn confirm_disposition(
+        &self,
+        _: Request<v1::ConfirmDispositionRequest>,
+    ) -> Result<Response<v1::ConfirmDispositionResponse>, Status> {
+        Err(Status::unimplemented("this liar answers no questions"))
+    }
 }

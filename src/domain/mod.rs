@@ -10,6 +10,7 @@ pub mod complaint;
 pub mod deadline;
 pub mod directory;
 pub mod directory_record;
+pub mod disposition;
 pub mod erasure;
 pub mod forward;
 pub mod gate;

@@ -628,3 +628,47 @@ vocabulary! {
         StillWaiting = "STILL_WAITING",
     }
 }
+
+vocabulary! {
+    /// A kind of acts that an auditor asks for.
+    "class of acts" ActClass {
+        /// What disclosed something: parcels, messages, attachments, break-glass and carried referrals opened.
+        Disclosures = "DISCLOSURES",
+        /// Every act of break-glass.
+        BreakGlass = "BREAK_GLASS",
+        /// Declines for a reason that oversight is told of (R12).
+        AlertingDeclines = "ALERTING_DECLINES",
+        /// Acts of agencies while they say that they are closed.
+        OutOfHours = "OUT_OF_HOURS",
+        /// Refusals.
+        Denials = "DENIALS",
+        /// What auditors read and found.
+        Oversight = "OVERSIGHT",
+    }
+}
+
+vocabulary! {
+    /// A rule of the review: why a person should look at an act again.
+    "rule of the review" ReviewRule {
+        /// Break-glass was used.
+        BreakGlass = "BREAK_GLASS",
+        /// Many more openings in an hour than that member of staff's agency is used to.
+        Burst = "BURST",
+        /// Opened while the agency says that it is closed.
+        OutOfHours = "OUT_OF_HOURS",
+        /// Opened, and nothing was done with it.
+        NoFollowUp = "NO_FOLLOW_UP",
+        /// Tried to open after the person had taken it back.
+        AfterWithdrawal = "AFTER_WITHDRAWAL",
+        /// Tried again and again what the agency may not do.
+        RepeatedProbes = "REPEATED_PROBES",
+        /// A pseudonym that was silent for long opens again.
+        DormantStaff = "DORMANT_STAFF",
+        /// A new pseudonym opens a lot on its first day.
+        NewStaffInBulk = "NEW_STAFF_IN_BULK",
+        /// Tried to open what was not to be seen.
+        FailedOpens = "FAILED_OPENS",
+        /// An auditor read a great deal that is about no case.
+        AuditWithoutCase = "AUDIT_WITHOUT_CASE",
+    }
+}

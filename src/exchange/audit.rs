@@ -93,6 +93,7 @@ impl Exchange {
                 what: what.to_owned(),
                 start,
                 count: run.len() as u64,
+                question: None,
                 staff: by.staff().as_str().to_owned(),
             };
             let mut change = snapshot.change();

@@ -40,9 +40,11 @@ mod start;
 mod token;
 pub mod withdrawal;
 
+pub mod acts;
 pub mod alert;
 pub mod carried;
 mod clockwork;
+pub mod disposition;
 mod escalation;
 pub mod forward;
 pub mod person;

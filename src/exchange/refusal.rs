@@ -115,6 +115,9 @@ pub enum Refusal {
     /// A member of a group that stays together is not decided on alone.
     #[error("the group is decided on together")]
     Group,
+    /// What an auditor said of a finding cannot be said, or confirmed, so.
+    #[error(transparent)]
+    Disposition(#[from] crate::domain::disposition::Refusal),
 }
 
 impl Refusal {
@@ -157,6 +160,7 @@ impl Refusal {
             Self::Group => "GROUP",
             Self::AlreadyTaken => "STATE",
             Self::NeedsSecondPerson => "NEEDS_SECOND_PERSON",
+            Self::Disposition(_) => "STATE",
         }
     }
 

@@ -1,5 +1,6 @@
 //! The exchange itself: how a log is begun, how a store is taken up again, and how an operation runs.
 
+use super::acts::Readers;
 use super::agencies::Register;
 use super::attachment::{Attachments, unlink_erased};
 use super::clock::{Clock, Watched};
@@ -117,6 +118,7 @@ pub(super) struct Shared {
     pub(super) directory: DirectoryCache,
     pub(super) attachments: Attachments,
     pub(super) denials: Denials,
+    pub(super) readers: Arc<Readers>,
     pub(super) codes: Attempts,
     pub(super) origin: String,
     pub(super) administrators: Vec<VerifyingKey>,
@@ -319,6 +321,7 @@ impl Exchange {
             directory: DirectoryCache::default(),
             attachments: Attachments::new(files),
             denials: Denials::default(),
+            readers: Arc::default(),
             codes: Attempts::default(),
             administrators: administrators?,
             trust: ArcSwap::from_pointee(trust(&log.roots)?),

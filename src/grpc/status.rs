@@ -4,6 +4,7 @@
 //! no personal data, no echo of input, and one text for everything that a non-party may not know (invariants 22, 23).
 
 use super::fields::{Invalid, Violation};
+use crate::domain::disposition;
 use crate::domain::label::LabelSet;
 use crate::exchange::Refusal;
 use std::collections::HashMap;
@@ -398,7 +399,21 @@ impl From<Refusal> for Answer {
                 "the offer is of a group that stays together: decide on the group",
                 "group",
             ),
+            Refusal::Disposition(refusal) => {
+                Self::precondition("STATE", disposition(refusal), "index")
+            }
         }
+    }
+}
+
+const fn disposition(refusal: disposition::Refusal) -> &'static str {
+    use disposition::Refusal as No;
+    match refusal {
+        No::National => "a national body has said what this finding comes to; ask it",
+        No::Nothing => "nothing was recorded of this finding yet",
+        No::SamePerson => "another person must confirm this",
+        No::Other => "another finding was recorded; read it before you confirm it",
+        No::Confirmed => "this was confirmed before",
     }
 }
 

@@ -81,6 +81,8 @@ words! {
     AlertKind "ALERT_KIND_",
     Question "QUESTION_",
     CloseReason "CLOSE_REASON_",
+    ActClass "ACT_CLASS_",
+    ReviewRule "REVIEW_RULE_",
 }
 
 /// The proto number of an optional word; the unspecified zero for none.

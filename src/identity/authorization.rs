@@ -272,6 +272,11 @@ const TABLE: &[Rule] = &[
     // Whoever releases has spoken with the other side by phone.
     rule("/safeconduct.v1.CarriedService/RecordCarried", [SOURCE, NONE, NONE, NONE]),
     rule("/safeconduct.v1.CarriedService/ReleaseCarried", [Roles::of(&[Supervisor, DutyOfficer]), NONE, NONE, NONE]),
+    // An agency's own office reads its agency's acts only: see `exchange::acts`.
+    rule("/safeconduct.v1.AuditService/ReadActs", [NONE, AUDIT, AUDIT, NONE]),
+    rule("/safeconduct.v1.AuditService/ListActs", [NONE, AUDIT, AUDIT, NONE]),
+    rule("/safeconduct.v1.AuditService/RecordDisposition", [NONE, AUDIT, AUDIT, NONE]),
+    rule("/safeconduct.v1.AuditService/ConfirmDisposition", [NONE, AUDIT, AUDIT, NONE]),
 
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Check", [ALL, ALL, ALL, ALL]) },
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Watch", [ALL, ALL, ALL, ALL]) },

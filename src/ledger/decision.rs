@@ -80,6 +80,30 @@ pub struct RoomSet {
     pub closed: u32,
 }
 
+/// What an auditor asked: codes and references.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Questioned {
+    /// `offer/…`, `referral/…`, `case-of/…` or `basis/…`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub about: Option<String>,
+    /// Agency id.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub agency: Option<String>,
+    /// Staff pseudonym there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub staff: Option<String>,
+    /// Class names.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub classes: Vec<String>,
+    /// Not before, milliseconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub since: Option<i64>,
+    /// Before, milliseconds since the epoch.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub until: Option<i64>,
+}
+
 /// The private part of an entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "act", rename_all = "snake_case", deny_unknown_fields)]
@@ -349,12 +373,15 @@ pub enum Decision {
     },
     /// An auditor read entries or openings.
     AuditRead {
-        /// `entries` or `openings`.
+        /// `entries`, `openings` or `acts`.
         what: String,
         /// First index.
         start: u64,
-        /// How many were given.
+        /// How many were given; of `acts`, how many were looked at.
         count: u64,
+        /// Of `acts`: what was asked.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        question: Option<Questioned>,
         /// Staff pseudonym.
         staff: String,
     },
@@ -686,6 +713,28 @@ pub enum Decision {
         /// Staff pseudonym.
         staff: String,
     },
+    /// An auditor said what a finding of the review comes to.
+    DispositionRecorded {
+        /// Rule name.
+        rule: String,
+        /// Index of the entry that the finding is about.
+        about: u64,
+        /// What it comes to, by name.
+        finding: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// Another person confirmed that.
+    DispositionConfirmed {
+        /// Rule name.
+        rule: String,
+        /// Index of the entry that the finding is about.
+        about: u64,
+        /// What it comes to, by name.
+        finding: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
 }
 
 impl Decision {
@@ -747,6 +796,8 @@ impl Decision {
         "attachment_deposited",
         "attachment_opened",
         "amendment_confirmed",
+        "disposition_recorded",
+        "disposition_confirmed",
     ];
 
     /// The event name that the entry carries in the clear.
@@ -809,6 +860,8 @@ impl Decision {
             Self::AttachmentDeposited { .. } => "attachment_deposited",
             Self::AttachmentOpened { .. } => "attachment_opened",
             Self::AmendmentConfirmed { .. } => "amendment_confirmed",
+            Self::DispositionRecorded { .. } => "disposition_recorded",
+            Self::DispositionConfirmed { .. } => "disposition_confirmed",
         }
     }
 }

@@ -12,5 +12,7 @@ pub mod layout;
 pub mod note;
 pub mod policy;
 pub mod proof;
+pub mod question;
+pub mod scope;
 pub mod tree;
 pub mod witness;

@@ -93,6 +93,8 @@ pub enum Table {
     Disclosure = 116,
     /// Labels that anybody ever opened of a case, by source, handle and label.
     Released = 117,
+    /// What auditors said of findings, by rule and index of the entry.
+    Disposition = 140,
 }
 
 /// How long a value lives, and therefore how it is kept.

@@ -20,6 +20,7 @@ pub mod request;
 pub mod slip;
 
 pub mod disclosure;
+pub mod disposition;
 
 use crate::domain::time::Timestamp;
 use crate::storage::engine::{Life, StorageError, Stored, Table, Write};

@@ -1,4 +1,4 @@
-//! Every RPC of the file descriptor, by every role of four kinds of agency, over the wire (invariant 17).
+//! Every RPC of the file descriptor, by every role of five kinds of agency, over the wire (invariant 17).
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,11 @@ use crate::harness::wire::{Refused, Wire};
 use crate::harness::{World, run, world};
 
 /// An agency, and what the golden file calls its kind.
-const KINDS: [(&str, &str); 4] = [
+const KINDS: [(&str, &str); 5] = [
     ("alpha", "member"),
     ("moi-atu", "member"),
     ("ombud", "national-oversight"),
+    ("dpo-house1", "own-oversight"),
     ("operator", "operator"),
 ];
 

@@ -16,6 +16,7 @@ mod attacks_names;
 mod attacks_parcel;
 mod attacks_seal;
 mod attacks_token;
+mod auditors;
 mod authorization_live;
 mod bases;
 mod break_glass;

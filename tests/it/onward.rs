@@ -2,6 +2,7 @@
 //! complaint that holds what was released and nothing more.
 
 use safeconduct::client::agency::Desk;
+use safeconduct::client::audit::LiveSource;
 use safeconduct::client::error::{ClientError, Reason};
 use safeconduct::client::person::Complaint;
 use safeconduct::client::random::SystemRandom;
@@ -9,7 +10,7 @@ use safeconduct::client::source::{AlsoAsked, Onward, Passed, SentReferral, to_pr
 use safeconduct::client::words;
 use safeconduct::domain::basis::Basis;
 use safeconduct::domain::forward::NotAgreed;
-use safeconduct::domain::id::{CaseHandle, OfferId};
+use safeconduct::domain::id::{AgencyId, CaseHandle, OfferId};
 use safeconduct::domain::label::LabelSet;
 use safeconduct::domain::vocabulary::{
     Asked, BasisKind, DisclosureKind, OfferState, Purpose, StaffRole, Stage, TransferAnswer,
@@ -19,6 +20,7 @@ use safeconduct::envelope::disclosure::{Disclosure, Field};
 use safeconduct::envelope::open::OpenedParcel;
 use safeconduct::envelope::seal::{ParcelDraft, seal};
 use safeconduct::envelope::statement::Forward;
+use safeconduct::ledger::question::{About, Question};
 use safeconduct::proto::v1;
 use tonic::Code;
 
@@ -514,6 +516,26 @@ fn a_complaint_shows_oversight_what_was_released_and_nothing_more() {
         let said = said.unwrap().field.value.as_str().unwrap();
         assert!(said.starts_with("They asked for a police report first."));
         assert!(said.contains("house1 read what we sent, for a safe place to stay"));
+
+        // Whoever handles the complaint asks what was done in that case, by the complaint's own offer.
+        let auditor = world.desk("ombud", StaffRole::Auditor);
+        let question = Question {
+            about: Some(About::CaseOf(offer)),
+            ..Question::default()
+        };
+        let session = auditor.agency().session().clone();
+        let source_of_acts = LiveSource::new(session, auditor.staff().clone());
+        let mut reader = source_of_acts.acts(question, 0);
+        let mut acts = Vec::new();
+        while let Some(run) = reader.next().await.unwrap() {
+            acts.extend(run.acts);
+        }
+        let opened_by = |agency: &str| {
+            let by = |id: &AgencyId| id.as_str() == agency;
+            (acts.iter()).any(|act| act.event() == "opened" && act.agency().is_some_and(by))
+        };
+        assert!(opened_by("house1") && opened_by("ombud"));
+        assert!(acts.iter().any(|act| act.event() == "basis_recorded"));
 
         // What nobody was told is refused, though basis and protocol allow it.
         let health = facts(&["HEALTH/CLINICAL"]);

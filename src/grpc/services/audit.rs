@@ -1,16 +1,36 @@
 //! `AuditService`: proofs for everyone, openings for those with a mandate.
 
 use super::Services;
+use crate::domain::vocabulary::{AccessFinding, ReviewRule};
+use crate::exchange::Page;
+use crate::exchange::acts::{ACTS_MAX, About, Question, SeenAct};
 use crate::exchange::audit::RUN_MAX;
+use crate::exchange::disposition::Said;
 use crate::grpc::call::Call;
 use crate::grpc::convert;
 use crate::grpc::fields::Fields;
+use crate::grpc::listener::Peer;
+use crate::grpc::status;
 use crate::proto::v1 as proto;
+use proto::act_filter::About as AboutField;
 use proto::audit_service_server::AuditService;
+use reading::Answering;
+use std::pin::Pin;
+use tokio::sync::mpsc;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
+
+mod reading;
 
 /// Entries or openings of a reply when the request does not say.
 const RUN_DEFAULT: usize = 256;
+
+/// Acts of a page when the request does not say.
+const PAGE_DEFAULT: usize = 100;
+
+/// Runs that wait for a slow reader: one, so that a stream keeps little in memory.
+const WAITING_MAX: usize = 1;
 
 #[tonic::async_trait]
 impl AuditService for Services {
@@ -87,5 +107,185 @@ impl AuditService for Services {
             .await?;
         let proof = convert::hashes(proof.iter().map(|hash| hash.as_bytes()));
         Ok(Response::new(proto::ProveConsistencyResponse { proof }))
+    }
+
+    type ReadActsStream =
+        Pin<Box<dyn Stream<Item = Result<proto::ReadActsResponse, Status>> + Send + 'static>>;
+
+    async fn read_acts(
+        &self,
+        request: Request<proto::ReadActsRequest>,
+    ) -> Result<Response<Self::ReadActsStream>, Status> {
+        let peer = request
+            .extensions()
+            .get::<Peer>()
+            .cloned()
+            .ok_or_else(|| status::internal(&"a connection without a peer"))?;
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let question = question(&mut fields, message.filter);
+        let (question,) = fields.all((question,))?;
+        let reading = self
+            .exchange
+            .read_acts(call.caller(), question, message.start)
+            .await?;
+        let (runs, stream) = mpsc::channel(WAITING_MAX);
+        let answering = Answering {
+            exchange: self.exchange.clone(),
+            peer,
+            drain: self.drain.clone(),
+            runs,
+        };
+        let open = self.metrics.stream();
+        tokio::spawn(async move {
+            let _open = open;
+            answering.answer(reading).await;
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(stream))))
+    }
+
+    async fn list_acts(
+        &self,
+        request: Request<proto::ListActsRequest>,
+    ) -> Result<Response<proto::ListActsResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let question = question(&mut fields, message.filter);
+        let size = fields.page_size(message.page_size, PAGE_DEFAULT, ACTS_MAX);
+        let (question, size) = fields.all((question, size))?;
+        let token = message.page_token;
+        let page = self
+            .exchange
+            .list_acts(call.caller(), question, message.start, Page { size, token })
+            .await?;
+        Ok(Response::new(proto::ListActsResponse {
+            acts: page.acts.into_iter().map(act).collect(),
+            next_page_token: page.token,
+            next_index: page.next,
+        }))
+    }
+
+    async fn record_disposition(
+        &self,
+        request: Request<proto::RecordDispositionRequest>,
+    ) -> Result<Response<proto::RecordDispositionResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let said = said(&mut fields, message.rule, message.index, message.finding);
+        let (requested, said) = fields.all((requested, said))?;
+        let receipt = self
+            .exchange
+            .record_disposition(call.caller(), said, requested)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::RecordDispositionResponse { receipt }))
+    }
+
+    async fn confirm_disposition(
+        &self,
+        request: Request<proto::ConfirmDispositionRequest>,
+    ) -> Result<Response<proto::ConfirmDispositionResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let said = said(&mut fields, message.rule, message.index, message.finding);
+        let (requested, said) = fields.all((requested, said))?;
+        let receipt = self
+            .exchange
+            .confirm_disposition(call.caller(), said, requested)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::ConfirmDispositionResponse { receipt }))
+    }
+}
+
+fn said(fields: &mut Fields, rule: i32, index: u64, finding: i32) -> Option<Said> {
+    let rule = fields.word::<ReviewRule>("rule", rule);
+    let finding = fields.word::<AccessFinding>("finding", finding);
+    Some(Said {
+        rule: rule?,
+        index,
+        finding: finding?,
+    })
+}
+
+fn act(seen: SeenAct) -> proto::Act {
+    proto::Act {
+        index: seen.index,
+        entry: seen.entry,
+        nonce: seen.nonce,
+        decision: seen.decision,
+    }
+}
+
+/// The question of a filter; without one, about everything.
+fn question(fields: &mut Fields, filter: Option<proto::ActFilter>) -> Option<Question> {
+    let Some(filter) = filter else {
+        return Some(Question::default());
+    };
+    fields.within("filter", |fields| {
+        let about = about(fields, filter.about);
+        let agency = if filter.agency.is_empty() {
+            Some(None)
+        } else {
+            fields.agency("agency", &filter.agency).map(Some)
+        };
+        let staff = match (filter.staff.as_str(), filter.agency.as_str()) {
+            ("", _) => Some(None),
+            (_, "") => fields.wrong("staff", "must come with the agency that it is of"),
+            (staff, _) => {
+                let expected = "must be a pseudonym of 1 to 64 visible ASCII characters";
+                fields.text("staff", staff, expected).map(Some)
+            }
+        };
+        let classes = filter
+            .classes
+            .iter()
+            .map(|class| fields.word("classes", *class))
+            .collect::<Option<Vec<_>>>();
+        let twice = |classes: &Vec<_>| {
+            let mut seen = std::collections::HashSet::new();
+            !classes.iter().all(|class| seen.insert(*class))
+        };
+        let classes = match classes {
+            Some(classes) if twice(&classes) => {
+                fields.wrong("classes", "must name each class once")
+            }
+            classes => classes,
+        };
+        let since = time(fields, "since", filter.since);
+        let until = time(fields, "until", filter.until);
+        Some(Question {
+            about: about?,
+            agency: agency?,
+            staff: staff?,
+            classes: classes?,
+            since: since?,
+            until: until?,
+        })
+    })
+}
+
+fn about(fields: &mut Fields, about: Option<AboutField>) -> Option<Option<About>> {
+    const ID: &str = "must be 26 characters of lower-case base32";
+    let about = match about {
+        None => return Some(None),
+        Some(AboutField::Offer(id)) => fields.text("offer", &id, ID).map(About::Offer),
+        Some(AboutField::Referral(id)) => fields.text("referral", &id, ID).map(About::Referral),
+        Some(AboutField::CaseOf(id)) => fields.text("case_of", &id, ID).map(About::CaseOf),
+        Some(AboutField::Basis(id)) => fields.text("basis", &id, ID).map(About::Basis),
+    };
+    about.map(Some)
+}
+
+fn time(
+    fields: &mut Fields,
+    path: &str,
+    time: Option<prost_types::Timestamp>,
+) -> Option<Option<crate::domain::time::Timestamp>> {
+    match time {
+        None => Some(None),
+        time => fields.time(path, time).map(Some),
     }
 }

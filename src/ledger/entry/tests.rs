@@ -244,7 +244,7 @@ proptest! {
 
     #[test]
     fn decisions_with_any_text_are_canonical(text in "\\PC{0,20}", number in 0u64..INTEGER_MAX) {
-        let decision = Decision::AuditRead { what: text.clone(), start: number, count: 1, staff: text };
+        let decision = Decision::AuditRead { what: text.clone(), start: number, count: 1, question: None, staff: text };
         let opening = Opening { nonce: [1; 32], decision };
         let bytes = opening.decision_bytes();
         let value: Value = serde_json::from_slice(&bytes).unwrap();

@@ -9,7 +9,7 @@ use crate::domain::id::{
 };
 use crate::domain::label::Label;
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::Stage;
+use crate::domain::vocabulary::{ReviewRule, Stage};
 
 fn join(agency: &AgencyId, rest: &[&[u8]]) -> Vec<u8> {
     let mut key = Vec::with_capacity(80);
@@ -285,6 +285,14 @@ pub fn request_day(day: u32, request_key: &[u8]) -> Vec<u8> {
 #[must_use]
 pub fn index(index: u64) -> Vec<u8> {
     index.to_be_bytes().to_vec()
+}
+
+/// Of what was said of a rule's finding about one entry.
+#[must_use]
+pub fn disposition(rule: ReviewRule, index: u64) -> Vec<u8> {
+    let mut key = index.to_be_bytes().to_vec();
+    key.extend_from_slice(rule.name().as_bytes());
+    key
 }
 
 /// Of a full tile.

@@ -116,6 +116,9 @@ pub fn members() -> Vec<MemberSpec> {
     ];
     let mut all = members::all();
     all.extend(more.map(|(id, kind)| MemberSpec::new(id, kind)));
+    let offices = [("dpo-house1", "house1"), ("dpo-house2", "house2")];
+    all.extend(offices.map(|(id, of)| MemberSpec::new(id, AgencyKind::AgencyDpo).unit_of(of)));
+    all.push(MemberSpec::new("dpa", AgencyKind::DataProtectionAuthority));
     all
 }
 

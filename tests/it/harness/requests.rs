@@ -697,6 +697,36 @@ impl About {
                 },
             ),
             call(
+                "AuditService/ListActs",
+                &v1::ListActsRequest {
+                    filter: Some(v1::ActFilter {
+                        about: Some(v1::act_filter::About::CaseOf(self.offer.clone())),
+                        ..Default::default()
+                    }),
+                    start: 1,
+                    page_size: 4,
+                    page_token: String::new(),
+                },
+            ),
+            call(
+                "AuditService/RecordDisposition",
+                &v1::RecordDispositionRequest {
+                    request_id: request_id(),
+                    rule: 1,
+                    index: 1,
+                    finding: 1,
+                },
+            ),
+            call(
+                "AuditService/ConfirmDisposition",
+                &v1::ConfirmDispositionRequest {
+                    request_id: request_id(),
+                    rule: 1,
+                    index: 1,
+                    finding: 1,
+                },
+            ),
+            call(
                 "AdministrationService/Propose",
                 &v1::ProposeRequest {
                     request_id: request_id(),

@@ -1,0 +1,436 @@
+//! What auditors may read, ask and say: each by their mandate, each act an entry of its own.
+
+use std::process::Command;
+
+use safeconduct::audit::acts::Act;
+use safeconduct::client::acts::ActRun;
+use safeconduct::client::audit::LiveSource;
+use safeconduct::client::error::{ClientError, Reason};
+use safeconduct::client::source::AlsoAsked;
+use safeconduct::domain::id::OfferId;
+use safeconduct::domain::vocabulary::{
+    AccessFinding, ActClass, DeclineReason, Decliner, ReviewRule, StaffRole, Stage,
+};
+use safeconduct::ledger::question::{About, Question};
+use safeconduct::proto::v1;
+use tonic::Code;
+
+use crate::harness::scene::{ask_for_bed, bed_basis, new_case, one_bed, open};
+use crate::harness::{Own, World, assert_replays, own, run};
+
+const TOWN: [&str; 8] = [
+    "alpha",
+    "beta",
+    "house1",
+    "house2",
+    "ombud",
+    "dpa",
+    "dpo-house1",
+    "dpo-house2",
+];
+
+fn auditor(world: &World, agency: &str, pseudonym: &str) -> LiveSource {
+    let desk = world
+        .agency(agency)
+        .desk(pseudonym, StaffRole::Auditor)
+        .unwrap();
+    LiveSource::new(desk.agency().session().clone(), desk.staff().clone())
+}
+
+async fn ask(world: &World, agency: &str, question: Question) -> Vec<Act> {
+    let mut reader = auditor(world, agency, "a1").acts(question, 0);
+    let mut acts = Vec::new();
+    while let Some(ActRun { acts: more, .. }) = reader.next().await.unwrap() {
+        acts.extend(more);
+    }
+    acts
+}
+
+async fn all(world: &World, agency: &str) -> Vec<Act> {
+    ask(world, agency, Question::default()).await
+}
+
+fn about(about: About) -> Question {
+    Question {
+        about: Some(about),
+        ..Question::default()
+    }
+}
+
+fn of(classes: &[ActClass]) -> Question {
+    Question {
+        classes: classes.to_vec(),
+        ..Question::default()
+    }
+}
+
+fn by<'a>(acts: &'a [Act], agencies: &'a [&str]) -> Vec<&'a Act> {
+    let of = |act: &&Act| {
+        act.agency()
+            .is_some_and(|id| agencies.contains(&id.as_str()))
+    };
+    acts.iter().filter(of).collect()
+}
+
+fn indexes<'a>(acts: impl IntoIterator<Item = &'a Act>) -> Vec<u64> {
+    acts.into_iter().map(|act| act.index).collect()
+}
+
+/// One person, asked for at house1 and house2; house1 opens, house2 declines because it wants a police report.
+async fn evening(world: &World) -> [OfferId; 2] {
+    let source = world.source("alpha");
+    let case = new_case();
+    let bases = [
+        bed_basis(&source, case, "house1").await,
+        bed_basis(&source, case, "house2").await,
+    ];
+    let sent = ask_for_bed(&source, case, &bases).await;
+    let offers = [sent.offers[0].1, sent.offers[1].1];
+    let (house1, house2) = (world.intake("house1"), world.intake("house2"));
+    open(&house1, offers[0], Stage::Triage).await.unwrap();
+    open(&house2, offers[1], Stage::Triage).await.unwrap();
+    let reason = DeclineReason::RequiresPoliceReport;
+    house2
+        .decline(offers[1], reason, Decliner::Agency)
+        .await
+        .unwrap();
+    offers
+}
+
+async fn town() -> Own {
+    own(&TOWN, "warn").await
+}
+
+#[test]
+fn an_office_reads_exactly_what_its_agency_did_and_may_not_read_whole_runs() {
+    run(async {
+        let own = town().await;
+        let world = &own.world;
+        evening(world).await;
+        one_bed(&world.source("beta"), "house1").await;
+
+        let everything = all(world, "ombud").await;
+        let seen = all(world, "dpo-house1").await;
+        assert!(
+            seen.iter()
+                .all(|act| act.decision.is_some() || act.event() == "keys")
+        );
+        let before: Vec<u64> = indexes(by(&everything, &["house1", "dpo-house1"]));
+        assert_eq!(indexes(&seen), before);
+        assert!(seen.iter().any(|act| act.event() == "opened"));
+        // What alpha deposited for house1 names alpha's case: it is alpha's act, and nobody else's (R3).
+        assert!(!seen.iter().any(|act| act.event() == "offered"));
+
+        let wire = world.wire("dpo-house1", StaffRole::Auditor);
+        for method in ["AuditService/ListEntries", "AuditService/ReadOpenings"] {
+            let refused = wire
+                .refused(method, &v1::ListEntriesRequest::default())
+                .await;
+            assert_eq!(refused.code, Code::PermissionDenied, "{method}");
+        }
+        let checkpoint = v1::GetCheckpointRequest {};
+        let proof = v1::ProveInclusionRequest {
+            index: before[0],
+            size: 4 + before[0],
+        };
+        let _: v1::GetCheckpointResponse = wire
+            .ask("AuditService/GetCheckpoint", &checkpoint)
+            .await
+            .unwrap();
+        let _: v1::ProveInclusionResponse = wire
+            .ask("AuditService/ProveInclusion", &proof)
+            .await
+            .unwrap();
+        assert_replays(world);
+    });
+}
+
+#[test]
+fn an_office_cannot_join_what_two_recipients_hold_nor_learn_a_kept_reason_r3() {
+    run(async {
+        let own = town().await;
+        let world = &own.world;
+        let quiet = |acts: Vec<Act>| {
+            let acts = acts.into_iter().filter(|act| act.event() != "audit_read");
+            acts.map(|act| act.event()).collect::<Vec<_>>()
+        };
+        let before = quiet(all(world, "dpo-house2").await);
+        let bed = one_bed(&world.source("alpha"), "house1").await;
+        open(&world.intake("house1"), bed.offer, Stage::Triage)
+            .await
+            .unwrap();
+        assert_eq!(quiet(all(world, "dpo-house2").await), before);
+
+        let [first, second] = evening(world).await;
+        for offer in [first, second] {
+            let answer = ask(world, "dpo-house1", about(About::CaseOf(offer))).await;
+            assert!(answer.is_empty(), "{answer:?}");
+        }
+        let others = ask(world, "dpo-house1", about(About::Offer(second))).await;
+        assert!(others.is_empty(), "{others:?}");
+        let own_offer = ask(world, "dpo-house1", about(About::Offer(first))).await;
+        assert!(own_offer.iter().any(|act| act.event() == "opened"));
+
+        // A withdrawn parcel is "not found" to the house; only oversight reads why.
+        let source = world.source("alpha");
+        let also = AlsoAsked {
+            erase: false,
+            leave: false,
+        };
+        source.withdraw_basis(&bed.basis, also).await.unwrap();
+        let house1 = world.intake("house1");
+        let refused = house1.fetch(bed.offer, Stage::Triage).await.unwrap_err();
+        assert_eq!(refused.reason(), Some(Reason::NotFound));
+        let denials = of(&[ActClass::Denials]);
+        let national = ask(world, "dpa", denials.clone()).await;
+        assert!(!by(&national, &["house1"]).is_empty(), "{national:?}");
+        let office = ask(world, "dpo-house1", denials).await;
+        assert!(office.is_empty(), "{office:?}");
+    });
+}
+
+#[test]
+fn national_oversight_reads_everything_and_every_question_is_an_entry_before_its_answer() {
+    run(async {
+        let own = town().await;
+        let world = &own.world;
+        let [first, second] = evening(world).await;
+        for body in ["dpa", "ombud"] {
+            let acts = all(world, body).await;
+            let count = acts.len() as u64;
+            assert_eq!(indexes(&acts), (0..count).collect::<Vec<_>>());
+        }
+        // Who opened anything about this offer; who declined for a reason that alerts; all of the case.
+        let opened = Question {
+            about: Some(About::Offer(first)),
+            ..of(&[ActClass::Disclosures])
+        };
+        let opened = ask(world, "ombud", opened).await;
+        assert_eq!(by(&opened, &["house1"]).len(), opened.len());
+        assert_eq!(opened.len(), 1);
+        let declined = ask(world, "dpa", of(&[ActClass::AlertingDeclines])).await;
+        assert_eq!(declined.len(), 1);
+        assert_eq!(declined[0].text("offer"), Some(second.to_string().as_str()));
+        let case = ask(world, "ombud", about(About::CaseOf(first))).await;
+        let events = |wanted: &str| case.iter().filter(|act| act.event() == wanted).count();
+        assert_eq!((events("basis_recorded"), events("offered")), (2, 2));
+        assert_eq!(events("opened"), 2);
+        let staff = Question {
+            agency: Some("house2".parse().unwrap()),
+            staff: Some("w-intake".parse().unwrap()),
+            ..Question::default()
+        };
+        let staff = ask(world, "ombud", staff).await;
+        assert!(
+            staff
+                .iter()
+                .all(|act| act.text("staff") == Some("w-intake"))
+        );
+        assert_eq!(staff.len(), 2);
+
+        let asked = ask(world, "dpa", of(&[ActClass::Oversight])).await;
+        let recorded: Vec<String> = asked
+            .iter()
+            .filter_map(|act| act.decision.as_ref()?.get("question"))
+            .map(ToString::to_string)
+            .collect();
+        let offer = format!("\"about\":\"offer/{first}\"");
+        assert!(
+            recorded.iter().any(|question| question.contains(&offer)),
+            "{recorded:#?}"
+        );
+        assert!(
+            recorded
+                .iter()
+                .any(|question| question.contains("ALERTING_DECLINES"))
+        );
+        assert_replays(world);
+    });
+}
+
+#[test]
+fn pages_and_streams_give_the_same_acts_and_go_on_where_they_stopped() {
+    run(async {
+        let own = town().await;
+        let world = &own.world;
+        evening(world).await;
+        let filter = Some(v1::ActFilter {
+            agency: "agencies/alpha".into(),
+            ..v1::ActFilter::default()
+        });
+        let question = Question {
+            agency: Some("alpha".parse().unwrap()),
+            ..Question::default()
+        };
+        let streamed = indexes(&ask(world, "ombud", question.clone()).await);
+        let wire = world.wire("ombud", StaffRole::Auditor);
+        let (mut paged, mut page_token) = (Vec::new(), String::new());
+        loop {
+            let request = v1::ListActsRequest {
+                filter: filter.clone(),
+                start: 0,
+                page_size: 2,
+                page_token,
+            };
+            let page: v1::ListActsResponse =
+                wire.ask("AuditService/ListActs", &request).await.unwrap();
+            assert!(page.acts.len() <= 2);
+            paged.extend(page.acts.iter().map(|act| act.index));
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                break;
+            }
+        }
+        assert_eq!(paged, streamed);
+        assert!(streamed.len() > 4);
+
+        let from = streamed[2];
+        let mut rest = auditor(world, "ombud", "a1").acts(question, from);
+        let first = rest.next().await.unwrap().unwrap();
+        assert_eq!(indexes(&first.acts), streamed[2..]);
+
+        let token = v1::ListActsRequest {
+            page_token: "no token of ours".into(),
+            ..v1::ListActsRequest::default()
+        };
+        let past = v1::ListActsRequest {
+            start: u64::MAX,
+            ..v1::ListActsRequest::default()
+        };
+        let staff = v1::ListActsRequest {
+            filter: Some(v1::ActFilter {
+                staff: "w1".into(),
+                ..v1::ActFilter::default()
+            }),
+            ..v1::ListActsRequest::default()
+        };
+        for (request, code) in [
+            (token, Code::InvalidArgument),
+            (past, Code::OutOfRange),
+            (staff, Code::InvalidArgument),
+        ] {
+            let refused = wire.refused("AuditService/ListActs", &request).await;
+            assert_eq!(refused.code, code);
+        }
+    });
+}
+
+#[test]
+fn a_finding_is_settled_by_two_people_and_an_office_judges_its_own_agency_only() {
+    run(async {
+        let own = town().await;
+        let world = &own.world;
+        let [first, _] = evening(world).await;
+        let opened = Question {
+            about: Some(About::Offer(first)),
+            ..of(&[ActClass::Disclosures])
+        };
+        let index = ask(world, "ombud", opened).await[0].index;
+        let offered = ask(world, "ombud", about(About::Offer(first))).await[0].index;
+        let (rule, misuse) = (ReviewRule::Burst, AccessFinding::Misuse);
+        let (a, b) = (
+            auditor(world, "dpo-house1", "a"),
+            auditor(world, "dpo-house1", "b"),
+        );
+        let reason = |result: Result<u64, ClientError>| result.unwrap_err().reason();
+
+        assert_eq!(
+            reason(a.dispose(rule, index, misuse, true).await),
+            Some(Reason::NotFound)
+        );
+        a.dispose(rule, index, misuse, false).await.unwrap();
+        assert_eq!(
+            reason(a.dispose(rule, index, misuse, true).await),
+            Some(Reason::NeedsSecondPerson)
+        );
+        let justified = AccessFinding::Justified;
+        assert_eq!(
+            reason(b.dispose(rule, index, justified, true).await),
+            Some(Reason::State)
+        );
+        b.dispose(rule, index, misuse, true).await.unwrap();
+        assert_eq!(
+            reason(b.dispose(rule, index, misuse, true).await),
+            Some(Reason::State)
+        );
+
+        // Another agency's act is not the office's to judge, and no index tells it whose act it is.
+        for other in [offered, u64::MAX] {
+            assert_eq!(
+                reason(a.dispose(rule, other, misuse, false).await),
+                Some(Reason::NotPermitted)
+            );
+        }
+        let ombud = auditor(world, "ombud", "a");
+        ombud.dispose(rule, index, justified, false).await.unwrap();
+        assert_eq!(
+            reason(a.dispose(rule, index, misuse, false).await),
+            Some(Reason::State)
+        );
+        assert_replays(world);
+    });
+}
+
+fn program(world: &World, agency: &str, args: &[&str]) -> (Option<i32>, String) {
+    let router = format!("https://{}:{}", world.address.host, world.address.port);
+    let output = Command::new(env!("CARGO_BIN_EXE_safeconduct"))
+        .args(args)
+        .args(["--router", &router])
+        .args(["--server-name", &world.address.server_name])
+        .arg("--identity")
+        .arg(world.home(agency))
+        .arg("--trust")
+        .arg(world.folder.join("trust"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let why = String::from_utf8_lossy(&output.stderr).into_owned();
+    (output.status.code(), said + &why)
+}
+
+#[test]
+fn the_program_answers_who_opened_an_offer_when_at_which_stage_and_by_which_right() {
+    run(async {
+        let own = town().await;
+        let world = &own.world;
+        let [first, _] = evening(world).await;
+        let offer = first.to_string();
+        let ask = ["audit", "acts", "--offer", &offer, "--disclosures"];
+        let whole = ["audit", "acts", "--offer", &offer];
+        let (code, said) = program(world, "ombud", &whole);
+        assert_eq!(code, Some(0), "{said}");
+        for wanted in [
+            "house1 / w-intake",
+            "opened TRIAGE",
+            "right: CONSENT basis",
+            "for SAFE_ACCOMMODATION",
+            " UTC",
+        ] {
+            assert!(said.contains(wanted), "{wanted}: {said}");
+        }
+        assert!(
+            said.lines().all(|line| line.chars().count() <= 80),
+            "{said}"
+        );
+
+        let folder = own.folder.path().join("export");
+        let to = folder.display().to_string();
+        let (code, said) = program(world, "ombud", &["audit", "export", "--to", &to]);
+        assert_eq!(code, Some(0), "{said}");
+        for output in ["text", "json", "balp", "ocsf"] {
+            let told = Command::new(env!("CARGO_BIN_EXE_safeconduct"))
+                .args(ask)
+                .args(["--output", output, "--folder", &to])
+                .output()
+                .unwrap();
+            let told = String::from_utf8_lossy(&told.stdout).into_owned();
+            assert!(told.contains("CONSENT basis"), "{output}: {told}");
+            assert!(!told.contains("fact"), "{output}: {told}");
+        }
+        // An office reads its own, and that the right stands elsewhere.
+        let (code, said) = program(world, "dpo-house1", &whole);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("opened TRIAGE"), "{said}");
+        assert!(said.contains("not among these acts"), "{said}");
+    });
+}
