@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use safeconduct::client::retry::RetryPolicy;
 use safeconduct::demo::town::{Town, TownOptions};
 use safeconduct::domain::vocabulary::StaffRole;
 use safeconduct::ledger::checkpoint::Checkpoint;
@@ -22,6 +23,7 @@ use tokio::task::JoinSet;
 use tonic::{Code, Status};
 
 use crate::harness::scene::one_bed;
+use crate::harness::wire::Wire;
 use crate::harness::witness::{Answer, Witness, read, submit};
 use crate::harness::{Own, World, assert_replays, binary, members, run};
 
@@ -87,7 +89,13 @@ impl Watched {
     }
 
     async fn checkpoint(&self) -> Result<String, Status> {
-        let wire = self.own.world.wire("alpha", StaffRole::Caseworker);
+        // A connection of its own: the router may have been started again since the last one.
+        let alpha = self
+            .own
+            .town
+            .impostor("alpha", RetryPolicy::default())
+            .unwrap();
+        let wire = Wire::of(&alpha.desk("w", StaffRole::Caseworker).unwrap());
         let request = v1::GetCheckpointRequest {};
         let reply: v1::GetCheckpointResponse = wire.ask(CHECKPOINT, &request).await?;
         Ok(reply.checkpoint)

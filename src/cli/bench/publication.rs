@@ -1,4 +1,5 @@
-//! What publication costs those who refer: two routers, one of which publishes under a witness, in turn, round by round.
+//! What publication costs those who refer: two routers, one of which publishes under a witness, in turn, round by
+//! round.
 
 use std::process::Stdio;
 

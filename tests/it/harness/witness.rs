@@ -59,11 +59,6 @@ impl Witness {
         self.tls = Some((certificate, key));
     }
 
-    /// The folder of what it cosigned.
-    pub fn state(&self) -> PathBuf {
-        self.folder.join("state")
-    }
-
     /// `witness run`; on the same port as before, if it ran before.
     pub fn start(&mut self) {
         let mut command = Command::new(super::binary());
