@@ -6,6 +6,7 @@ pub mod export;
 pub mod folder;
 mod live;
 mod print;
+mod review;
 pub mod state;
 
 use crate::audit::source::{AuditSource, SourceError};
@@ -57,6 +58,10 @@ enum Action {
     },
     /// Ask who did what, when and by which right
     Acts(Box<acts::ActsArgs>),
+    /// Look for what a person should look at again; 1 while a finding has no confirmed disposition
+    Review(Box<review::ReviewArgs>),
+    /// Say what a finding of the review comes to, or confirm what somebody else said
+    Dispose(Box<review::DisposeArgs>),
     /// Write the log into a folder that can be audited offline
     Export {
         #[command(flatten)]
@@ -149,6 +154,12 @@ pub enum CannotCheck {
     /// Writing failed.
     #[error("{0} cannot be written: {1}")]
     Write(String, std::io::Error),
+    /// A folder records nothing.
+    #[error("a disposition is recorded by a router: give --router with --identity")]
+    NoRouter,
+    /// The router refused.
+    #[error(transparent)]
+    Refused(crate::client::error::ClientError),
 }
 
 /// Everything that a run showed.
@@ -213,6 +224,8 @@ impl AuditCommand {
             Action::Openings { check } => check.run(Some(Level::Openings)).await,
             Action::Replay { check } => check.run(Some(Level::Replay)).await,
             Action::Acts(acts) => acts.run().await,
+            Action::Review(review) => review.run().await,
+            Action::Dispose(said) => said.run().await,
             Action::Export {
                 source,
                 to,
