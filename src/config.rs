@@ -36,6 +36,9 @@ pub struct RouterConfig {
     /// Numbers that bound what callers can use up.
     #[serde(default)]
     pub limits: Limits,
+    /// Where the log is read, and who vouches for it.
+    #[serde(default)]
+    pub publication: Publication,
 }
 
 /// The listener for agencies: TLS 1.3 with client certificates.
@@ -185,6 +188,58 @@ const fn keyring_backup_days() -> u32 {
     7
 }
 
+/// Publication of the log, and its witnesses.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Publication {
+    /// Address of HTTPS for checkpoints, hash tiles and entry bundles (C2SP tlog-tiles), with the listener's
+    /// certificate; none if absent. Port 0 takes any free one and prints it.
+    #[serde(deserialize_with = "optional_socket_address")]
+    pub address: Option<SocketAddr>,
+    /// Who may read checkpoints and hash tiles; entry bundles are for national oversight in any case.
+    pub checkpoints_and_tiles: Readers,
+    /// How many witnesses must cosign a checkpoint before it is handed out.
+    pub witnesses_required: usize,
+    /// What to do with checkpoints that fewer have cosigned.
+    pub when_missing: WhenMissing,
+    /// Authorities (PEM) of the witnesses' servers, for urls that begin with https.
+    pub witness_roots_file: Option<PathBuf>,
+    /// The witnesses, 15 at most.
+    pub witnesses: Vec<Witness>,
+}
+
+/// Who may read what holds hashes only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Readers {
+    /// Enrolled agencies, by their certificate.
+    #[default]
+    Members,
+    /// Anybody.
+    Public,
+}
+
+/// What to do without enough witnesses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenMissing {
+    /// Hand checkpoints out all the same, and alarm.
+    #[default]
+    Open,
+    /// Withhold them, and alarm.
+    Closed,
+}
+
+/// One witness.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Witness {
+    /// Its verifier key, as `safeconduct witness init` prints it.
+    pub vkey: String,
+    /// Its submission prefix, `https://…`.
+    pub url: String,
+}
+
 const fn reload_seconds() -> u64 {
     10
 }
@@ -196,6 +251,12 @@ fn socket_address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<SocketAdd
             "write an IP address and a port, such as 0.0.0.0:8443 (127.0.0.1:9464 in [admin])",
         )
     })
+}
+
+fn optional_socket_address<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    socket_address(from).map(Some)
 }
 
 /// Why the settings cannot be used, and how to mend them.
@@ -337,6 +398,7 @@ impl RouterConfig {
         for path in paths
             .into_iter()
             .chain(&mut self.listener.revocation_list_files)
+            .chain(&mut self.publication.witness_roots_file)
         {
             *path = folder.join(&*path);
         }

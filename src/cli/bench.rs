@@ -7,6 +7,7 @@ pub mod doorbell;
 pub mod echo;
 pub mod load;
 pub mod process;
+pub mod publication;
 pub mod report;
 pub mod streams;
 pub mod subject;
@@ -63,6 +64,8 @@ enum Part {
     Doorbell(doorbell::DoorbellCommand),
     /// What open doorbell streams cost.
     Streams(streams::StreamsCommand),
+    /// How much slower referrals are while the log is published under a witness.
+    Publication(publication::PublicationCommand),
     /// Serves the bare echo that `bench` compares with.
     #[command(hide = true)]
     EchoServer(EchoServerCommand),
@@ -86,6 +89,7 @@ impl BenchCommand {
             Some(Part::EchoServer(server)) => return server.run().await,
             Some(Part::Doorbell(bench)) => return ended(bench.run().await),
             Some(Part::Streams(bench)) => return ended(bench.run().await),
+            Some(Part::Publication(bench)) => return ended(bench.run().await),
         }
         match self.measure().await {
             Ok(report) if self.json => match serde_json::to_string_pretty(&report) {

@@ -32,6 +32,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 const PREPARING_THREADS_MAX: usize = 16;
 
 mod begin;
+mod publish;
 mod trust;
 
 /// Begin a log, or run the router over it.
@@ -149,6 +150,10 @@ async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Fai
     let admin = TcpListener::bind(config.admin.address)
         .await
         .map_err(|error| address("admin.address", config.admin.address, &error))?;
+    let publishing = publish::bind(&config.publication).await?;
+    let witnesses = publish::witnesses(&config.publication, &exchange)?;
+    let published = publishing.as_ref().map(|it| it.listener.local_addr());
+    let published = published.transpose().map_err(Failure::settings)?;
     let listening = listener.local_addr().map_err(Failure::settings)?;
     let admin_listening = admin.local_addr().map_err(Failure::settings)?;
     let serving = Serving {
@@ -161,12 +166,17 @@ async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Fai
         drain: Duration::from_secs(config.limits.drain_seconds),
         revocation_lists: Arc::new(move || tls.revocation_lists()),
         stop,
+        publishing,
+        witnesses,
     };
     tracing::info!(%listening, %admin_listening, "serving");
     // Connections are queued from the bind on, so whoever reads the line may connect. Nobody need read it, though.
     let mut out = std::io::stdout();
     let _ = writeln!(out, "listening on {listening}");
     let _ = writeln!(out, "admin on {admin_listening}");
+    if let Some(published) = published {
+        let _ = writeln!(out, "publication on {published}");
+    }
     let _ = out.flush();
     match serving.serve().await {
         Ok(()) => Ok(()),

@@ -95,6 +95,8 @@ pub struct TownOptions {
     pub policy: RetryPolicy,
     /// The router's `[limits]`, line by line.
     pub limits: String,
+    /// Whether the router publishes its log, and what stands under `[publication]` besides the address.
+    pub publication: Option<String>,
 }
 
 /// A town lives through a busy day in a minute: its rates are no measure.
@@ -113,6 +115,7 @@ impl TownOptions {
             log_filter: "info".into(),
             policy: RetryPolicy::default(),
             limits: FAST.into(),
+            publication: None,
         }
     }
 }

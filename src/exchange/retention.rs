@@ -53,7 +53,7 @@ fn prepare(
     if token.len() > STATEMENT_BYTES_MAX {
         return Err(BAD);
     }
-    let signer = agency.signer_of(token, snapshot.now)?;
+    let signer = snapshot.signer_of(&agency, token)?;
     let watermark =
         Watermark::parse(token, signer).map_err(|error| statement_refusal(error, BAD))?;
     let before = snapshot.get::<WatermarkRecord>(key::WATERMARK.to_vec())?;

@@ -244,9 +244,9 @@ impl Turns {
     }
 }
 
-/// Why a connection never reached tonic.
+/// Why a connection was never served.
 #[derive(Debug, thiserror::Error)]
-enum Dropped {
+pub(super) enum Dropped {
     #[error("the handshake took too long")]
     Slow,
     #[error("the handshake failed")]
@@ -287,6 +287,23 @@ async fn handshake(
     if session.alpn_protocol() != Some(super::tls::ALPN) {
         return Err(Dropped::Protocol);
     }
+    let (peer, guard) = recognised(session, remote_addr, &tls)?;
+    Ok(Connection {
+        cut: Box::pin(guard.cut.clone().cancelled_owned()),
+        stream,
+        peer,
+        _guard: guard,
+        _place: place,
+    })
+}
+
+/// Who is behind a session whose certificate the TLS stack has just verified; in the register of open connections while
+/// the guard lives.
+pub(super) fn recognised(
+    session: &rustls::ServerConnection,
+    remote_addr: SocketAddr,
+    tls: &Arc<ReloadingTls>,
+) -> Result<(Peer, LiveGuard), Dropped> {
     let chain: Vec<_> = session.peer_certificates().unwrap_or_default().to_vec();
     let leaf = chain.first().ok_or(Dropped::Handshake)?;
     let certified = CertifiedAgency::from_verified_leaf(leaf, tls.trust_domain())?;
@@ -299,15 +316,9 @@ async fn handshake(
         revoked: guard.cut.clone(),
         group,
         remote_addr,
-        tls,
+        tls: Arc::clone(tls),
     };
-    Ok(Connection {
-        cut: Box::pin(guard.cut.clone().cancelled_owned()),
-        stream,
-        peer,
-        _guard: guard,
-        _place: place,
-    })
+    Ok((peer, guard))
 }
 
 const fn post_quantum(group: NamedGroup) -> Option<&'static str> {

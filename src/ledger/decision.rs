@@ -388,7 +388,7 @@ pub enum Decision {
     },
     /// An auditor read entries or openings.
     AuditRead {
-        /// `entries`, `openings` or `acts`.
+        /// `entries`, `openings`, `acts` or `entry_bundle`.
         what: String,
         /// First index.
         start: u64,
@@ -397,7 +397,7 @@ pub enum Decision {
         /// Of `acts`: what was asked.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         question: Option<Questioned>,
-        /// Staff pseudonym.
+        /// Staff pseudonym; empty for an `entry_bundle`, which is read by certificate.
         staff: String,
     },
     /// A caller was refused by the gate, by authorisation or by authentication.

@@ -58,3 +58,4 @@ mod carried_program;
 mod liars;
 mod receipts;
 mod uploads;
+mod witnesses;

@@ -448,3 +448,66 @@ fn a_log_of_another_programs_tiles_is_read() {
         .collect();
     assert_eq!(hashes, expected);
 }
+
+#[test]
+fn an_exported_folder_is_verified_by_a_checker_written_from_the_specifications() {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/tlog.py");
+    let check = |folder: &Path| {
+        let asked = std::process::Command::new("python3")
+            .args(["-B", script, "folder"])
+            .arg(folder)
+            .output();
+        match asked {
+            Ok(output) if output.status.code() != Some(77) => Some(output),
+            Ok(output) => {
+                println!(
+                    "skipped: {}",
+                    String::from_utf8_lossy(&output.stderr).trim()
+                );
+                None
+            }
+            Err(error) => {
+                println!("skipped: python3 does not start: {error}");
+                None
+            }
+        }
+    };
+    let folder = exported(&long());
+    let Some(output) = check(folder.path()) else {
+        return;
+    };
+    assert!(output.status.success(), "{output:?}");
+    let found: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (found["size"].as_u64(), found["levels"].as_u64()),
+        (Some(523), Some(2))
+    );
+    assert_eq!(found["tiles"].as_u64(), Some(4));
+    // A changed entry, a changed tile and a missing one are noticed.
+    for path in [
+        "tile/entries/001",
+        "tile/0/002.p/11",
+        "tile/1/000.p/2",
+        "checkpoint",
+    ] {
+        let path = folder.path().join(path);
+        let good = fs::read(&path).unwrap();
+        let mut bad = good.clone();
+        bad[5] ^= 1;
+        fs::write(&path, &bad).unwrap();
+        assert_eq!(
+            check(folder.path()).unwrap().status.code(),
+            Some(1),
+            "{}",
+            path.display()
+        );
+        fs::remove_file(&path).unwrap();
+        assert_eq!(
+            check(folder.path()).unwrap().status.code(),
+            Some(1),
+            "{}",
+            path.display()
+        );
+        fs::write(&path, &good).unwrap();
+    }
+}

@@ -13,6 +13,7 @@ pub mod scene;
 pub mod search;
 pub mod simulated;
 pub mod wire;
+pub mod witness;
 
 use std::collections::BTreeMap;
 use std::future::Future;
