@@ -304,7 +304,15 @@ fn pages_and_streams_give_the_same_acts_and_go_on_where_they_stopped() {
             }),
             ..v1::ListActsRequest::default()
         };
+        let event = v1::ListActsRequest {
+            filter: Some(v1::ActFilter {
+                events: vec!["no such event".into()],
+                ..v1::ActFilter::default()
+            }),
+            ..v1::ListActsRequest::default()
+        };
         for (request, code) in [
+            (event, Code::InvalidArgument),
             (token, Code::InvalidArgument),
             (past, Code::OutOfRange),
             (staff, Code::InvalidArgument),

@@ -12,7 +12,7 @@ use crate::domain::id::{AgencyId, BasisChainId, OfferId, ReferralId, StaffPseudo
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::ActClass;
 use crate::ledger::checkpoint::Checkpoint;
-use crate::ledger::question::{About, Question};
+use crate::ledger::question::{About, Question, event_named};
 use clap::{Args, ValueEnum};
 use std::collections::BTreeSet;
 
@@ -32,6 +32,9 @@ pub(super) struct ActsArgs {
     /// What this member of its staff did, by pseudonym
     #[arg(long, value_name = "NAME", requires = "agency")]
     pseudonym: Option<StaffPseudonym>,
+    /// Acts of this event, by the name that entries carry; may be given again
+    #[arg(long = "event", value_name = "NAME", value_parser = event)]
+    events: Vec<&'static str>,
     #[command(flatten)]
     classes: ClassArgs,
     /// Not before, as 2026-11-21 or 2026-11-21T21:30Z
@@ -99,6 +102,10 @@ enum Output {
     Ocsf,
 }
 
+fn event(name: &str) -> Result<&'static str, String> {
+    event_named(name).ok_or_else(|| "not an event, such as opened or offer_moved".to_owned())
+}
+
 /// A day or a minute, in UTC.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     parse(text).ok_or_else(|| "not a time: write 2026-11-21 or 2026-11-21T21:30Z".to_owned())
@@ -162,6 +169,7 @@ impl ActsArgs {
             agency: self.agency.clone(),
             staff: self.pseudonym.clone(),
             classes: classes.map(|(_, class)| *class).collect(),
+            events: self.events.clone(),
             since: self.since,
             until: self.until,
         }
