@@ -1,4 +1,5 @@
-//! An auditor's question to a live router: a stream that is taken up again where it broke, each act checked as it comes.
+//! An auditor's question to a live router: a stream that is taken up again where it broke, each act checked as it
+//! comes.
 
 use tonic::Streaming;
 

@@ -8,6 +8,7 @@ use crate::audit::review::{Review, Standing, Suspicion};
 use crate::audit::source::{AuditSource, SealedOpening, SignedCheckpoint, SourceError};
 use crate::cli::text::{minute, wrapped};
 use crate::client::audit::LiveSource;
+use crate::domain::id::AgencyId;
 use crate::domain::vocabulary::{AccessFinding, ReviewRule};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::hash::{Hash, leaf};
@@ -285,7 +286,10 @@ fn text(reviewed: &Reviewed) -> Vec<String> {
 }
 
 fn json_of(reviewed: &Reviewed) -> String {
-    let by = |(agency, staff, index): &(crate::domain::id::AgencyId, String, u64)| json!({"agency": agency.as_str(), "staff": staff, "index": index});
+    let by = |(agency, staff, index): &(AgencyId, String, u64)| {
+        let agency = agency.as_str();
+        json!({"agency": agency, "staff": staff, "index": index})
+    };
     let findings = reviewed.found.iter().map(|(found, standing)| {
         let standing = standing.as_ref().map(|standing| {
             json!({
