@@ -1,6 +1,6 @@
 //! `safeconduct audit review` and `dispose`: what a person should look at again, and what it came to.
 
-use super::acts::{all_of, answered, print};
+use super::acts::{answered, each_of, print};
 use super::{CannotCheck, Check, Opened, Outcome, Output, SourceArgs};
 use crate::audit::Level;
 use crate::audit::acts::Act;
@@ -8,6 +8,7 @@ use crate::audit::review::{Review, Standing, Suspicion};
 use crate::audit::source::{AuditSource, SealedOpening, SignedCheckpoint, SourceError};
 use crate::cli::text::{minute, wrapped};
 use crate::client::audit::LiveSource;
+use crate::domain::id::AgencyId;
 use crate::domain::vocabulary::{AccessFinding, ReviewRule};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::hash::{Hash, leaf};
@@ -56,13 +57,13 @@ pub(super) struct DisposeArgs {
 }
 
 /// Acts that were read before, as a source: a review verifies the very entries that it looks at.
-struct Collected<'a, S> {
+struct Collected<'a> {
     acts: &'a [Act],
     checkpoint: SignedCheckpoint,
-    of: &'a mut S,
+    live: &'a mut LiveSource,
 }
 
-impl<S: AuditSource> AuditSource for Collected<'_, S> {
+impl AuditSource for Collected<'_> {
     async fn checkpoint(&mut self) -> Result<SignedCheckpoint, SourceError> {
         Ok(self.checkpoint.clone())
     }
@@ -81,11 +82,11 @@ impl<S: AuditSource> AuditSource for Collected<'_, S> {
         start: u64,
         count: u64,
     ) -> Result<Vec<Option<SealedOpening>>, SourceError> {
-        self.of.openings(start, count).await
+        self.live.openings(start, count).await
     }
 
     async fn consistency(&mut self, old: u64, new: u64) -> Result<Vec<Hash>, SourceError> {
-        self.of.consistency(old, new).await
+        self.live.consistency(old, new).await
     }
 }
 
@@ -94,7 +95,7 @@ struct Reviewed {
     outcome: Outcome,
     found: Vec<(Suspicion, Option<Standing>)>,
     /// Acts looked at, and whether they are the whole log.
-    acts: usize,
+    acts: u64,
     whole: bool,
 }
 
@@ -117,9 +118,17 @@ impl ReviewArgs {
         let check = &self.check;
         let reviewed = match check.source.open()? {
             Opened::Folder(mut folder) => {
-                let (_, acts) = all_of(&mut folder).await?;
-                let checkpoint = folder.checkpoint().await?;
-                self.whole(&mut folder, &acts, checkpoint, None).await?
+                let outcome = check
+                    .check(&mut folder, Some(Level::Openings), None)
+                    .await?;
+                let mut review = Review::new();
+                let (_, acts) = each_of(&mut folder, |act| review.feed(&act)).await?;
+                Reviewed {
+                    outcome,
+                    found: review.finish(),
+                    acts,
+                    whole: true,
+                }
             }
             Opened::Live(mut live, pinned) => {
                 let checkpoint = live.checkpoint().await?;
@@ -127,8 +136,7 @@ impl ReviewArgs {
                 let (mut acts, _) = answered(&live, Question::default(), 0).await?;
                 acts.retain(|act| act.index < size);
                 if acts.len() as u64 == size {
-                    self.whole(&mut *live, &acts, checkpoint, Some(pinned))
-                        .await?
+                    self.whole(&mut live, &acts, checkpoint, pinned).await?
                 } else {
                     self.part(&mut live, &acts, pinned).await?
                 }
@@ -143,23 +151,24 @@ impl ReviewArgs {
     }
 
     /// The whole log: its entries are verified against the checkpoint and the saved state.
-    async fn whole<S: AuditSource>(
+    async fn whole(
         &self,
-        of: &mut S,
+        live: &mut LiveSource,
         acts: &[Act],
         checkpoint: SignedCheckpoint,
-        pinned: Option<NoteVerifier>,
+        pinned: NoteVerifier,
     ) -> Result<Reviewed, CannotCheck> {
         let mut source = Collected {
             acts,
             checkpoint,
-            of,
+            live,
         };
-        let outcome = self.check.check(&mut source, Some(Level::Verify), pinned);
+        let level = Some(Level::Verify);
+        let outcome = self.check.check(&mut source, level, Some(pinned));
         Ok(Reviewed {
             outcome: outcome.await?,
             found: review(acts),
-            acts: acts.len(),
+            acts: acts.len() as u64,
             whole: true,
         })
     }
@@ -192,7 +201,7 @@ impl ReviewArgs {
         Ok(Reviewed {
             outcome,
             found,
-            acts: acts.len(),
+            acts: acts.len() as u64,
             whole: false,
         })
     }
@@ -277,7 +286,10 @@ fn text(reviewed: &Reviewed) -> Vec<String> {
 }
 
 fn json_of(reviewed: &Reviewed) -> String {
-    let by = |(agency, staff, index): &(crate::domain::id::AgencyId, String, u64)| json!({"agency": agency.as_str(), "staff": staff, "index": index});
+    let by = |(agency, staff, index): &(AgencyId, String, u64)| {
+        let agency = agency.as_str();
+        json!({"agency": agency, "staff": staff, "index": index})
+    };
     let findings = reviewed.found.iter().map(|(found, standing)| {
         let standing = standing.as_ref().map(|standing| {
             json!({
