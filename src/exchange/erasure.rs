@@ -14,6 +14,7 @@ use super::snapshot::Snapshot;
 use crate::domain::erasure::may_answer;
 use crate::domain::id::OfferId;
 use crate::domain::label::LabelSet;
+use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{AlertKind, DisclosureKind, ErasureAnswer, Stage};
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
@@ -133,11 +134,16 @@ pub(super) fn answer(
     Ok(change)
 }
 
-/// The time to answer is over: the source is alerted, unless there is an answer.
-pub(super) fn due(snapshot: &mut Snapshot<'_>, id: OfferId) -> Result<Option<Change>, Refusal> {
+/// The time to answer is over: the source is alerted, unless there is an answer, or it was asked again since.
+pub(super) fn due(
+    snapshot: &mut Snapshot<'_>,
+    at: Timestamp,
+    id: OfferId,
+) -> Result<Option<Change>, Refusal> {
     let offer = OfferView::load(snapshot, id)?;
     let offer = offer.ok_or_else(|| records::corrupt(Table::Deadline))?;
-    if !offer.record.erasure.is_empty() {
+    let asked = records::time(Table::Offer, offer.record.erasure_asked)?;
+    if !offer.record.erasure.is_empty() || asked.plus(ANSWER_WITHIN) > at {
         return Ok(None);
     }
     let mut change = snapshot.change();
