@@ -26,6 +26,7 @@ use tokio::time::{Instant, interval_at};
 
 mod directory;
 mod disclosures;
+mod receipts;
 mod status;
 
 /// How often the directory is looked at although nothing rang: as often as the router digests it.
@@ -89,6 +90,14 @@ enum Action {
         /// The other party's checkpoint, as it stands in its folder or in a receipt
         checkpoint: PathBuf,
     },
+    /// Verify the receipts kept in the agency's folder, and have witnesses vouch for them
+    ///
+    /// With trust/policy, a receipt that its witnesses had not seen yet is proved again under a checkpoint that they
+    /// cosigned. Run it daily by a timer.
+    Receipts {
+        #[command(flatten)]
+        caller: CallerArgs,
+    },
     /// Look at this agency's keys, certificates and connection
     Status {
         #[command(flatten)]
@@ -113,6 +122,7 @@ impl AgencyCommand {
                     caller,
                     notify_command,
                 } => watch(&caller, notify_command).await,
+                Action::Receipts { caller } => receipts::show(&caller).await,
                 Action::Status { caller } => status::show(&caller).await,
                 Action::Compare { caller, checkpoint } => compare(&caller, &checkpoint).await,
             })

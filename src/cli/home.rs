@@ -32,7 +32,7 @@ pub(super) const TRUST: &str = "trust";
 /// File of the last checkpoint, in an agency's folder.
 const CHECKPOINT: &str = "checkpoint";
 /// Folder of receipts, in an agency's folder.
-const RECEIPTS: &str = "receipts";
+pub(super) const RECEIPTS: &str = "receipts";
 
 /// Who calls, and whom.
 #[derive(Debug, Clone, Args)]

@@ -10,9 +10,13 @@ use safeconduct::demo::town::key_files;
 use safeconduct::domain::vocabulary::{StaffRole, Stage};
 use safeconduct::ledger::cosignature::Cosigner;
 use safeconduct::ledger::receipt_file::ReceiptFile;
+use safeconduct::proto::v1;
 
+use crate::harness::liar::{Liar, about};
 use crate::harness::scene::{one_bed, open};
 use crate::harness::{World, run, world};
+
+const CHECKPOINT: &str = "AuditService/GetCheckpoint";
 
 /// An agency that keeps its receipts in a folder.
 fn keeping(world: &World, agency: &str, folder: &Path) -> safeconduct::client::agency::Agency {
@@ -117,10 +121,20 @@ fn a_receipt_under_a_quorum_of_witnesses_says_so_and_one_that_misses_them_is_ref
         let output = verified(&file, &["--policy", policy]);
         assert_eq!(output.status.code(), Some(1), "{output:?}");
 
-        let mut receipt = ReceiptFile::parse(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        let text = receipt.checkpoint.split_once("\n\n").unwrap().0.to_owned() + "\n";
-        receipt.checkpoint += &witness.cosign(&text, system_clock()());
-        std::fs::write(&file, receipt.encode().unwrap()).unwrap();
+        // The witness sees the log a moment later; the receipt is proved again under what it cosigned.
+        let cosign = about(CHECKPOINT, move |reply: &mut v1::GetCheckpointResponse| {
+            let at = reply.checkpoint.find("\n\n").unwrap() + 1;
+            let line = witness.cosign(&reply.checkpoint[..at], system_clock()());
+            reply.checkpoint.push_str(&line);
+        });
+        let witnessed = Liar::to(world, "alpha", cosign).await;
+        let alpha = witnessed.newcomer(world, "alpha");
+        let alpha = alpha.desk("w-caseworker", StaffRole::Caseworker).unwrap();
+        let session = alpha.agency().session();
+        let note = session.checkpoint(alpha.staff()).await.unwrap();
+        let receipt = ReceiptFile::parse(&std::fs::read_to_string(&file).unwrap()).unwrap();
+        let receipt = session.prove_again(alpha.staff(), &receipt, &note).await;
+        std::fs::write(&file, receipt.unwrap().encode().unwrap()).unwrap();
         let output = verified(&file, &["--policy", policy]);
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         let said = String::from_utf8(output.stdout).unwrap();
