@@ -354,6 +354,7 @@ impl Exchange {
             what: METHOD.to_owned(),
             start,
             count: width as u64,
+            question: None,
             // By the agency's certificate: a mirror is a program, and no member of staff.
             staff: String::new(),
         };

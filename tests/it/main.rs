@@ -37,6 +37,7 @@ mod minimisation;
 mod onward;
 mod race;
 mod referral_lifecycle;
+mod renewal;
 mod router_process;
 mod scenario_a;
 mod scenario_b;

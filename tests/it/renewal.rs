@@ -17,7 +17,10 @@ fn a_parcel_sealed_before_its_source_renewed_its_certificate_opens_all_the_same(
         let bed = one_bed(&before, "house1").await;
         let late = one_bed(&before, "house1").await;
         let earlier = before.agency().keys().signer().certificate_chain()[0].clone();
-        let alpha = members::all().into_iter().find(|member| member.id == "alpha").unwrap();
+        let alpha = members::all()
+            .into_iter()
+            .find(|member| member.id == "alpha")
+            .unwrap();
         own.town.join(&alpha).await.unwrap();
 
         // By a mirror from before the renewal, and by one from after it, in which the earlier certificate still stands.

@@ -214,13 +214,12 @@ fn sentences(judged: &Result<Good, Refused>) -> String {
             .iter()
             .map(|line| wrapped("   - ", line)),
     );
-    lines.push(
-        match good.vouched {
-            true => "Result: proved, and vouched for by the quorum.",
-            false => "Result: proved to whoever believes the log's key; no witness vouches.",
-        }
-        .to_owned(),
-    );
+    let result = if good.vouched {
+        "Result: proved, and vouched for by the quorum."
+    } else {
+        "Result: proved to whoever believes the log's key; no witness vouches."
+    };
+    lines.push(result.to_owned());
     lines.join("\n")
 }
 

@@ -412,7 +412,7 @@ fn nothing_is_sealed_by_a_directory_that_the_witnesses_asked_for_did_not_see() {
     let directory = world.verify(vec![record]).unwrap();
     let key = |directory: &Directory, now| {
         let key = directory.sealing_key(&id("house1"), now);
-        key.map(|_| ()).map_err(|error| error.clone())
+        key.map(|_| ())
     };
     let unseen = directory.clone().witnessed(Witnessed::Missing, None);
     assert_eq!(key(&unseen, world.now), Err(DirectoryError::NotVouched));

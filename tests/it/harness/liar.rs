@@ -22,7 +22,6 @@ use safeconduct::client::trust::TrustAnchors;
 use safeconduct::demo::town::{ORIGIN, key_files};
 use safeconduct::grpc::listener::Listener;
 use safeconduct::grpc::tls::{ReloadingTls, TlsFiles, system_now};
-use safeconduct::ledger::note::NoteSigner;
 use safeconduct::ledger::policy::Policy;
 use tokio::task::JoinHandle;
 use tonic::client::Grpc as Upstream;
@@ -165,15 +164,6 @@ impl Liar {
         let log = LogView::in_memory(&world.trust.log_key).unwrap();
         self.victim(world, agency, log)
     }
-}
-
-/// The log's own signing key: an operator has it.
-pub fn stolen_signer(world: &World) -> NoteSigner {
-    let text = std::fs::read_to_string(world.folder.join("router").join("log.key")).unwrap();
-    let seed = data_encoding::BASE64
-        .decode(text.trim_end().as_bytes())
-        .unwrap();
-    NoteSigner::ed25519(ORIGIN, &seed.try_into().unwrap()).unwrap()
 }
 
 /// Copies a folder with everything in it, as an operator takes a backup.
