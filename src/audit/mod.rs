@@ -10,6 +10,7 @@ pub(crate) mod fixture;
 pub mod openings;
 pub mod replay;
 pub mod report;
+pub mod review;
 pub mod source;
 pub mod verify;
 

@@ -4,9 +4,11 @@ mod acts;
 pub mod drive;
 pub mod export;
 pub mod folder;
+mod freshness;
 mod live;
 mod print;
 mod receipt;
+mod review;
 pub mod state;
 
 use crate::audit::source::{AuditSource, SourceError};
@@ -58,6 +60,10 @@ enum Action {
     },
     /// Ask who did what, when and by which right
     Acts(Box<acts::ActsArgs>),
+    /// Look for what a person should look at again; 1 while a finding has no confirmed disposition
+    Review(Box<review::ReviewArgs>),
+    /// Say what a finding of the review comes to, or confirm what somebody else said
+    Dispose(Box<review::DisposeArgs>),
     /// Write the log into a folder that can be audited offline
     Export {
         #[command(flatten)]
@@ -115,6 +121,8 @@ struct Check {
     /// How to print
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
+    #[command(flatten)]
+    freshness: freshness::FreshnessArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -152,9 +160,15 @@ pub enum CannotCheck {
     /// Writing failed.
     #[error("{0} cannot be written: {1}")]
     Write(String, std::io::Error),
-    /// The receipt, or what to verify it with.
+    /// A receipt, or a policy.
     #[error(transparent)]
     Receipt(#[from] receipt::Unreadable),
+    /// A folder records nothing.
+    #[error("a disposition is recorded by a router: give --router with --identity")]
+    NoRouter,
+    /// The router refused.
+    #[error(transparent)]
+    Refused(crate::client::error::ClientError),
 }
 
 /// Everything that a run showed.
@@ -176,6 +190,8 @@ pub struct Outcome {
     pub report: Report,
     /// The state file that was brought up to date.
     pub saved: Option<PathBuf>,
+    /// The signed note that was checked.
+    pub note: String,
 }
 
 impl Outcome {
@@ -219,6 +235,8 @@ impl AuditCommand {
             Action::Openings { check } => check.run(Some(Level::Openings)).await,
             Action::Replay { check } => check.run(Some(Level::Replay)).await,
             Action::Acts(acts) => acts.run().await,
+            Action::Review(review) => review.run().await,
+            Action::Dispose(said) => said.run().await,
             Action::Export {
                 source,
                 to,
@@ -239,12 +257,14 @@ impl AuditCommand {
 impl Check {
     async fn run(self, level: Option<Level>) -> Result<u8, CannotCheck> {
         let output = self.output;
-        let outcome = match self.source.open()? {
+        let mut outcome = match self.source.open()? {
             Opened::Folder(mut folder) => self.check(&mut folder, level, None).await?,
             Opened::Live(mut live, pinned) => self.check(&mut *live, level, Some(pinned)).await?,
         };
+        let live = self.source.router.is_some();
+        let fresh = self.freshness.look(&mut outcome, live)?.join("\n");
         let text = match output {
-            Output::Text => print::text(&outcome),
+            Output::Text => format!("{}\n{fresh}", print::text(&outcome)),
             Output::Json => print::json(&outcome),
         };
         println!("{text}");
@@ -331,6 +351,7 @@ pub async fn check<S: AuditSource>(
         size,
         report,
         saved: kept,
+        note: given.note,
     })
 }
 

@@ -44,6 +44,33 @@ impl LiveSource {
     }
 }
 
+impl LiveSource {
+    /// The proof that entry `index` is in the tree of `size` leaves.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`].
+    pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, SourceError> {
+        let request = v1::ProveInclusionRequest { index, size };
+        let reply = self
+            .session
+            .call(&self.staff, request, |channel, request| async move {
+                AuditServiceClient::new(channel)
+                    .prove_inclusion(request)
+                    .await
+            })
+            .await
+            .map_err(unreadable)?;
+        hashes(&reply.proof)
+    }
+}
+
+fn hashes(proof: &[Vec<u8>]) -> Result<Vec<Hash>, SourceError> {
+    let wrong = || SourceError::Damaged("a hash is not 32 bytes".into());
+    let hashes = proof.iter().map(|hash| Hash::from_slice(hash));
+    hashes.map(|hash| hash.ok_or_else(wrong)).collect()
+}
+
 pub(super) fn unreadable(error: ClientError) -> SourceError {
     match &error {
         ClientError::Refused(refused) if refused.code == Code::PermissionDenied => {
@@ -140,13 +167,6 @@ impl AuditSource for LiveSource {
             })
             .await
             .map_err(unreadable)?;
-        reply
-            .proof
-            .iter()
-            .map(|hash| {
-                Hash::from_slice(hash)
-                    .ok_or_else(|| SourceError::Damaged("a hash is not 32 bytes".into()))
-            })
-            .collect()
+        hashes(&reply.proof)
     }
 }

@@ -129,12 +129,11 @@ impl Agencies {
         agency.leaf = None;
     }
 
-    /// An agency with its authority.
+    /// An agency with its authorities.
     pub(super) fn party(&self, id: &AgencyId) -> Result<Party, Problem> {
-        let agency = self.all.get(id).ok_or(Problem::NotEnrolled)?;
-        Ok(Party {
-            agency: id.clone(),
-            authority: agency.parent.clone(),
+        self.all.get(id).ok_or(Problem::NotEnrolled)?;
+        Party::of(id, |id| {
+            Ok(self.all.get(id).and_then(|agency| agency.parent.clone()))
         })
     }
 

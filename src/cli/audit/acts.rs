@@ -1,6 +1,6 @@
 //! `safeconduct audit acts`: the questions that an auditor asks, of a live router or an exported folder.
 
-mod print;
+pub(super) mod print;
 
 use super::{CannotCheck, Opened, SourceArgs, drive};
 use crate::audit::acts::rights::Rights;

@@ -1,11 +1,69 @@
 //! How fresh the log is that an audit was shown, and who besides its keeper vouches for it.
 
+use super::{CannotCheck, Outcome};
 use crate::audit::finding::{Finding, Problem};
 use crate::audit::verify::TICK_EVERY;
+use crate::cli::text::{minute, wrapped};
+use crate::client::session::system_clock;
 use crate::domain::time::Timestamp;
 use crate::ledger::note::NoteVerifier;
 use crate::ledger::policy::Policy;
+use clap::Args;
+use std::path::PathBuf;
 use std::time::Duration;
+
+/// Whose word the auditor asks for.
+#[derive(Debug, Clone, Args)]
+pub(super) struct FreshnessArgs {
+    /// Witnesses that must have cosigned the checkpoint (a C2SP tlog-policy)
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+}
+
+impl FreshnessArgs {
+    /// Adds what is not fresh, or not vouched for, to what was found; gives the lines for people.
+    ///
+    /// # Errors
+    ///
+    /// [`CannotCheck::Receipt`] when the policy cannot be read.
+    pub(super) fn look(
+        &self,
+        outcome: &mut Outcome,
+        live: bool,
+    ) -> Result<Vec<String>, CannotCheck> {
+        let policy = self
+            .policy
+            .as_deref()
+            .map(super::receipt::policy)
+            .transpose()?;
+        let log = NoteVerifier::parse(&outcome.key).map_err(|_| CannotCheck::Key)?;
+        let (witnesses, findings) = look(&Shown {
+            note: &outcome.note,
+            log: &log,
+            policy: policy.as_ref(),
+            last_tick: outcome.report.last_tick,
+            now: live.then(|| system_clock()()),
+        });
+        outcome.report.findings.extend(findings);
+        let mut lines = vec!["Freshness:".to_owned()];
+        lines.extend(
+            outcome
+                .report
+                .last_tick
+                .map(|tick| wrapped("     newest tick ", &minute(tick))),
+        );
+        for (name, at) in &witnesses {
+            let said = format!("cosigned by {name} at {}", minute(*at));
+            lines.push(wrapped("     ", &said));
+        }
+        if policy.is_none_or(|policy| policy.asks_nobody()) {
+            let said = "NO WITNESS WAS ASKED whether others are shown the same log: name some with --policy, or have \
+                        an agency compare its checkpoint";
+            lines.push(wrapped("   - ", said));
+        }
+        Ok(lines)
+    }
+}
 
 /// How old the newest tick of a live log may be: one that is being written, and one that came late.
 pub(super) const TICK_AGE_MAX: Duration = Duration::from_secs(2 * TICK_EVERY.as_secs() + 60);
@@ -95,7 +153,10 @@ mod tests {
         };
         let (witnesses, findings) = look(&shown);
         assert_eq!(witnesses.len(), usize::from(cosigned.is_some()));
-        findings.iter().map(|finding| finding.problem.code()).collect()
+        findings
+            .iter()
+            .map(|finding| finding.problem.code())
+            .collect()
     }
 
     #[test]
@@ -107,7 +168,10 @@ mod tests {
     fn a_log_that_stands_still_or_that_witnesses_did_not_see_is_told() {
         assert_eq!(found(HOUR, Some(TICK_EVERY), true), ["OLD_LOG"]);
         assert_eq!(found(TICK_EVERY, None, true), ["NOT_VOUCHED"]);
-        assert_eq!(found(TICK_EVERY, Some(2 * HOUR), true), ["VOUCHED_LONG_AGO"]);
+        assert_eq!(
+            found(TICK_EVERY, Some(2 * HOUR), true),
+            ["VOUCHED_LONG_AGO"]
+        );
         // A folder is as old as it is; who vouched for it counts all the same.
         assert_eq!(found(HOUR, Some(2 * HOUR), false), [""; 0]);
         assert_eq!(found(HOUR, None, false), ["NOT_VOUCHED"]);

@@ -86,7 +86,7 @@ impl ReceiptArgs {
     /// [`Unreadable`], when nothing can be said.
     pub(super) fn run(&self) -> Result<u8, Unreadable> {
         let believed = match (&self.policy, &self.vkey) {
-            (Some(file), _) => Believed::Policy(Policy::parse(&text(file)?)?),
+            (Some(file), _) => Believed::Policy(policy(file)?),
             (None, Some(vkey)) => {
                 Believed::Key(NoteVerifier::parse(vkey).map_err(|_| Unreadable::Key)?)
             }
@@ -100,6 +100,15 @@ impl ReceiptArgs {
         println!("{said}");
         Ok(code(&judged))
     }
+}
+
+/// A policy from its file.
+///
+/// # Errors
+///
+/// [`Unreadable`].
+pub(super) fn policy(file: &Path) -> Result<Policy, Unreadable> {
+    Ok(Policy::parse(&text(file)?)?)
 }
 
 /// A file's text; what is longer than any receipt is cut, and refused as one.

@@ -1,0 +1,347 @@
+//! `safeconduct audit review` and `dispose`: what a person should look at again, and what it came to.
+
+use super::acts::{all_of, answered, print};
+use super::{CannotCheck, Check, Opened, Outcome, Output, SourceArgs};
+use crate::audit::Level;
+use crate::audit::acts::Act;
+use crate::audit::review::{Review, Standing, Suspicion};
+use crate::audit::source::{AuditSource, SealedOpening, SignedCheckpoint, SourceError};
+use crate::cli::text::{minute, wrapped};
+use crate::client::audit::LiveSource;
+use crate::domain::vocabulary::{AccessFinding, ReviewRule};
+use crate::ledger::checkpoint::Checkpoint;
+use crate::ledger::hash::{Hash, leaf};
+use crate::ledger::note::NoteVerifier;
+use crate::ledger::proof::verify_inclusion;
+use crate::ledger::question::Question;
+use clap::{Args, ValueEnum};
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// Look for what a person should look at again
+#[derive(Debug, Args)]
+pub(super) struct ReviewArgs {
+    #[command(flatten)]
+    check: Check,
+}
+
+/// What a finding comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum As {
+    /// It was right
+    Justified,
+    /// It was not
+    Misuse,
+    /// It was right, and the rule should not have found it
+    RuleWrong,
+}
+
+/// Say what a finding comes to, or confirm what somebody else said
+#[derive(Debug, Args)]
+pub(super) struct DisposeArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// The finding's rule
+    #[arg(long, value_name = "RULE")]
+    rule: ReviewRule,
+    /// Index of the entry that the finding is about
+    #[arg(long, value_name = "INDEX")]
+    index: u64,
+    /// What it comes to
+    #[arg(long = "as", value_enum, value_name = "FINDING")]
+    finding: As,
+    /// Confirm that somebody else said so rightly
+    #[arg(long)]
+    confirm: bool,
+}
+
+/// Acts that were read before, as a source: a review verifies the very entries that it looks at.
+struct Collected<'a, S> {
+    acts: &'a [Act],
+    checkpoint: SignedCheckpoint,
+    of: &'a mut S,
+}
+
+impl<S: AuditSource> AuditSource for Collected<'_, S> {
+    async fn checkpoint(&mut self) -> Result<SignedCheckpoint, SourceError> {
+        Ok(self.checkpoint.clone())
+    }
+
+    async fn entries(&mut self, start: u64, count: u64) -> Result<Vec<Vec<u8>>, SourceError> {
+        let from = usize::try_from(start).unwrap_or(usize::MAX);
+        let count = usize::try_from(count).unwrap_or(usize::MAX);
+        let acts = self.acts.iter().skip(from).take(count);
+        let encoded = acts.map(|act| act.entry.encode());
+        let encoded: Result<_, _> = encoded.collect();
+        encoded.map_err(|_| SourceError::Damaged("an entry cannot be written again".into()))
+    }
+
+    async fn openings(
+        &mut self,
+        start: u64,
+        count: u64,
+    ) -> Result<Vec<Option<SealedOpening>>, SourceError> {
+        self.of.openings(start, count).await
+    }
+
+    async fn consistency(&mut self, old: u64, new: u64) -> Result<Vec<Hash>, SourceError> {
+        self.of.consistency(old, new).await
+    }
+}
+
+/// What a review found, and how far what it looked at was verified.
+struct Reviewed {
+    outcome: Outcome,
+    found: Vec<(Suspicion, Option<Standing>)>,
+    /// Acts looked at, and whether they are the whole log.
+    acts: usize,
+    whole: bool,
+}
+
+fn size_of(note: &str) -> Result<u64, SourceError> {
+    let text = note.find("\n\n").and_then(|end| note.get(..=end));
+    let checkpoint = text.and_then(|text| Checkpoint::parse(text).ok());
+    checkpoint
+        .map(|checkpoint| checkpoint.size)
+        .ok_or_else(|| SourceError::Damaged("the checkpoint cannot be read".into()))
+}
+
+fn review(acts: &[Act]) -> Vec<(Suspicion, Option<Standing>)> {
+    let mut review = Review::new();
+    acts.iter().for_each(|act| review.feed(act));
+    review.finish()
+}
+
+impl ReviewArgs {
+    pub(super) async fn run(self) -> Result<u8, CannotCheck> {
+        let check = &self.check;
+        let reviewed = match check.source.open()? {
+            Opened::Folder(mut folder) => {
+                let (_, acts) = all_of(&mut folder).await?;
+                let checkpoint = folder.checkpoint().await?;
+                self.whole(&mut folder, &acts, checkpoint, None).await?
+            }
+            Opened::Live(mut live, pinned) => {
+                let checkpoint = live.checkpoint().await?;
+                let size = size_of(&checkpoint.note)?;
+                let (mut acts, _) = answered(&live, Question::default(), 0).await?;
+                acts.retain(|act| act.index < size);
+                if acts.len() as u64 == size {
+                    self.whole(&mut *live, &acts, checkpoint, Some(pinned))
+                        .await?
+                } else {
+                    self.part(&mut live, &acts, pinned).await?
+                }
+            }
+        };
+        let lines = match check.output {
+            Output::Text => text(&reviewed),
+            Output::Json => vec![json_of(&reviewed)],
+        };
+        print::out(&lines).map_err(|error| CannotCheck::Write("standard output".into(), error))?;
+        Ok(exit_code(&reviewed))
+    }
+
+    /// The whole log: its entries are verified against the checkpoint and the saved state.
+    async fn whole<S: AuditSource>(
+        &self,
+        of: &mut S,
+        acts: &[Act],
+        checkpoint: SignedCheckpoint,
+        pinned: Option<NoteVerifier>,
+    ) -> Result<Reviewed, CannotCheck> {
+        let mut source = Collected {
+            acts,
+            checkpoint,
+            of,
+        };
+        let outcome = self.check.check(&mut source, Some(Level::Verify), pinned);
+        Ok(Reviewed {
+            outcome: outcome.await?,
+            found: review(acts),
+            acts: acts.len(),
+            whole: true,
+        })
+    }
+
+    /// What one agency's office may read: each entry that is found is proved to be in the log.
+    async fn part(
+        &self,
+        live: &mut LiveSource,
+        acts: &[Act],
+        pinned: NoteVerifier,
+    ) -> Result<Reviewed, CannotCheck> {
+        let outcome = self.check.check(live, None, Some(pinned.clone())).await?;
+        let found = review(acts);
+        let note = live.checkpoint().await?.note;
+        let checkpoint = pinned
+            .verify(&note)
+            .map_err(|_| SourceError::Damaged("the checkpoint is not signed by the log".into()))?;
+        let indexes: BTreeSet<u64> = found
+            .iter()
+            .flat_map(|(found, _)| found.also.iter().copied().chain([found.index]))
+            .collect();
+        for act in acts.iter().filter(|act| indexes.contains(&act.index)) {
+            let unproved =
+                || SourceError::Damaged(format!("entry {} is not in the log", act.index));
+            let bytes = act.entry.encode().map_err(|_| unproved())?;
+            let proof = live.inclusion(act.index, checkpoint.size).await?;
+            let (index, size, root) = (act.index, checkpoint.size, &checkpoint.root);
+            verify_inclusion(&leaf(&bytes), index, size, &proof, root).map_err(|_| unproved())?;
+        }
+        Ok(Reviewed {
+            outcome,
+            found,
+            acts: acts.len(),
+            whole: false,
+        })
+    }
+}
+
+fn is_settled(standing: Option<&Standing>) -> bool {
+    standing.is_some_and(|standing| standing.confirmed.is_some())
+}
+
+fn unsettled(reviewed: &Reviewed) -> usize {
+    let found = reviewed.found.iter();
+    found.filter(|(_, said)| !is_settled(said.as_ref())).count()
+}
+
+fn exit_code(reviewed: &Reviewed) -> u8 {
+    if unsettled(reviewed) > 0 {
+        1
+    } else {
+        reviewed.outcome.exit_code()
+    }
+}
+
+fn disposition(standing: Option<&Standing>) -> String {
+    let Some(standing) = standing else {
+        return "not looked at yet".to_owned();
+    };
+    let (agency, staff, index) = &standing.by;
+    let said = format!("{} by {agency} / {staff} (entry {index})", standing.finding);
+    match &standing.confirmed {
+        None => format!("{said}, not confirmed yet"),
+        Some((agency, staff, index)) => {
+            format!("{said}, confirmed by {agency} / {staff} (entry {index})")
+        }
+    }
+}
+
+fn text(reviewed: &Reviewed) -> Vec<String> {
+    let outcome = &reviewed.outcome;
+    let scope = if reviewed.whole {
+        "the whole log, verified entry by entry".to_owned()
+    } else {
+        format!(
+            "{} acts within your mandate; each entry found was proved to be in the log",
+            reviewed.acts
+        )
+    };
+    let head = format!("{}: {} entries ({scope})", outcome.origin, outcome.size);
+    let mut lines = vec![wrapped("", &head)];
+    for finding in outcome.report.violations() {
+        lines.push(wrapped("  !! ", &finding.to_string()));
+    }
+    for (found, standing) in &reviewed.found {
+        let staff = found.staff.as_deref().unwrap_or("nobody named");
+        let settled = is_settled(standing.as_ref());
+        let mark = if settled { "  ok " } else { "  ?  " };
+        let head = format!(
+            "{} entry {}: {} / {staff}, {}",
+            found.rule,
+            found.index,
+            found.agency,
+            minute(found.at)
+        );
+        lines.push(wrapped(mark, &head));
+        lines.push(wrapped("     ", &found.why));
+        lines.push(wrapped("     look at: ", found.look_at()));
+        let said = disposition(standing.as_ref());
+        lines.push(wrapped("     said: ", &said));
+    }
+    if outcome.past.is_none() {
+        let past = "NOTHING WAS VERIFIED AGAINST THE PAST: there was no saved state.";
+        lines.push(wrapped("   - ", past));
+    }
+    lines.push(wrapped(
+        "   - ",
+        "not shown: whether acts were lawful (see replay), and what was never recorded",
+    ));
+    let (found, left) = (reviewed.found.len(), unsettled(reviewed));
+    lines.push(format!(
+        "Result: {found} finding(s), {left} without a confirmed disposition."
+    ));
+    lines
+}
+
+fn json_of(reviewed: &Reviewed) -> String {
+    let by = |(agency, staff, index): &(crate::domain::id::AgencyId, String, u64)| json!({"agency": agency.as_str(), "staff": staff, "index": index});
+    let findings = reviewed.found.iter().map(|(found, standing)| {
+        let standing = standing.as_ref().map(|standing| {
+            json!({
+                "finding": standing.finding.name(),
+                "by": by(&standing.by),
+                "confirmed_by": standing.confirmed.as_ref().map(by),
+            })
+        });
+        json!({
+            "rule": found.rule.name(),
+            "index": found.index,
+            "also": found.also,
+            "time_ms": found.at.millis(),
+            "agency": found.agency.as_str(),
+            "staff": found.staff,
+            "why": found.why,
+            "look_at": found.look_at(),
+            "disposition": standing,
+        })
+    });
+    let violations = reviewed.outcome.report.violations();
+    let violations = violations.map(|finding| finding.problem.code());
+    json!({
+        "level": "review",
+        "origin": reviewed.outcome.origin,
+        "size": reviewed.outcome.size,
+        "acts": reviewed.acts,
+        "whole": reviewed.whole,
+        "past_size": reviewed.outcome.past,
+        "violations": violations.collect::<Vec<_>>(),
+        "findings": findings.collect::<Vec<_>>(),
+        "unsettled": unsettled(reviewed),
+        "exit_code": exit_code(reviewed),
+    })
+    .to_string()
+}
+
+impl DisposeArgs {
+    pub(super) async fn run(self) -> Result<u8, CannotCheck> {
+        let Opened::Live(live, _) = self.source.open()? else {
+            return Err(CannotCheck::NoRouter);
+        };
+        let finding = match self.finding {
+            As::Justified => AccessFinding::Justified,
+            As::Misuse => AccessFinding::Misuse,
+            As::RuleWrong => AccessFinding::RuleWrong,
+        };
+        let said = live.dispose(self.rule, self.index, finding, self.confirm);
+        let entry = said.await.map_err(CannotCheck::Refused)?;
+        let verb = if self.confirm {
+            "Confirmed"
+        } else {
+            "Recorded"
+        };
+        let what = format!(
+            "{verb}: {} entry {} is {finding} (entry {entry}).",
+            self.rule, self.index
+        );
+        let next = if self.confirm {
+            "It stands."
+        } else {
+            "It stands once another person has confirmed it."
+        };
+        println!("{}", wrapped("", &format!("{what} {next}")));
+        Ok(0)
+    }
+}
