@@ -3,7 +3,7 @@
 //! | the router | is caught by | who is told |
 //! |---|---|---|
 //! | shows one source another key for a recipient | that source, before it seals | `Unproven` |
-//! | publishes another key for a recipient, certified by a bribed authority | the recipient, at its mirror | `NotOurs` |
+//! | publishes another key for a recipient, by a bribed authority | the recipient, at its mirror | `NotOurs` |
 //! | shows that key under a digest and publishes nothing | the auditor, at replay (tested there) | `DirectoryDigest` |
 //! | leaves a recipient out of its own view | the recipient, at its mirror | `OwnMissing` |
 //! | leaves an opening out of the log | the recipient, before it reads | `NoReceipt`, `NotIncluded` |
