@@ -72,14 +72,15 @@ problems! {
     NoTick(i64) = Notice, "NO_TICK", "no tick for {0} minutes before: the log stood still, or its ticks are missing";
     /// A live log shows nothing new.
     OldLog(i64) = Notice, "OLD_LOG",
-        "the newest tick is {0} minutes old: the log stands still, or you are shown an old one; ask the operator why, and \
-         another party for its checkpoint";
+        "the newest tick is {0} minutes old: the log stands still, or you are shown an old one; ask the operator \
+         why, and another party for its checkpoint";
     /// The auditor's policy asks for witnesses who are not there.
     NotVouched = Violation, "NOT_VOUCHED",
         "too few of your policy's witnesses cosigned the checkpoint: it may be shown to you alone";
     /// They are there, and it was long ago.
     VouchedLongAgo = Notice, "VOUCHED_LONG_AGO",
-        "your policy's witnesses saw this checkpoint more than an hour ago: the log stands still, or they are kept away";
+        "your policy's witnesses saw this checkpoint more than an hour ago: the log stands still, or they are kept \
+         away";
     /// Directory digests are not numbered one by one.
     Digest = Violation, "DIGEST", "directory digests are not numbered one by one";
     // Openings.
@@ -136,7 +137,8 @@ problems! {
     /// The agency has published no key.
     NoKey = Violation, "NO_KEY", "a statement by an agency that has published no key";
     /// A directory digest is not over the keys and enrolments that the log has.
-    DirectoryDigest = Violation, "DIRECTORY_DIGEST", "a directory was shown that the log's keys and enrolments do not give";
+    DirectoryDigest = Violation, "DIRECTORY_DIGEST",
+        "a directory was shown that the log's keys and enrolments do not give";
     // Replay: acts of agencies.
     /// The entry names another actor than the act needs.
     Actor = Violation, "ACTOR", "the entry's actor is not the one who may do this";

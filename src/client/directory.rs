@@ -46,8 +46,8 @@ pub enum DirectoryError {
     Digest,
     /// This agency's own record, with the keys it published, is not shown to it.
     #[error(
-        "our own record is not in the directory that we are shown; stop sending, keep the saved checkpoint and call the \
-         auditors"
+        "our own record is not in the directory that we are shown; stop sending, keep the saved checkpoint and call \
+         the auditors"
     )]
     OwnMissing,
     /// A mirror was taken, and what it shows is older than a day.
@@ -320,7 +320,8 @@ impl Directory {
     /// # Errors
     ///
     /// What the last mirror alarmed about; [`DirectoryError::Stale`], [`DirectoryError::OldDigest`],
-    /// [`DirectoryError::NotVouched`], [`DirectoryError::Unknown`], [`DirectoryError::Bundle`], [`DirectoryError::Unavailable`].
+    /// [`DirectoryError::NotVouched`], [`DirectoryError::Unknown`], [`DirectoryError::Bundle`],
+    /// [`DirectoryError::Unavailable`].
     pub fn sealing_key(
         &self,
         agency: &AgencyId,

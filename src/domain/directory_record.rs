@@ -17,7 +17,8 @@ pub struct DirectoryRecord<'a> {
     pub suspended: bool,
     /// SHA-256 of the key bundle, a compact JWS; none before the first.
     pub bundle: Option<&'a [u8; 32]>,
-    /// SHA-256 of each certificate that the agency may still sign with, newest first: the bundle's own, and those before.
+    /// SHA-256 of each certificate that the agency may still sign with, newest first: the bundle's own, then those
+    /// before.
     pub signers: &'a [[u8; 32]],
     /// Proposal of the enrolment: compact JWS.
     pub proposal: &'a [u8],

@@ -1,21 +1,20 @@
 //! Routers that lie, with the real one's certificate and keys: who catches each lie, and what they are told.
 //!
-//! | the router | is caught by | when | who is told |
-//! |---|---|---|---|
-//! | shows one source another key for a recipient | that source | before it seals | `Unproven`: call the auditors |
-//! | publishes another key for a recipient, certified by a bribed authority | the recipient | at its next mirror, an hour at most | `NotOurs`: others may be sealing to it |
-//! | shows that key under a digest and publishes nothing | the auditor | at the next replay | `DIRECTORY_DIGEST` (tested beside replay) |
-//! | leaves a recipient out of its own view | the recipient | at its next mirror | `OwnMissing` |
-//! | leaves an opening out of the log, shows another, or one that is not in it | the recipient | before it reads | `NoReceipt`, `OtherEntry`, `NotIncluded` |
-//! | hides an entry and signs the rest anew | the auditor with a saved state | at the next audit | `FORKED` |
-//! | shows two parties two logs | both, once they compare checkpoints | when they do | `Forked` |
-//! | rewinds the log to an old copy | every client and auditor that saw more | at the next call | `Rewound`, `SHRUNK` |
-//! | shows a log that no witness has seen | the source that pinned witnesses | before it seals | `NotVouched` |
-//! | stands still, or shows an old directory | the source | before it seals | `OldDigest` (tested beside the mirror) |
-#![allow(
-    clippy::doc_markdown,
-    reason = "names of findings stand in the table as they are printed"
-)]
+//! | the router | is caught by | who is told |
+//! |---|---|---|
+//! | shows one source another key for a recipient | that source, before it seals | `Unproven` |
+//! | publishes another key for a recipient, by a bribed authority | the recipient, at its mirror | `NotOurs` |
+//! | shows that key under a digest and publishes nothing | the auditor, at replay (tested there) | `DirectoryDigest` |
+//! | leaves a recipient out of its own view | the recipient, at its mirror | `OwnMissing` |
+//! | leaves an opening out of the log | the recipient, before it reads | `NoReceipt`, `NotIncluded` |
+//! | shows the receipt of another act | the recipient, before it reads | `OtherEntry` |
+//! | hides an entry and signs the rest anew | the auditor with a saved state | `Forked` |
+//! | shows two parties two logs | both, once they compare checkpoints | `Forked`, `NotConsistent` |
+//! | rewinds the log to an old copy | every client and auditor that saw more | `Rewound`, `Shrunk` |
+//! | shows a log that no witness has seen | the source that pinned witnesses, before it seals | `NotVouched` |
+//! | stands still, or shows an old directory | the source, before it seals (tested at the mirror) | `OldDigest` |
+//!
+//! Mirrors are taken at every start and with every digest, at least every hour. Each message says what to do.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
