@@ -35,7 +35,7 @@ pub struct RestoreCommand {
     /// The keyring's copy, if it was kept apart
     #[arg(long, value_name = "DIR")]
     keyring_from: Option<PathBuf>,
-    /// Settings (deploy/router.toml); data_directory must be empty or absent
+    /// Settings (deploy/router.toml); its `data_directory` must be empty or absent
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// A checkpoint of the log that somebody else kept: a signed note, an agency's `checkpoint` or an auditor's state;
@@ -50,7 +50,7 @@ pub struct RestoreCommand {
     /// disclosed again
     #[arg(long, conflicts_with = "checkpoints")]
     unwitnessed: bool,
-    /// Go on under the name ledger.origin and a new key, made in ledger.signing_key_file
+    /// Go on under the name `ledger.origin` and a new key, made in `ledger.signing_key_file`
     #[arg(long, requires = "log_key")]
     succeed: bool,
     /// The old log's verifier key, as the agencies have pinned it (trust/log.vkey)

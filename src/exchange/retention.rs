@@ -44,12 +44,12 @@ fn prepare(
     (token, size): (&[u8], u64),
     origin: &str,
 ) -> Result<Prepared<()>, Refusal> {
+    const BAD: Refusal = Refusal::InvalidField("statement");
     own(caller, auditor)?;
     let agency = snapshot.own_agency(caller)?;
     if let Some(record) = snapshot.recall(auditor, requested)? {
         return Ok(Prepared::Again((), record.indexes));
     }
-    const BAD: Refusal = Refusal::InvalidField("statement");
     if token.len() > STATEMENT_BYTES_MAX {
         return Err(BAD);
     }
