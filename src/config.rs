@@ -74,8 +74,8 @@ pub struct Ledger {
     /// Certificates and tokens go on under `origin`.
     #[serde(default)]
     pub origin: Option<String>,
-    /// For how many days decisions can be opened by auditors, 365 to 36,600; after it they end, but only what an auditor of
-    /// a national mandate has replayed.
+    /// For how many days decisions can be opened by auditors, 365 to 36,600; after it they end, but only what an
+    /// auditor of a national mandate has replayed.
     #[serde(default = "audit_retention_days")]
     pub audit_retention_days: u32,
     /// How many days a copy of the keyring may be kept, 1 to 90: erased content can be read from it until then.

@@ -219,7 +219,8 @@ problems! {
     /// A watermark that is not well-formed or not signed by its auditor.
     WatermarkStatement(StatementError) = Violation, "WATERMARK_STATEMENT", "the replay watermark is refused: {0}";
     /// A watermark of another log, past its end, or no further than the one before.
-    Watermark = Violation, "WATERMARK", "the replay watermark is of another log, past its end, or not further than before";
+    Watermark = Violation, "WATERMARK",
+        "the replay watermark is of another log, past its end, or not further than before";
     /// Openings ended that no auditor had replayed.
     ErasedUnwatermarked(u64) = Violation, "ERASED_UNWATERMARKED",
         "the opening of entry {0} was erased before any auditor said that it was replayed";

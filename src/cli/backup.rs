@@ -23,8 +23,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Copy a router's store, while it runs or not
 ///
 /// The copy is verified from beginning to end before it is called a backup. It does not hold the log's signing key,
-/// certificates or settings: keep those apart. Whoever has the keyring can read all that is not erased, and all that was
-/// erased since the copy was made: give it a folder of its own with --keyring-to, and delete that in time.
+/// certificates or settings: keep those apart. Whoever has the keyring can read all that is not erased, and all that
+/// was erased since the copy was made: give it a folder of its own with --keyring-to, and delete that in time.
 #[derive(Debug, Args)]
 pub struct BackupCommand {
     /// Settings (deploy/router.toml)
@@ -125,7 +125,8 @@ pub(super) struct Walked {
     pub(super) roots: Vec<Option<Hash>>,
 }
 
-/// Verifies a copy: every frame, value and key, and the tree over the entries against every root that the journal names.
+/// Verifies a copy: every frame, value and key, and the tree over the entries against every root that the journal
+/// names.
 pub(super) fn walk(folder: &Path, keyring: &Path, sizes: &[u64]) -> Result<Walked, OpenError> {
     let mut edge = Edge::new();
     let mut roots = vec![None; sizes.len()];

@@ -23,10 +23,11 @@ use std::sync::Arc;
 
 /// Make a store of a backup, in an empty folder
 ///
-/// First the backup is verified, and compared with the newest checkpoints of the log that others keep: agencies in their
-/// folders, auditors in their state, witnesses. If it is behind one of them, what came after it is lost, withdrawals
-/// among it: then the log does not go on as if nothing had happened. With --succeed it goes on under a new name and key
-/// that everybody hears of, and discloses nothing of an agency before that has resubmitted what it signed since.
+/// First the backup is verified, and compared with the newest checkpoints of the log that others keep: agencies in
+/// their folders, auditors in their state, witnesses. If it is behind one of them, what came after it is lost,
+/// withdrawals among it: then the log does not go on as if nothing had happened. With --succeed it goes on under a new
+/// name and key that everybody hears of, and discloses nothing of an agency before that has resubmitted what it signed
+/// since.
 #[derive(Debug, Args)]
 pub struct RestoreCommand {
     /// The backup
@@ -35,7 +36,7 @@ pub struct RestoreCommand {
     /// The keyring's copy, if it was kept apart
     #[arg(long, value_name = "DIR")]
     keyring_from: Option<PathBuf>,
-    /// Settings (deploy/router.toml); data_directory must be empty or absent
+    /// Settings (deploy/router.toml); its `data_directory` must be empty or absent
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// A checkpoint of the log that somebody else kept: a signed note, an agency's `checkpoint` or an auditor's state;
@@ -46,11 +47,11 @@ pub struct RestoreCommand {
         required_unless_present = "unwitnessed"
     )]
     checkpoints: Vec<PathBuf>,
-    /// Restore without any: nobody can tell then whether entries are lost, and what was withdrawn since the backup may be
-    /// disclosed again
+    /// Restore without any: nobody can tell then whether entries are lost, and what was withdrawn since the backup may
+    /// be disclosed again
     #[arg(long, conflicts_with = "checkpoints")]
     unwitnessed: bool,
-    /// Go on under the name ledger.origin and a new key, made in ledger.signing_key_file
+    /// Go on under the name `ledger.origin` and a new key, made in `ledger.signing_key_file`
     #[arg(long, requires = "log_key")]
     succeed: bool,
     /// The old log's verifier key, as the agencies have pinned it (trust/log.vkey)
@@ -140,8 +141,8 @@ impl RestoreCommand {
             _ => {
                 let text = format!(
                     "RESTORED WITHOUT A WITNESS: {} entries to {}. Nobody can tell whether entries are lost. What \
-                     people took back since the backup may be disclosed again, and agencies that saw more will say that \
-                     the log was rewound.",
+                     people took back since the backup may be disclosed again, and agencies that saw more will say \
+                     that the log was rewound.",
                     walked.size,
                     target.display()
                 );
@@ -173,8 +174,8 @@ impl RestoreCommand {
         println!("the backup was made on {}", minute(manifest.taken));
         if delete_by <= now() && !self.expired_keyring {
             let text = format!(
-                "{} was to be deleted by {}: what was erased since it was made would come back. Use a newer copy of the \
-                 keyring; if there is none, --expired-keyring, and have every erasure since then done again",
+                "{} was to be deleted by {}: what was erased since it was made would come back. Use a newer copy of \
+                 the keyring; if there is none, --expired-keyring, and have every erasure since then done again",
                 keyring.display(),
                 minute(delete_by)
             );
@@ -216,15 +217,15 @@ impl RestoreCommand {
             (Standing::Behind(known), false) => {
                 let text = format!(
                     "the backup is behind: it has {size} entries, and somebody has seen {} of this log. The log cannot \
-                     go on as if these had never been: nothing was restored. Look for a newer backup, or a newer copy of \
-                     the journal on the broken disk. If there is none, set ledger.origin to a new name, move the old \
-                     signing key away, and run this again with --succeed --log-key and the old verifier key",
+                     go on as if these had never been: nothing was restored. Look for a newer backup, or a newer copy \
+                     of the journal on the broken disk. If there is none, set ledger.origin to a new name, move the \
+                     old signing key away, and run this again with --succeed --log-key and the old verifier key",
                     known.size
                 );
                 Err(refused(&text))
             }
             (Standing::Whole(_), true) => Err(refused(
-                "the backup has every entry that the checkpoints know of: the log can go on as it is, without --succeed",
+                "the backup has every entry that the checkpoints know of: the log goes on as it is, without --succeed",
             )),
             _ => Ok(()),
         }
@@ -291,9 +292,9 @@ impl RestoreCommand {
         println!("{}", wrapped("", &text));
         println!("vkey {vkey}");
         println!();
-        let text = "Next: `safeconduct router trust`, and give the new folder to every agency and auditor, with the old \
-                    log's last checkpoint; have the key compared by phone. Then `safeconduct router run`. Nothing of an \
-                    agency is disclosed before it has run `safeconduct agency resubmit`.";
+        let text = "Next: `safeconduct router trust`, and give the new folder to every agency and auditor, with the \
+                    old log's last checkpoint; have the key compared by phone. Then `safeconduct router run`. Nothing \
+                    of an agency is disclosed before it has run `safeconduct agency resubmit`.";
         println!("{}", wrapped("", text));
         Ok(())
     }
@@ -304,8 +305,8 @@ fn standing(known: Vec<Checkpoint>, walked: &Walked) -> Result<Standing, Failure
     for (checkpoint, root) in known.iter().zip(&walked.roots) {
         if root.is_some_and(|root| root != checkpoint.root) {
             let text = format!(
-                "the backup and the checkpoint of {} entries are not of one log: it was forked or rewritten. Keep both, \
-                 and call the auditors; nothing was restored",
+                "the backup and the checkpoint of {} entries are not of one log: it was forked or rewritten. Keep \
+                 both, and call the auditors; nothing was restored",
                 checkpoint.size
             );
             return Err(refused(&text));

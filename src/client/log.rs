@@ -66,9 +66,10 @@ pub enum LogViolation {
     NotConsistent,
     /// The checkpoint is of another log than the pinned one.
     #[error(
-        "the router names its log anew: it was restored from a backup and its log succeeded, or it is not this agency's \
-         router. Stop sending, ask the operator and the auditors by phone for the new log key, put it into trust/ \
-         (`safeconduct router trust`), then run `safeconduct agency resubmit`, which compares with the saved checkpoint"
+        "the router names its log anew: it was restored from a backup and its log succeeded, or it is not this \
+         agency's router. Stop sending, ask the operator and the auditors by phone for the new log key, put it into \
+         trust/ (`safeconduct router trust`), then run `safeconduct agency resubmit`, which compares with \
+         the saved checkpoint"
     )]
     Succeeded,
     /// The latest checkpoint is smaller than one seen before.

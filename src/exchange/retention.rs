@@ -1,7 +1,7 @@
 //! How long decisions can be opened: for the audit's retention time, and never before an auditor has replayed them.
 //!
 //! Whole months end together, since the decisions of a month share one key. First tombstones of all their openings, in
-//! steps; then the key. What later acts stand on has no such end ([`Decision::outlives_retention`]).
+//! steps; then, a month later, the key. What later acts stand on has no such end ([`Decision::outlives_retention`]).
 
 use super::basis::{STATEMENT_BYTES_MAX, statement_refusal, text};
 use super::sequencer::EntryDraft;
@@ -44,12 +44,12 @@ fn prepare(
     (token, size): (&[u8], u64),
     origin: &str,
 ) -> Result<Prepared<()>, Refusal> {
+    const BAD: Refusal = Refusal::InvalidField("statement");
     own(caller, auditor)?;
     let agency = snapshot.own_agency(caller)?;
     if let Some(record) = snapshot.recall(auditor, requested)? {
         return Ok(Prepared::Again((), record.indexes));
     }
-    const BAD: Refusal = Refusal::InvalidField("statement");
     if token.len() > STATEMENT_BYTES_MAX {
         return Err(BAD);
     }
@@ -225,6 +225,8 @@ impl Exchange {
         }
         if any {
             let shared = Arc::clone(&self.shared);
+            // A month's key may also have sealed what came in the first moments of the next, by a clock that went back.
+            let month = month.saturating_sub(1);
             let ended = tokio::task::spawn_blocking(move || shared.engine.expire_decisions(month));
             ended.await.map_err(|_| Refusal::Internal)??;
             tracing::info!(bound, "decisions past their retention have ended");

@@ -29,7 +29,8 @@ pub struct Succession {
 }
 
 impl Snapshot<'_> {
-    /// That `source` has resubmitted what it signed since the backup, if the log was succeeded. The change relies on it.
+    /// That `source` has resubmitted what it signed since the backup, if the log was succeeded. The change relies on
+    /// it.
     ///
     /// # Errors
     ///

@@ -246,8 +246,8 @@ pub trait Engine: Send + Sync + 'static {
     /// the process must end.
     fn commit(&self, batch: &Batch) -> Result<Head, StorageError>;
 
-    /// Destroys the keys of all decisions written before `month`, counted from year 0. They read as absent from then on.
-    /// An engine without such keys does nothing: whoever ends decisions deletes their rows as well.
+    /// Destroys the keys of all decisions written before `month`, counted from year 0. They read as absent from then
+    /// on. An engine without such keys does nothing: whoever ends decisions deletes their rows as well.
     ///
     /// # Errors
     ///

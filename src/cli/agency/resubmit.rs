@@ -69,9 +69,9 @@ pub(super) async fn run(caller: &CallerArgs) -> Result<(), Failure> {
             println!("STUCK: {chain}: {}", refused.reason);
         }
         return Err(Failure::Refused(mended(
-            "the router holds older statements of these chains and did not take the newer ones: nothing was confirmed, \
-             and nothing of this agency is disclosed. If a certificate was renewed since the backup, run `safeconduct \
-             agency join` first; else withdraw these chains by hand and run this again",
+            "the router holds older statements of these chains and did not take the newer ones: nothing was \
+             confirmed, and nothing of this agency is disclosed. If a certificate was renewed since the backup, run \
+             `safeconduct agency join` first; else withdraw these chains by hand and run this again",
         )));
     }
     let Some(confirmed) = done.confirmed else {
@@ -84,8 +84,8 @@ pub(super) async fn run(caller: &CallerArgs) -> Result<(), Failure> {
     };
     let Some(before) = before else {
         let text = format!(
-            "This agency has no checkpoint of the old log ({LOG_KEY_FILE} changed before one was saved): it cannot tell \
-             whether entries were lost."
+            "This agency has no checkpoint of the old log ({LOG_KEY_FILE} changed before one was saved): it cannot \
+             tell whether entries were lost."
         );
         println!("{}", wrapped("", &text));
         return Ok(());

@@ -2,8 +2,8 @@
 //!
 //! A copy is taken beside the router, without its lock and without stopping it. The journal is append-only, so its
 //! frames up to some end are a store as it once was. Keys are copied after the frames that name them, and then the
-//! frames that came meanwhile: so every key that is erased in the copy is erased by a frame of the copy, and every frame
-//! finds its keys. The index is not copied; it is made from the journal.
+//! frames that came meanwhile: so every key that is erased in the copy is erased by a frame of the copy, and every
+//! frame finds its keys. The index is not copied; it is made from the journal.
 //!
 //! The keyring is what erasure acts on: whoever has an old copy of it can read what was erased since. It can be kept
 //! apart from the rest, and must not be kept for long.
