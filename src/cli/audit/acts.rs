@@ -221,7 +221,7 @@ pub(super) async fn all_of<S: AuditSource>(
     let checkpoint = Checkpoint::parse(text)
         .map_err(|_| SourceError::Damaged("the checkpoint cannot be read".into()))?;
     let progress = drive::Progress::on_terminal();
-    progress.begin(checkpoint.size);
+    progress.begin(0, checkpoint.size);
     let mut acts = Vec::new();
     while (acts.len() as u64) < checkpoint.size {
         let start = acts.len() as u64;
@@ -275,7 +275,7 @@ pub(super) async fn answered(
     let mut reader = live.acts(question, start);
     let (mut acts, mut next) = (Vec::new(), start);
     while let Some(run) = reader.next().await? {
-        progress.begin(run.end);
+        progress.begin(start, run.end);
         progress.reached(run.next);
         acts.extend(run.acts);
         next = run.next;

@@ -92,7 +92,7 @@ impl<S: AuditSource> AuditSource for Collected<'_, S> {
 /// What a review found, and how far what it looked at was verified.
 struct Reviewed {
     outcome: Outcome,
-    found: Vec<(Suspicion, Option<Standing>)>,
+    found: Vec<Found>,
     /// Acts looked at, and whether they are the whole log.
     acts: usize,
     whole: bool,
@@ -106,22 +106,46 @@ fn size_of(note: &str) -> Result<u64, SourceError> {
         .ok_or_else(|| SourceError::Damaged("the checkpoint cannot be read".into()))
 }
 
-fn review(acts: &[Act]) -> Vec<(Suspicion, Option<Standing>)> {
+fn review(acts: &[Act]) -> Vec<Found> {
     let mut review = Review::new();
     acts.iter().for_each(|act| review.feed(act));
     review.finish()
 }
 
+/// A finding, and what stands in the log about it.
+pub(super) type Found = (Suspicion, Option<Standing>);
+
+/// What a review finds in the first `size` entries, for a report.
+///
+/// # Errors
+///
+/// [`CannotCheck`] when the acts cannot be read, or are beyond the caller's mandate.
+pub(super) async fn found(opened: Opened, size: u64) -> Result<Vec<Found>, CannotCheck> {
+    let mut acts = match opened {
+        Opened::Folder(mut folder) => all_of(&mut folder).await?.1,
+        Opened::Live(live, _) => answered(&live, Question::default(), 0).await?.0,
+    };
+    acts.retain(|act| act.index < size);
+    if acts.len() as u64 == size {
+        Ok(review(&acts))
+    } else {
+        let text = "your mandate does not reach over the whole log";
+        Err(SourceError::NotPermitted(text.into()).into())
+    }
+}
+
 impl ReviewArgs {
-    pub(super) async fn run(self) -> Result<u8, CannotCheck> {
+    pub(super) async fn run(mut self) -> Result<u8, CannotCheck> {
+        // What is looked at is what is verified.
+        self.check.from_start = true;
         let check = &self.check;
-        let reviewed = match check.source.open()? {
-            Opened::Folder(mut folder) => {
+        let reviewed = match check.opened().await? {
+            (Opened::Folder(mut folder), pinned) => {
                 let (_, acts) = all_of(&mut folder).await?;
                 let checkpoint = folder.checkpoint().await?;
-                self.whole(&mut folder, &acts, checkpoint, None).await?
+                self.whole(&mut folder, &acts, checkpoint, pinned).await?
             }
-            Opened::Live(mut live, pinned) => {
+            (Opened::Live(mut live, pinned), _) => {
                 let checkpoint = live.checkpoint().await?;
                 let size = size_of(&checkpoint.note)?;
                 let (mut acts, _) = answered(&live, Question::default(), 0).await?;
@@ -155,7 +179,8 @@ impl ReviewArgs {
             checkpoint,
             of,
         };
-        let outcome = self.check.check(&mut source, Some(Level::Verify), pinned);
+        let vkey = self.check.key(pinned)?;
+        let outcome = self.check.check(&mut source, Some(Level::Verify), vkey);
         Ok(Reviewed {
             outcome: outcome.await?,
             found: review(acts),
@@ -171,7 +196,8 @@ impl ReviewArgs {
         acts: &[Act],
         pinned: NoteVerifier,
     ) -> Result<Reviewed, CannotCheck> {
-        let outcome = self.check.check(live, None, Some(pinned.clone())).await?;
+        let vkey = self.check.key(Some(pinned.clone()))?;
+        let outcome = self.check.check(live, None, vkey).await?;
         let found = review(acts);
         let note = live.checkpoint().await?.note;
         let checkpoint = pinned
@@ -198,7 +224,7 @@ impl ReviewArgs {
     }
 }
 
-fn is_settled(standing: Option<&Standing>) -> bool {
+pub(super) fn is_settled(standing: Option<&Standing>) -> bool {
     standing.is_some_and(|standing| standing.confirmed.is_some())
 }
 
@@ -215,7 +241,7 @@ fn exit_code(reviewed: &Reviewed) -> u8 {
     }
 }
 
-fn disposition(standing: Option<&Standing>) -> String {
+pub(super) fn disposition(standing: Option<&Standing>) -> String {
     let Some(standing) = standing else {
         return "not looked at yet".to_owned();
     };
@@ -276,28 +302,31 @@ fn text(reviewed: &Reviewed) -> Vec<String> {
     lines
 }
 
-fn json_of(reviewed: &Reviewed) -> String {
+/// One finding for programs.
+pub(super) fn finding_json((found, standing): &Found) -> serde_json::Value {
     let by = |(agency, staff, index): &(crate::domain::id::AgencyId, String, u64)| json!({"agency": agency.as_str(), "staff": staff, "index": index});
-    let findings = reviewed.found.iter().map(|(found, standing)| {
-        let standing = standing.as_ref().map(|standing| {
-            json!({
-                "finding": standing.finding.name(),
-                "by": by(&standing.by),
-                "confirmed_by": standing.confirmed.as_ref().map(by),
-            })
-        });
+    let standing = standing.as_ref().map(|standing| {
         json!({
-            "rule": found.rule.name(),
-            "index": found.index,
-            "also": found.also,
-            "time_ms": found.at.millis(),
-            "agency": found.agency.as_str(),
-            "staff": found.staff,
-            "why": found.why,
-            "look_at": found.look_at(),
-            "disposition": standing,
+            "finding": standing.finding.name(),
+            "by": by(&standing.by),
+            "confirmed_by": standing.confirmed.as_ref().map(by),
         })
     });
+    json!({
+        "rule": found.rule.name(),
+        "index": found.index,
+        "also": found.also,
+        "time_ms": found.at.millis(),
+        "agency": found.agency.as_str(),
+        "staff": found.staff,
+        "why": found.why,
+        "look_at": found.look_at(),
+        "disposition": standing,
+    })
+}
+
+fn json_of(reviewed: &Reviewed) -> String {
+    let findings = reviewed.found.iter().map(finding_json);
     let violations = reviewed.outcome.report.violations();
     let violations = violations.map(|finding| finding.problem.code());
     json!({
