@@ -118,6 +118,12 @@ impl Copy {
         Ok(Some((checkpoint, edge)))
     }
 
+    /// The key that the folder names.
+    pub(super) fn vkey(&self) -> Option<String> {
+        let text = fs::read_to_string(self.folder.join(KEY_PATH)).ok()?;
+        Some(text.strip_suffix('\n').unwrap_or(&text).to_owned())
+    }
+
     /// The entries and openings of the bundle that is not full at `size`.
     pub(super) async fn partial_bundle(
         &self,

@@ -85,6 +85,15 @@ pub(super) async fn update_by<S: AuditSource>(
         size: old_size,
         adopted: false,
     };
+    if let (Some(verifier), Some(named)) = (how.verifier, &given.vkey)
+        && *named != verifier.vkey()
+    {
+        return Ok(refused(drive::of_checkpoint(Some(Problem::OtherKey))));
+    }
+    let keys = copy.vkey().zip(given.vkey.as_ref());
+    if before.is_some() && keys.is_some_and(|(kept, named)| kept != *named) {
+        return Err(CannotCheck::OtherKey);
+    }
     let checkpoint = match how.verifier.map(|verifier| verifier.verify(&given.note)) {
         Some(Err(error)) => return Ok(refused(drive::unsigned(error))),
         Some(Ok(checkpoint)) => checkpoint,

@@ -283,7 +283,7 @@ fn a_mirror_takes_nothing_that_it_does_not_lead_to() {
     for (lie, code) in [
         (until(&log, 200), "SHRUNK"),
         (forked, "FORKED"),
-        (foreign, "CHECKPOINT"),
+        (foreign, "OTHER_KEY"),
     ] {
         let mut source = Counted::of(&lie);
         let hidden = drive::Progress::hidden();
