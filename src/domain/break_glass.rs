@@ -11,12 +11,13 @@
 //!
 //! Knows nothing of storage, transport, keys or the clock.
 
+use super::basis::Basis;
 use super::id::{AgencyId, StaffPseudonym};
 use super::label::LabelSet;
 use super::protocol::Protocol;
 use super::time::Timestamp;
 use super::vocabulary::{
-    AccessFinding, AccessReason, AccessState, AgencyKind, Category, OfferState, Stage,
+    AccessFinding, AccessReason, AccessState, AgencyKind, BasisKind, Category, OfferState, Stage,
 };
 use std::time::Duration;
 
@@ -76,26 +77,62 @@ pub const fn access_ceiling(kind: AgencyKind) -> LabelSet {
     }
 }
 
-/// An agency and the authority that it is a unit of.
+/// Most authorities, one above the other, that an agency is looked up to be a unit of: a station, its district, its
+/// region, the service, the ministry, and some. Part of the rules of version 1.
+pub const AUTHORITIES_MAX: usize = 8;
+
+/// An agency and every authority that it is a unit of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Party {
     /// The agency.
     pub agency: AgencyId,
-    /// Its authority.
-    pub authority: Option<AgencyId>,
+    /// Its authority, the authority of that, and so on.
+    pub authorities: Vec<AgencyId>,
 }
 
 impl Party {
-    /// Whether neither is the other, nor its authority, nor a unit of the same one.
+    /// An agency with its authorities; `above` gives the authority of one.
+    ///
+    /// # Errors
+    ///
+    /// Those of `above`.
+    pub fn of<E>(
+        agency: &AgencyId,
+        mut above: impl FnMut(&AgencyId) -> Result<Option<AgencyId>, E>,
+    ) -> Result<Self, E> {
+        let mut authorities: Vec<AgencyId> = Vec::new();
+        while authorities.len() < AUTHORITIES_MAX {
+            let Some(next) = above(authorities.last().unwrap_or(agency))? else {
+                break;
+            };
+            authorities.push(next);
+        }
+        Ok(Self {
+            agency: agency.clone(),
+            authorities,
+        })
+    }
+
+    /// The authority right above.
+    #[must_use]
+    pub fn authority(&self) -> Option<&AgencyId> {
+        self.authorities.first()
+    }
+
+    /// Whether neither is the other, nor under it, nor both under the same authority.
     #[must_use]
     pub fn is_outside(&self, other: &Self) -> bool {
-        let ours = [Some(&self.agency), self.authority.as_ref()];
-        let theirs = [Some(&other.agency), other.authority.as_ref()];
-        !ours
-            .into_iter()
-            .flatten()
-            .any(|id| theirs.contains(&Some(id)))
+        let of =
+            |party: &Self, id: &AgencyId| party.agency == *id || party.authorities.contains(id);
+        let mut ours = std::iter::once(&self.agency).chain(&self.authorities);
+        !ours.any(|id| of(other, id))
     }
+}
+
+/// Whether a basis is the person's own yes at `at`: what stands without asking them does not undo what they took back.
+#[must_use]
+pub fn is_yes(basis: &Basis, at: Timestamp) -> bool {
+    basis.kind == BasisKind::Consent && basis.in_force(at)
 }
 
 /// One member of staff of one agency.

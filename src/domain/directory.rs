@@ -2,7 +2,7 @@
 //! must report or demands.
 
 use super::hours::OpeningHours;
-use super::vocabulary::{PlacementGender, Purpose, ReportsTo, Requirement};
+use super::vocabulary::{AgencyKind, PlacementGender, Purpose, ReportsTo, Requirement};
 use std::fmt;
 use std::str::FromStr;
 
@@ -21,6 +21,32 @@ pub enum FactsError {
     /// A list is longer than [`LIST_MAX`] or a text longer than [`TEXT_BYTES_MAX`].
     #[error("a list or text is too long")]
     TooLong,
+}
+
+/// Whether an agency of kind `viewer` may know of one of kind `of`: a shelter is known to those who may refer there and
+/// to those with a national mandate to oversee.
+///
+/// Police, border police, prosecution and the asylum service are not among them: a shelter's address and its very
+/// existence are protected from whoever might be looking for somebody in it.
+#[must_use]
+pub const fn may_know(viewer: AgencyKind, of: AgencyKind) -> bool {
+    use AgencyKind as K;
+    let sees_hidden = matches!(
+        viewer,
+        K::Ngo
+            | K::Shelter
+            | K::IdentificationAuthority
+            | K::ChildProtection
+            | K::GuardianService
+            | K::SocialService
+            | K::HealthService
+            | K::LegalService
+            | K::Hotline
+            | K::InternationalOrganisation
+            | K::DataProtectionAuthority
+            | K::Ombudsperson
+    );
+    !matches!(of, K::Shelter) || sees_hidden
 }
 
 /// The highest age that means anything.

@@ -157,7 +157,7 @@ impl Step {
         mark: &AftermathRecord,
     ) -> Result<(), Refusal> {
         let mut told = false;
-        if mark.erase && !offer.record.opened.is_empty() && offer.record.erasure_asked == 0 {
+        if mark.erase && offer.has_content() && offer.record.erasure_asked == 0 {
             offer.tell(OfferNotice::PleaseErase);
             offer.record.erasure_asked = snapshot.now.millis();
             let answer_by = snapshot.now.plus(ANSWER_WITHIN);

@@ -100,6 +100,7 @@ fn prepare_amend(
         offer.record.confirmed.retain(|&at| at != number);
         offer.tell(OfferNotice::Corrected);
     }
+    offer.count_replaced()?;
     let ready = stage_open(offer.state, stage);
     // The content that this replaces loses its key: the engine erases what is overwritten.
     snapshot.erase_parcel(offer.id, stage)?;

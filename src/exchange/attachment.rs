@@ -131,6 +131,7 @@ fn open_offer(
         // Who passes on says what it was told, in parcels that name where it came from.
         return Err(Refusal::State(offer.state));
     }
+    offer.while_open(snapshot);
     snapshot.case(&offer.source, offer.case)?;
     let recipient = snapshot.agency(&offer.recipient)?;
     let recipient = recipient.ok_or(Refusal::RecipientUnavailable)?;

@@ -114,7 +114,6 @@ pub(super) fn schedule(at: Timestamp, due: Due) -> Write {
 }
 
 /// The write that forgets what was scheduled.
-#[allow(dead_code, reason = "clocks that are set anew forget the old")]
 pub(super) fn forget(at: Timestamp, due: Due) -> Write {
     let (number, id) = due.number_and_id();
     Write::Delete {

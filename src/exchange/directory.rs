@@ -9,6 +9,7 @@ use super::agencies::AgencyView;
 use super::receipt::broken;
 use super::snapshot::{Prepared, Snapshot, own};
 use super::{Exchange, Receipt, Refusal, Requested};
+use crate::domain::directory::may_know;
 use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{AgencyKind, DeclaredCapacity};
@@ -21,32 +22,10 @@ use crate::storage::records::offer::MetRecord;
 use crate::storage::records::{self, Record, key};
 use std::sync::Arc;
 
-/// Kinds of agency that only those who may refer there see.
-const HIDDEN: &[AgencyKind] = &[AgencyKind::Shelter];
-
-/// Kinds that may refer to a hidden agency, and those with a national mandate to oversee.
-///
-/// Police, border police, prosecution and the asylum service are not among them: a shelter's address and its very
-/// existence are protected from whoever might be looking for somebody in it.
-const SEES_HIDDEN: &[AgencyKind] = &[
-    AgencyKind::Ngo,
-    AgencyKind::Shelter,
-    AgencyKind::IdentificationAuthority,
-    AgencyKind::ChildProtection,
-    AgencyKind::GuardianService,
-    AgencyKind::SocialService,
-    AgencyKind::HealthService,
-    AgencyKind::LegalService,
-    AgencyKind::Hotline,
-    AgencyKind::InternationalOrganisation,
-    AgencyKind::DataProtectionAuthority,
-    AgencyKind::Ombudsperson,
-];
-
 /// Whether a viewer of `kind` may know of `agency`.
 #[must_use]
-pub fn is_visible(kind: AgencyKind, agency: &AgencyView) -> bool {
-    !HIDDEN.contains(&agency.kind) || SEES_HIDDEN.contains(&kind)
+pub const fn is_visible(kind: AgencyKind, agency: &AgencyView) -> bool {
+    may_know(kind, agency.kind)
 }
 
 /// One directory record as a viewer sees it.

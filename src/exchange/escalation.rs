@@ -1,6 +1,7 @@
 //! What is due of an offer or a referral: reminders, lapses, turns, and the duty line when nobody acts.
 
 use super::alert::{Alert, raise};
+use super::directory::is_visible;
 use super::event::EventKind;
 use super::offer::alarms::alert_source;
 use super::offer::view::OfferView;
@@ -11,7 +12,7 @@ use super::{ReferralName, Refusal};
 use crate::domain::id::{AgencyId, AlertId, OfferId, ReferralId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::{AlertKind, OfferState};
+use crate::domain::vocabulary::{AgencyKind, AlertKind, OfferState};
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::Actor;
 use crate::storage::engine::Table;
@@ -164,9 +165,14 @@ pub(super) fn supervisor(
         .and_then(|it| it.duty_line())
         .cloned();
     let line = match line {
-        Some(line) => snapshot.agency(&line)?.map(|view| view.id.clone()),
+        Some(line) => snapshot.agency(&line)?,
         None => None,
     };
+    // A line that may not know the source is as none: it would learn of a house by being rung.
+    let known = snapshot.agency(source)?;
+    let knows = |line: &AgencyKind| known.as_ref().is_some_and(|known| is_visible(*line, known));
+    let line = line.filter(|line| knows(&line.kind));
+    let line = line.map(|line| line.id.clone());
     record.supervisor_by = 0;
     let mut change = snapshot.change();
     change.writes.push(record.put(row));

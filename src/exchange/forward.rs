@@ -146,6 +146,7 @@ pub(super) fn admit(
         return Err(NO);
     }
     // Only what it could open itself, now, may it pass on.
+    offer.while_open(snapshot);
     let expires = records::time(Table::Parcel, parent.expires)?;
     let near = permitted(snapshot, offer, stage, &parent, set)?;
     if !gate::stage_open(offer.state, stage) || expires <= snapshot.now {

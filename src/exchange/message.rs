@@ -303,7 +303,7 @@ fn prepare_open(
 ) -> Result<Prepared<Withheld>, Refusal> {
     name.owned_by(caller)?;
     let own = snapshot.own_agency(caller)?;
-    let offer = OfferView::of_party(snapshot, name)?;
+    let mut offer = OfferView::of_party(snapshot, name)?;
     let at = key::message(offer.id, number);
     // The same reads whatever is missing, as for a parcel.
     let record = snapshot.get::<MessageRecord>(at.clone())?;
@@ -366,6 +366,9 @@ fn prepare_open(
     disclosed(&mut change, 0, &of, &told);
     if from_source {
         released(&mut change, &of, set);
+        if offer.mark_told() {
+            change.writes.push(offer.put(snapshot.now, false));
+        }
     }
     if !record.opened {
         record.opened = true;

@@ -21,6 +21,7 @@ use crate::storage::records::parcel::{
 };
 use crate::storage::records::{self, Record, key};
 use data_encoding::BASE64URL_NOPAD;
+use prost::Message as _;
 
 /// A parcel with what opens its basis commitment; that part is never passed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +69,7 @@ impl Admitted {
             change.writes.push(ChainParcelRecord {}.put(row));
         }
         let mut record = self.record;
+        change.late_bytes += record.encoded_len();
         change.late.push(Box::new(move |placed| {
             record.entry = placed.first + entry as u64 + 1;
             vec![record.put(at)]

@@ -341,6 +341,7 @@ fn prepare_deposit(
     }
     // Content that this replaces loses its key: the engine erases what is overwritten.
     if !offer.mark_deposited(stage) {
+        offer.count_replaced()?;
         snapshot.erase_parcel(offer.id, stage)?;
     }
     let ready = stage_open(offer.state, stage);

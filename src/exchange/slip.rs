@@ -8,8 +8,10 @@
 //! deposited or opened in the case; no place is touched.
 
 use super::aftermath::{Follows, follow};
+use super::agencies::AgencyView;
 use super::alert::{Alert, raise};
 use super::clockwork::{Due, schedule};
+use super::directory::is_visible;
 use super::event::EventKind;
 use super::sequencer::{Change, Doorbell, EntryDraft};
 use super::snapshot::{Prepared, Snapshot, own, remembered};
@@ -243,6 +245,17 @@ fn prepare_withdraw(
     Ok(Prepared::New(change, (), Vec::new()))
 }
 
+/// Whether a source may hear who asks to go on: where the person is now would be told with it, so that a house is not
+/// named to those who may not know that it exists. For them the code is as one of no case.
+fn may_be_told(
+    snapshot: &Snapshot<'_>,
+    source: &AgencyId,
+    asker: &AgencyView,
+) -> Result<bool, Refusal> {
+    let source = snapshot.shared.register.agency(source)?;
+    Ok(source.is_some_and(|source| is_visible(source.kind, asker)))
+}
+
 fn prepare_resume(
     snapshot: &mut Snapshot<'_>,
     caller: &Caller,
@@ -250,7 +263,7 @@ fn prepare_resume(
     value: &Value,
     purposes: &[Purpose],
 ) -> Result<Prepared<ResumeName>, Refusal> {
-    snapshot.own_agency(caller)?;
+    let own = snapshot.own_agency(caller)?;
     if let Some(record) = snapshot.recall(caller.agency(), requested)? {
         return Ok(Prepared::Again(remembered(&record, 0)?, Vec::new()));
     }
@@ -258,9 +271,13 @@ fn prepare_resume(
         return Err(Refusal::InvalidField("purposes"));
     }
     let cases = cases_of(snapshot, caller, value)?;
-    let case = cases
-        .into_iter()
-        .find(|(source, _)| source != caller.agency());
+    let mut case = None;
+    for (source, handle) in cases {
+        if source != own.id && may_be_told(snapshot, &source, &own)? {
+            case = Some((source, handle));
+            break;
+        }
+    }
     let id = ResumeId::from_random(snapshot.shared.random());
     let name = ResumeName {
         agency: caller.agency().clone(),

@@ -7,7 +7,7 @@ use super::start::Shared;
 use super::{Refusal, name};
 use crate::domain::id::AgencyId;
 use crate::domain::protocol::Protocol;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Period, Timestamp};
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::Actor;
@@ -29,6 +29,8 @@ pub(super) struct Snapshot<'a> {
     pub(super) now: Timestamp,
     since: u64,
     reads: Vec<Read>,
+    /// When something that the change found open ends by itself.
+    until: Option<Timestamp>,
     /// Entries whose content the change erases.
     pub(super) erased: BTreeSet<u64>,
     /// Pools as the change being prepared leaves them: a group's members move in the same pool one after another.
@@ -53,6 +55,7 @@ impl<'a> Snapshot<'a> {
             now,
             since,
             reads: Vec::new(),
+            until: None,
             erased: BTreeSet::new(),
             pools: HashMap::new(),
         })
@@ -129,11 +132,23 @@ impl<'a> Snapshot<'a> {
         Ok(view)
     }
 
-    /// The change so far: nothing but what it relied on, and whose content it erases.
+    /// Notes that the change counts only before `until`: what it found open ends then by itself, with nothing written.
+    ///
+    /// Before the snapshot gives its change.
+    pub(super) fn counts_before(&mut self, until: Timestamp) {
+        self.until = Some(self.until.map_or(until, |before| before.min(until)));
+    }
+
+    /// The change so far: nothing but what it relied on, until when, and whose content it erases.
     pub(super) fn change(&mut self) -> Change {
+        let before = |until| Period {
+            until,
+            ..Period::ALWAYS
+        };
         Change {
             since: self.since,
             reads: std::mem::take(&mut self.reads),
+            validity: self.until.take().map(before),
             erased: std::mem::take(&mut self.erased).into_iter().collect(),
             ..Change::default()
         }

@@ -2,6 +2,7 @@
 
 mod access;
 mod alerts;
+mod attacks;
 mod clocks;
 mod faults;
 mod groups;

@@ -43,6 +43,8 @@ fn agreed(
         case: offer.case,
     };
     let head = snapshot.basis(&offer.source, chain)?;
+    // What a person said before they stopped the case is not said any more.
+    let head = head.filter(|head| !head.paused);
     let basis = head.and_then(|head| head.basis);
     Ok(basis.is_some_and(|basis| transfer::agreed(&basis, &handover, snapshot.now)))
 }

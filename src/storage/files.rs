@@ -13,8 +13,12 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-/// Free space that a new file must leave for the journal and the rest, in bytes.
+/// Free space that files must leave for the journal and the rest, in bytes.
 const KEEP_FREE_BYTES: u64 = 64 << 20;
+
+/// Chunks between two looks at the free space, 1 MiB: uploads that were begun when there was room, or that go on after
+/// it went, do not fill the disk together.
+const ROOM_EVERY: u32 = 16;
 
 /// Bytes of the tag.
 const TAG_BYTES: usize = 16;
@@ -23,6 +27,8 @@ const TAG_BYTES: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Files {
     folder: PathBuf,
+    /// Free space to leave, in bytes.
+    keep_free: u64,
 }
 
 /// A file's blocks: how long each is, and under which key.
@@ -36,6 +42,7 @@ pub struct Blocks {
 
 /// A file being written.
 pub struct Upload {
+    files: Files,
     blocks: Blocks,
     digest: Context,
     count: u32,
@@ -49,7 +56,10 @@ impl Files {
     /// The files in `folder`, which is made when the first one is.
     #[must_use]
     pub const fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self {
+            folder,
+            keep_free: KEEP_FREE_BYTES,
+        }
     }
 
     fn path(&self, id: &[u8]) -> PathBuf {
@@ -65,7 +75,7 @@ impl Files {
         self.make_folder()?;
         let space = rustix::fs::statvfs(&self.folder)?;
         let free = space.f_bavail.saturating_mul(space.f_frsize);
-        Ok(free >= bytes.saturating_add(KEEP_FREE_BYTES))
+        Ok(free >= bytes.saturating_add(self.keep_free))
     }
 
     fn make_folder(&self) -> io::Result<()> {
@@ -100,6 +110,7 @@ impl Files {
         let (count, digest) = blocks.whole()?;
         blocks.file.set_len(blocks.offset(count))?;
         Ok(Upload {
+            files: self.clone(),
             blocks,
             digest,
             count,
@@ -256,6 +267,10 @@ impl Upload {
     ///
     /// [`io::ErrorKind::StorageFull`] and what else the operating system refuses: the chunk is not there then.
     pub fn append(&mut self, chunk: &[u8]) -> io::Result<()> {
+        let step = u64::from(ROOM_EVERY) * self.blocks.block_bytes() as u64;
+        if self.count.is_multiple_of(ROOM_EVERY) && !self.files.has_room(step)? {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
         self.blocks.write(self.count, chunk)?;
         self.digest.update(chunk);
         self.count += 1;
@@ -340,5 +355,25 @@ mod tests {
         files.remove(&id).unwrap();
         files.remove(&id).unwrap();
         assert!(files.ids().unwrap().is_empty());
+    }
+
+    /// Invariant 28: uploads that were begun while there was room leave what must always be recorded its own.
+    #[test]
+    fn an_upload_stops_when_the_room_for_the_rest_would_go() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut files = Files::new(folder.path().join("attachments"));
+        let mut upload = files.upload(&[7; 32], &[1; 32], CHUNK).unwrap();
+        upload.append(&[1; CHUNK]).unwrap();
+        files.keep_free = u64::MAX;
+        upload.files = files.clone();
+        let mut kept = Ok(());
+        while kept.is_ok() && upload.count() <= 2 * ROOM_EVERY {
+            kept = upload.append(&[1; CHUNK]);
+        }
+        let refused = kept.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(upload.count(), ROOM_EVERY, "no more than a step later");
+        let mut late = files.upload(&[8; 32], &[1; 32], CHUNK).unwrap();
+        assert!(late.append(&[1; CHUNK]).is_err(), "not even the first");
     }
 }

@@ -11,6 +11,7 @@ mod attacks_connection;
 mod attacks_doorbells;
 mod attacks_fuzz;
 mod attacks_gate;
+mod attacks_loop;
 mod attacks_malformed;
 mod attacks_names;
 mod attacks_parcel;

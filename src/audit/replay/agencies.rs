@@ -42,12 +42,11 @@ impl Agencies {
         agency.parent = parent;
     }
 
-    /// An agency with its authority.
+    /// An agency with its authorities.
     pub(super) fn party(&self, id: &AgencyId) -> Result<Party, Problem> {
-        let agency = self.0.get(id).ok_or(Problem::NotEnrolled)?;
-        Ok(Party {
-            agency: id.clone(),
-            authority: agency.parent.clone(),
+        self.0.get(id).ok_or(Problem::NotEnrolled)?;
+        Party::of(id, |id| {
+            Ok(self.0.get(id).and_then(|agency| agency.parent.clone()))
         })
     }
 

@@ -90,13 +90,14 @@ impl Replay {
 
     /// Whether the entry is an act of the agency that the office audits, or of one of its units.
     fn is_within(&self, office: &AgencyId, about: u64) -> Result<bool, Problem> {
-        let Some(agency) = self.agencies.party(office)?.authority else {
+        let office = self.agencies.party(office)?;
+        let Some(agency) = office.authority() else {
             return Ok(false);
         };
         let Some(actor) = self.oversight.actor(about) else {
             return Ok(false);
         };
-        Ok(*actor == agency || self.agencies.party(actor)?.authority == Some(agency))
+        Ok(actor == agency || self.agencies.party(actor)?.authority() == Some(agency))
     }
 }
 

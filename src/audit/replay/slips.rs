@@ -1,6 +1,7 @@
 //! Slips and erasure answers: who may stop a case, go on with one, and say what was erased.
 
 use super::{Act, Content, Problem, Replay};
+use crate::domain::directory::may_know;
 use crate::domain::erasure::may_answer;
 use crate::domain::id::{AgencyId, CaseHandle, OfferId, ResumeId};
 use crate::domain::vocabulary::{ErasureAnswer, ResumeAnswer};
@@ -80,6 +81,13 @@ impl Replay {
         let id: ResumeId = resume.parse().map_err(|_| Problem::Decision)?;
         let case = case.map(|case| self.slips.case(case)).transpose()?;
         let source = case.map(|(source, _)| source);
+        if let Some(source) = &source {
+            // The source hears who asks: nobody hears of a house that they may not know.
+            let (told, asker) = (self.agencies.kind(source)?, act.agency()?);
+            if !may_know(told, self.agencies.kind(asker)?) {
+                return Err(Problem::Resume);
+            }
+        }
         match self.slips.resumes.insert(id, source) {
             None => Ok(()),
             Some(_) => Err(Problem::Resume),

@@ -11,7 +11,7 @@ fn id(text: &str) -> AgencyId {
 fn party(agency: &str, authority: Option<&str>) -> Party {
     Party {
         agency: id(agency),
-        authority: authority.map(id),
+        authorities: authority.map(id).into_iter().collect(),
     }
 }
 

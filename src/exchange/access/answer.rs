@@ -30,13 +30,16 @@ pub(super) fn prepare(
     say: Say,
 ) -> Result<Prepared<()>, Refusal> {
     name.owned_by(caller)?;
-    let own = snapshot.own_agency(caller)?;
+    snapshot.own_agency(caller)?;
     if let Some(record) = snapshot.recall(caller.agency(), requested)? {
         return Ok(Prepared::Again((), record.indexes));
     }
     let mut view = AccessView::of_viewer(snapshot, name, caller)?;
     let requester = member(snapshot, &view.access.requester)?;
-    let parties = (&party(&requester), &party(&own));
+    let parties = (
+        &party(snapshot, &requester.id)?,
+        &party(snapshot, caller.agency())?,
+    );
     let (by, now) = (person(caller), snapshot.now);
     let ends = view.access.ends();
     let staff = caller.staff().as_str().to_owned();

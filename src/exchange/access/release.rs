@@ -161,7 +161,7 @@ pub(super) fn prepare_opening(
     let view = view.filter(|view| view.access.requester == name.agency);
     let mut view = view.ok_or(Refusal::NotFound)?;
     let content = content.ok_or(Refusal::NotFound)?;
-    let offer = offer_of(snapshot, &view)?;
+    let mut offer = offer_of(snapshot, &view)?;
     let standing = Standing::of(snapshot, &offer)?;
     let protocol = snapshot.protocol()?;
     let permit = view
@@ -202,6 +202,9 @@ pub(super) fn prepare_opening(
     };
     disclosed(&mut change, 0, &case, &row);
     released(&mut change, &case, told);
+    if offer.mark_told() {
+        change.writes.push(offer.put(snapshot.now, false));
+    }
     change.writes.push(view.put());
     if first {
         change.doorbells.push(Doorbell {

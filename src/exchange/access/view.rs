@@ -1,7 +1,7 @@
 //! A break-glass request as it stands, parsed, and what each viewer sees of it.
 
 use crate::domain::break_glass::{
-    Access, Answer, CALL_AFTER, Ground, Party, Person, Refusal as Broken, Release,
+    Access, Answer, CALL_AFTER, Ground, Party, Person, Refusal as Broken, Release, is_yes,
 };
 use crate::domain::gate::BasisHead;
 use crate::domain::id::{AccessId, AgencyId, OfferId};
@@ -187,10 +187,12 @@ impl AccessView {
         let offer = snapshot.peek::<records::offer::OfferRecord>(&key::offer(self.offer))?;
         let offer = offer.ok_or_else(|| records::corrupt(TABLE))?;
         let duty = self.line.as_ref().filter(|line| **line != access.requester);
-        let duty = snapshot
-            .shared
-            .register
-            .agency(duty.unwrap_or(&access.source))?;
+        let duty = match duty {
+            Some(line) => snapshot.shared.register.agency(line)?,
+            // A source that the viewer may not know has no phone for it: a house's number leads to the house.
+            None => (snapshot.shared.register.agency(&access.source)?)
+                .filter(|view| *agency == view.id || is_visible(viewer.kind(), view)),
+        };
         let phone = duty.as_ref().and_then(|view| view.bundle.as_ref());
         let runs = matches!(
             state,
@@ -230,12 +232,12 @@ pub(super) const fn oversees(kind: AgencyKind) -> bool {
     )
 }
 
-/// An agency with its authority.
-pub(super) fn party(view: &AgencyView) -> Party {
-    Party {
-        agency: view.id.clone(),
-        authority: view.parent.clone(),
-    }
+/// An agency with its authorities, which the change will rely on.
+pub(super) fn party(snapshot: &mut Snapshot<'_>, agency: &AgencyId) -> Result<Party, Refusal> {
+    Party::of(agency, |id| {
+        let view = snapshot.agency(id)?;
+        Ok(view.and_then(|view| view.parent.clone()))
+    })
 }
 
 /// The caller as a person.
@@ -267,6 +269,7 @@ impl Standing {
     /// Looks, and relies on what it saw: a withdrawal that comes in between makes the change void (invariant 13).
     pub(super) fn of(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<Self, Refusal> {
         let requester = member(snapshot, &offer.recipient)?;
+        offer.while_open(snapshot);
         Ok(Self {
             offer: offer.state,
             purpose: offer.purpose,
@@ -319,7 +322,7 @@ fn taken_back_here(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<boo
         let head = head.ok_or_else(|| records::corrupt(Table::CaseBasis))?;
         match head.gate() {
             BasisHead::Withdrawn | BasisHead::Paused => refused = true,
-            BasisHead::InForce(basis) => stands |= basis.in_force(snapshot.now),
+            BasisHead::InForce(basis) => stands |= is_yes(basis, snapshot.now),
         }
     }
     Ok(refused && !stands)

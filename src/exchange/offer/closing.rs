@@ -58,7 +58,9 @@ pub(super) fn siblings(
         if offer.id == accepted.id || !offer.state.is_open() {
             continue;
         }
-        let (id, asked) = (offer.id, offer.state.can_lapse());
+        // Whoever asks on from a list has had its turn: beside those whose turn it is, it would make more entries.
+        let asked = offer.state.can_lapse() && !offer.record.turn_over;
+        let id = offer.id;
         let mut closed = close(snapshot, offer, &OfferCommand::Close)?;
         writes.append(&mut closed.writes);
         doorbells.append(&mut closed.doorbells);

@@ -286,6 +286,8 @@ pub(in crate::exchange) fn close(
     mut offer: OfferView,
     command: &OfferCommand,
 ) -> Result<Closed, Refusal> {
+    // One that lapses meanwhile has not been closed by anybody.
+    offer.while_open(snapshot);
     offer.apply(command)?;
     // Whatever closed it upstream: one notice, so that it says nothing of what that was.
     offer.tell(OfferNotice::ClosedBySource);

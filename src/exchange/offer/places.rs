@@ -8,7 +8,7 @@ use crate::domain::place::Claim;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::OfferState;
 use crate::exchange::Refusal;
-use crate::exchange::clockwork::{Due, schedule};
+use crate::exchange::clockwork::{self, Due, schedule};
 use crate::exchange::event::EventKind;
 use crate::exchange::place::{PoolState, Wanted, pool_of, release_hold};
 use crate::exchange::sequencer::{Change, Doorbell, EntryDraft};
@@ -34,6 +34,11 @@ pub(in crate::exchange) fn hold(
         _ => {}
     }
     let mut writes = Vec::new();
+    if offer.record.hold_until != 0 {
+        // Its clock goes with it: who holds again and again has one, as everybody.
+        let before = records::time(Table::Offer, offer.record.hold_until)?;
+        writes.push(clockwork::forget(before, Due::HoldEnds(offer.id)));
+    }
     if pool_of(&offer)?.is_some_and(|before| before != wanted.pool) {
         release_hold(snapshot, &mut writes, &mut offer)?;
     }

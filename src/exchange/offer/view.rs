@@ -14,6 +14,10 @@ use crate::storage::records::{self, Record, key};
 
 const TABLE: Table = Table::Offer;
 
+/// How often parcels of one offer are replaced or corrected, all stages together: a correction a day for two months.
+/// Each rings the recipient, whose doorbells are kept up to a number.
+const REPLACED_MAX: u32 = 64;
+
 /// An offer as it stands at one moment. One that ran out of time has lapsed, whether or not that is written down yet.
 #[derive(Clone)]
 pub(in crate::exchange) struct OfferView {
@@ -123,6 +127,13 @@ impl OfferView {
         Ok(before)
     }
 
+    /// Has what follows count only while the offer has not lapsed: it found it open.
+    pub(in crate::exchange) fn while_open(&self, snapshot: &mut Snapshot<'_>) {
+        if self.state.can_lapse() {
+            snapshot.counts_before(self.decide_by);
+        }
+    }
+
     /// Notes that the recipient opened a stage; `false` when it had before.
     pub(in crate::exchange) fn mark_opened(&mut self, stage: Stage) -> bool {
         mark(&mut self.record.opened, stage)
@@ -141,6 +152,29 @@ impl OfferView {
             parcel: parcel.to_owned(),
         });
         true
+    }
+
+    /// Counts a parcel that is put in another's place.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::TooMany`] past [`REPLACED_MAX`].
+    pub(in crate::exchange) fn count_replaced(&mut self) -> Result<(), Refusal> {
+        if self.record.replaced >= REPLACED_MAX {
+            return Err(Refusal::TooMany);
+        }
+        self.record.replaced += 1;
+        Ok(())
+    }
+
+    /// Notes that the recipient read something that is no parcel of the offer; `false` when it had before.
+    pub(in crate::exchange) fn mark_told(&mut self) -> bool {
+        !std::mem::replace(&mut self.record.told, true)
+    }
+
+    /// Whether the recipient has anything that it could be asked to erase.
+    pub(in crate::exchange) fn has_content(&self) -> bool {
+        self.record.told || !self.record.opened.is_empty()
     }
 
     /// The parcel of a stage that was last opened.

@@ -158,6 +158,8 @@ pub struct Change {
     pub doorbells: Vec<Doorbell>,
     /// Writes that need the index or the time.
     pub late: Vec<Late>,
+    /// Bytes of those among them that hold more than names and numbers.
+    pub late_bytes: usize,
     /// Withdrawal and erasure: goes on when the disk is full.
     pub urgent: bool,
 }
@@ -199,6 +201,7 @@ impl Change {
         if let Some(period) = other.validity {
             self.within(period);
         }
+        self.late_bytes += other.late_bytes;
         self.entries.extend(other.entries);
         let both = self.erased.iter().chain(&other.erased).copied();
         self.erased = both.collect::<BTreeSet<u64>>().into_iter().collect();
@@ -217,7 +220,7 @@ impl Change {
         });
         let rows = self.rows.iter().map(|row| row.value.len() + 96);
         let entries = self.entries.iter().map(EntryDraft::bytes);
-        let rest = 256 * (self.doorbells.len() + self.late.len()) + 512;
+        let rest = 256 * (self.doorbells.len() + self.late.len()) + self.late_bytes + 512;
         writes.sum::<usize>() + rows.sum::<usize>() + entries.sum::<usize>() + rest
     }
 }

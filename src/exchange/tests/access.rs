@@ -18,6 +18,8 @@ use crate::storage::records::log::OpeningRecord;
 use crate::storage::records::{Record, key};
 use std::time::Duration;
 
+mod insiders;
+
 const WANTED: &[&str] = &["HEALTH/FUNCTIONAL", "CARE_NEEDS/DETAIL"];
 
 struct Night {

@@ -113,6 +113,12 @@ pub struct OfferRecord {
     /// Ids of its attachments, finished or not.
     #[prost(bytes = "vec", repeated, tag = "49")]
     pub attachments: Vec<Vec<u8>>,
+    /// Whether the recipient has read what is no parcel of the offer: a message, or what break-glass released.
+    #[prost(bool, tag = "65")]
+    pub told: bool,
+    /// How often a parcel was put in another's place.
+    #[prost(uint32, tag = "66")]
+    pub replaced: u32,
 }
 
 /// Which parcel of a stage was last opened.
