@@ -20,13 +20,16 @@ const STYLE: &str = "
 body { font: 11pt/1.45 Georgia, 'Liberation Serif', serif; color: #1b1b1b; background: #fff;
        max-width: 46em; margin: 2em auto; padding: 0 1.2em; }
 h1 { font-size: 1.6em; line-height: 1.2; margin: 0 0 .2em; }
-h2 { font-size: 1.1em; margin: 1.6em 0 .4em; border-bottom: 1px solid #bbb; padding-bottom: .15em; break-after: avoid; }
+h2 { font-size: 1.1em; margin: 1.6em 0 .4em; border-bottom: 1px solid #bbb; padding-bottom: .15em;
+     break-after: avoid; }
 .result { border: 1.5px solid #1b1b1b; border-left-width: 8px; padding: .6em 1em; margin: 1.2em 0; }
-.result.wrong { border-color: #9b1c1c; } .result.open { border-color: #8a6100; } .result.right { border-color: #1d6b3a; }
+.result.wrong { border-color: #9b1c1c; } .result.open { border-color: #8a6100; }
+.result.right { border-color: #1d6b3a; }
 .result p { margin: .2em 0; } .result strong { font-size: 1.15em; }
 table { border-collapse: collapse; width: 100%; font-size: .92em; }
 th, td { text-align: left; vertical-align: top; padding: .3em .6em .3em 0; border-bottom: 1px solid #ddd; }
-tr { break-inside: avoid; } thead { display: table-header-group; } .facts th { width: 11em; font-weight: normal; color: #555; }
+tr { break-inside: avoid; } thead { display: table-header-group; }
+.facts th { width: 11em; font-weight: normal; color: #555; }
 code { font: .88em/1.4 'DejaVu Sans Mono', Menlo, monospace; overflow-wrap: anywhere; }
 li { margin: .25em 0; } .small { font-size: .88em; color: #555; }
 @media print { body { margin: 0; padding: 0; max-width: none; font-size: 10pt; } }
@@ -251,7 +254,10 @@ fn reviewed(review: &Reviewed) -> String {
         html.push_str("<p>Nothing.</p>\n");
         return html;
     }
-    html.push_str("<table>\n<thead><tr><th>Entry</th><th>Rule</th><th>Who</th><th>Why, and what was said</th></tr></thead>\n");
+    html.push_str(
+        "<table>\n<thead><tr><th>Entry</th><th>Rule</th><th>Who</th>\
+         <th>Why, and what was said</th></tr></thead>\n",
+    );
     for (one, standing) in found.iter().take(FINDINGS_MAX) {
         let staff = one.staff.as_deref().unwrap_or("nobody named");
         let _ = writeln!(

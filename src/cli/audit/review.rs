@@ -8,6 +8,7 @@ use crate::audit::review::{Review, Standing, Suspicion};
 use crate::audit::source::{AuditSource, SealedOpening, SignedCheckpoint, SourceError};
 use crate::cli::text::{minute, wrapped};
 use crate::client::audit::LiveSource;
+use crate::domain::id::AgencyId;
 use crate::domain::vocabulary::{AccessFinding, ReviewRule};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::hash::{Hash, leaf};
@@ -304,7 +305,7 @@ fn text(reviewed: &Reviewed) -> Vec<String> {
 
 /// One finding for programs.
 pub(super) fn finding_json((found, standing): &Found) -> serde_json::Value {
-    let by = |(agency, staff, index): &(crate::domain::id::AgencyId, String, u64)| json!({"agency": agency.as_str(), "staff": staff, "index": index});
+    let by = |(agency, staff, index): &(AgencyId, String, u64)| json!({"agency": agency.as_str(), "staff": staff, "index": index});
     let standing = standing.as_ref().map(|standing| {
         json!({
             "finding": standing.finding.name(),

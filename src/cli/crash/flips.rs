@@ -1,8 +1,8 @@
 //! Flips every single bit of an exported log, one after the other: each flip is noticed, and says where it is.
 //!
-//! Auditing a whole folder for each of some ten million flips would take years. A flip is in one file, so only that file
-//! and what rests on it are looked at again, through the functions that `audit verify` and `audit openings` read the
-//! folder with: `decode_bundle`, `decode_tile`, `Damage`, `read_line` and `read_openings`, `open`,
+//! Auditing a whole folder for each of some ten million flips would take years. A flip is in one file, so only that
+//! file and what rests on it are looked at again, through the functions that `audit verify` and `audit openings` read
+//! the folder with: `decode_bundle`, `decode_tile`, `Damage`, `read_line` and `read_openings`, `open`,
 //! `NoteVerifier::verify`. A sample goes through the whole audit as well, and must come to the same place.
 
 mod honest;
