@@ -1,4 +1,5 @@
-//! `safeconduct audit`: verify, openings, replay, export and report, on a live router or an exported folder.
+//! `safeconduct audit`: verify, openings, replay, review, questions, export and report, on a live router or an exported
+//! folder.
 
 mod acts;
 mod bundle;
@@ -39,7 +40,9 @@ Exit codes:
   1  something is not; each finding is printed with its index and reason
   2  it could not be checked: the source or the command line failed
   3  nothing is wrong by itself, but there was no saved state and so nothing
-     was verified against the past; with --state the next run will be";
+     was verified against the past; with --state the next run will be
+review gives 1 while a finding has no confirmed disposition; acts and dispose
+give 0 when they did what was asked.";
 
 #[derive(Debug, Subcommand)]
 enum Action {

@@ -241,5 +241,6 @@ fn filter(question: &Question) -> v1::ActFilter {
             .collect(),
         since: question.since.map(words::to_proto_time),
         until: question.until.map(words::to_proto_time),
+        events: question.events.iter().map(ToString::to_string).collect(),
     }
 }

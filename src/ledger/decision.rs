@@ -96,6 +96,9 @@ pub struct Questioned {
     /// Class names.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub classes: Vec<String>,
+    /// Event names.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub events: Vec<String>,
     /// Not before, milliseconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub since: Option<i64>,

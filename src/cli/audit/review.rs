@@ -1,6 +1,6 @@
 //! `safeconduct audit review` and `dispose`: what a person should look at again, and what it came to.
 
-use super::acts::{all_of, answered, print};
+use super::acts::{answered, each_of, print};
 use super::{CannotCheck, Check, Opened, Outcome, Output, SourceArgs};
 use crate::audit::Level;
 use crate::audit::acts::Act;
@@ -57,13 +57,13 @@ pub(super) struct DisposeArgs {
 }
 
 /// Acts that were read before, as a source: a review verifies the very entries that it looks at.
-struct Collected<'a, S> {
+struct Collected<'a> {
     acts: &'a [Act],
     checkpoint: SignedCheckpoint,
-    of: &'a mut S,
+    live: &'a mut LiveSource,
 }
 
-impl<S: AuditSource> AuditSource for Collected<'_, S> {
+impl AuditSource for Collected<'_> {
     async fn checkpoint(&mut self) -> Result<SignedCheckpoint, SourceError> {
         Ok(self.checkpoint.clone())
     }
@@ -82,11 +82,11 @@ impl<S: AuditSource> AuditSource for Collected<'_, S> {
         start: u64,
         count: u64,
     ) -> Result<Vec<Option<SealedOpening>>, SourceError> {
-        self.of.openings(start, count).await
+        self.live.openings(start, count).await
     }
 
     async fn consistency(&mut self, old: u64, new: u64) -> Result<Vec<Hash>, SourceError> {
-        self.of.consistency(old, new).await
+        self.live.consistency(old, new).await
     }
 }
 
@@ -95,7 +95,7 @@ struct Reviewed {
     outcome: Outcome,
     found: Vec<Found>,
     /// Acts looked at, and whether they are the whole log.
-    acts: usize,
+    acts: u64,
     whole: bool,
 }
 
@@ -122,13 +122,28 @@ pub(super) type Found = (Suspicion, Option<Standing>);
 ///
 /// [`CannotCheck`] when the acts cannot be read, or are beyond the caller's mandate.
 pub(super) async fn found(opened: Opened, size: u64) -> Result<Vec<Found>, CannotCheck> {
-    let mut acts = match opened {
-        Opened::Folder(mut folder) => all_of(&mut folder).await?.1,
-        Opened::Live(live, _) => answered(&live, Question::default(), 0).await?.0,
-    };
-    acts.retain(|act| act.index < size);
-    if acts.len() as u64 == size {
-        Ok(review(&acts))
+    let mut review = Review::new();
+    let mut seen = 0;
+    match opened {
+        Opened::Folder(mut folder) => {
+            each_of(&mut folder, |act| {
+                if act.index < size {
+                    review.feed(&act);
+                    seen += 1;
+                }
+            })
+            .await?;
+        }
+        Opened::Live(live, _) => {
+            let (acts, _) = answered(&live, Question::default(), 0).await?;
+            for act in acts.iter().filter(|act| act.index < size) {
+                review.feed(act);
+                seen += 1;
+            }
+        }
+    }
+    if seen == size {
+        Ok(review.finish())
     } else {
         let text = "your mandate does not reach over the whole log";
         Err(SourceError::NotPermitted(text.into()).into())
@@ -142,9 +157,18 @@ impl ReviewArgs {
         let check = &self.check;
         let reviewed = match check.opened().await? {
             (Opened::Folder(mut folder), pinned) => {
-                let (_, acts) = all_of(&mut folder).await?;
-                let checkpoint = folder.checkpoint().await?;
-                self.whole(&mut folder, &acts, checkpoint, pinned).await?
+                let vkey = check.key(pinned)?;
+                let outcome = check
+                    .check(&mut folder, Some(Level::Openings), vkey)
+                    .await?;
+                let mut review = Review::new();
+                let (_, acts) = each_of(&mut folder, |act| review.feed(&act)).await?;
+                Reviewed {
+                    outcome,
+                    found: review.finish(),
+                    acts,
+                    whole: true,
+                }
             }
             (Opened::Live(mut live, pinned), _) => {
                 let checkpoint = live.checkpoint().await?;
@@ -152,8 +176,7 @@ impl ReviewArgs {
                 let (mut acts, _) = answered(&live, Question::default(), 0).await?;
                 acts.retain(|act| act.index < size);
                 if acts.len() as u64 == size {
-                    self.whole(&mut *live, &acts, checkpoint, Some(pinned))
-                        .await?
+                    self.whole(&mut live, &acts, checkpoint, pinned).await?
                 } else {
                     self.part(&mut live, &acts, pinned).await?
                 }
@@ -168,24 +191,24 @@ impl ReviewArgs {
     }
 
     /// The whole log: its entries are verified against the checkpoint and the saved state.
-    async fn whole<S: AuditSource>(
+    async fn whole(
         &self,
-        of: &mut S,
+        live: &mut LiveSource,
         acts: &[Act],
         checkpoint: SignedCheckpoint,
-        pinned: Option<NoteVerifier>,
+        pinned: NoteVerifier,
     ) -> Result<Reviewed, CannotCheck> {
         let mut source = Collected {
             acts,
             checkpoint,
-            of,
+            live,
         };
-        let vkey = self.check.key(pinned)?;
+        let vkey = self.check.key(Some(pinned))?;
         let outcome = self.check.check(&mut source, Some(Level::Verify), vkey);
         Ok(Reviewed {
             outcome: outcome.await?,
             found: review(acts),
-            acts: acts.len(),
+            acts: acts.len() as u64,
             whole: true,
         })
     }
@@ -219,7 +242,7 @@ impl ReviewArgs {
         Ok(Reviewed {
             outcome,
             found,
-            acts: acts.len(),
+            acts: acts.len() as u64,
             whole: false,
         })
     }
@@ -305,7 +328,9 @@ fn text(reviewed: &Reviewed) -> Vec<String> {
 
 /// One finding for programs.
 pub(super) fn finding_json((found, standing): &Found) -> serde_json::Value {
-    let by = |(agency, staff, index): &(AgencyId, String, u64)| json!({"agency": agency.as_str(), "staff": staff, "index": index});
+    fn by((agency, staff, index): &(AgencyId, String, u64)) -> serde_json::Value {
+        json!({"agency": agency.as_str(), "staff": staff, "index": index})
+    }
     let standing = standing.as_ref().map(|standing| {
         json!({
             "finding": standing.finding.name(),

@@ -3,7 +3,7 @@
 use super::Services;
 use crate::domain::vocabulary::{AccessFinding, ReviewRule};
 use crate::exchange::Page;
-use crate::exchange::acts::{ACTS_MAX, About, Question, SeenAct};
+use crate::exchange::acts::{ACTS_MAX, About, Question, SeenAct, event_named};
 use crate::exchange::audit::RUN_MAX;
 use crate::exchange::disposition::Said;
 use crate::grpc::call::Call;
@@ -28,6 +28,9 @@ const RUN_DEFAULT: usize = 256;
 
 /// Acts of a page when the request does not say.
 const PAGE_DEFAULT: usize = 100;
+
+/// Most events named in one question.
+const EVENTS_MAX: usize = 32;
 
 /// Runs that wait for a slow reader: one, so that a stream keeps little in memory.
 const WAITING_MAX: usize = 1;
@@ -254,6 +257,15 @@ fn question(fields: &mut Fields, filter: Option<proto::ActFilter>) -> Option<Que
             }
             classes => classes,
         };
+        let few = filter.events.len() <= EVENTS_MAX;
+        let events = filter.events.iter().map(|event| event_named(event));
+        let events = match events.collect::<Option<Vec<_>>>() {
+            Some(events) if few => Some(events),
+            _ => fields.wrong(
+                "events",
+                "must be at most 32 names of events as entries carry them",
+            ),
+        };
         let since = time(fields, "since", filter.since);
         let until = time(fields, "until", filter.until);
         Some(Question {
@@ -261,6 +273,7 @@ fn question(fields: &mut Fields, filter: Option<proto::ActFilter>) -> Option<Que
             agency: agency?,
             staff: staff?,
             classes: classes?,
+            events: events?,
             since: since?,
             until: until?,
         })
