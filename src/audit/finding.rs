@@ -64,6 +64,19 @@ problems! {
     Inconsistent = Violation, "INCONSISTENT", "no proof that the log continues the checkpoint you saved";
     /// A tile that the source keeps is not the recomputed one.
     Tile(String) = Violation, "TILE", "{0} is not what the entries give";
+    /// A tile that is not there, or is cut.
+    NoTile(String) = Violation, "NO_TILE", "{0} is missing or cut short";
+    /// Two tiles' files stand in each other's place.
+    TilesSwapped(String, String) = Violation, "TILES_SWAPPED", "{0} and {1} stand in each other's place";
+    /// Two entries stand in each other's place.
+    Swapped(u64) = Violation, "SWAPPED", "this entry and entry {0} stand in each other's place";
+    /// The entry's hash is not the one in its tile, and the root does not fit.
+    Changed(String) = Violation, "CHANGED", "the entry is not the one whose hash stands in {0}";
+    /// Where the log first differs from what was saved.
+    ForkedWithin(u64) = Notice, "FORKED_WITHIN",
+        "the first difference from what you saved is between this entry and entry {0}";
+    /// The source names another key than the auditor knows.
+    OtherKey = Violation, "OTHER_KEY", "log.vkey, or the key that the router names, is not the key that you know";
     /// The bytes are not an entry.
     Entry(EntryError) = Violation, "ENTRY", "{0}";
     /// Time goes backwards.

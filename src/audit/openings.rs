@@ -109,7 +109,12 @@ impl Openings {
     }
 }
 
-fn open(
+/// Whether `given` opens what entry `index` committed to.
+///
+/// # Errors
+///
+/// The [`Problem`] that an audit finds at `index`.
+pub fn open(
     event: &str,
     committed: &[u8; 32],
     given: &SealedOpening,

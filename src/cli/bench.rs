@@ -3,6 +3,7 @@
 //! Everything is real: a router process on the embedded store, mutual TLS, sealed parcels of twelve fields. Calls of
 //! the four kinds are measured in turn, round by round, so that ratios hold while the machine's speed drifts.
 
+pub mod audit;
 pub mod doorbell;
 pub mod echo;
 pub mod load;
@@ -69,6 +70,8 @@ enum Part {
     /// Serves the bare echo that `bench` compares with.
     #[command(hide = true)]
     EchoServer(EchoServerCommand),
+    /// What auditors do: proofs, verify, replay.
+    Audit(audit::AuditBench),
 }
 
 fn ended(result: Result<(), BenchError>) -> ExitCode {
@@ -90,6 +93,7 @@ impl BenchCommand {
             Some(Part::Doorbell(bench)) => return ended(bench.run().await),
             Some(Part::Streams(bench)) => return ended(bench.run().await),
             Some(Part::Publication(bench)) => return ended(bench.run().await),
+            Some(Part::Audit(bench)) => return ended(bench.run().await),
         }
         match self.measure().await {
             Ok(report) if self.json => match serde_json::to_string_pretty(&report) {

@@ -16,6 +16,7 @@ pub(crate) mod facts;
 pub(crate) mod home;
 pub mod key_file;
 pub mod log;
+pub mod made;
 mod origin;
 pub mod protocol;
 pub mod race;

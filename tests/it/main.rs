@@ -36,6 +36,7 @@ mod hostile;
 mod idempotency;
 mod messages;
 mod minimisation;
+mod mirrors;
 mod onward;
 mod race;
 mod referral_lifecycle;

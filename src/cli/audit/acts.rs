@@ -230,7 +230,7 @@ pub(super) async fn each_of<S: AuditSource>(
     let checkpoint = Checkpoint::parse(text)
         .map_err(|_| SourceError::Damaged("the checkpoint cannot be read".into()))?;
     let progress = drive::Progress::on_terminal();
-    progress.begin(checkpoint.size);
+    progress.begin(0, checkpoint.size);
     let mut next = 0;
     while next < checkpoint.size {
         let (entries, openings) = drive::run(source, next, checkpoint.size, true).await?;
@@ -289,7 +289,7 @@ pub(super) async fn answered(
     let mut reader = live.acts(question, start);
     let (mut acts, mut next) = (Vec::new(), start);
     while let Some(run) = reader.next().await? {
-        progress.begin(run.end);
+        progress.begin(start, run.end);
         progress.reached(run.next);
         acts.extend(run.acts);
         next = run.next;

@@ -93,7 +93,7 @@ impl AuditSource for Collected<'_> {
 /// What a review found, and how far what it looked at was verified.
 struct Reviewed {
     outcome: Outcome,
-    found: Vec<(Suspicion, Option<Standing>)>,
+    found: Vec<Found>,
     /// Acts looked at, and whether they are the whole log.
     acts: u64,
     whole: bool,
@@ -107,19 +107,59 @@ fn size_of(note: &str) -> Result<u64, SourceError> {
         .ok_or_else(|| SourceError::Damaged("the checkpoint cannot be read".into()))
 }
 
-fn review(acts: &[Act]) -> Vec<(Suspicion, Option<Standing>)> {
+fn review(acts: &[Act]) -> Vec<Found> {
     let mut review = Review::new();
     acts.iter().for_each(|act| review.feed(act));
     review.finish()
 }
 
+/// A finding, and what stands in the log about it.
+pub(super) type Found = (Suspicion, Option<Standing>);
+
+/// What a review finds in the first `size` entries, for a report.
+///
+/// # Errors
+///
+/// [`CannotCheck`] when the acts cannot be read, or are beyond the caller's mandate.
+pub(super) async fn found(opened: Opened, size: u64) -> Result<Vec<Found>, CannotCheck> {
+    let mut review = Review::new();
+    let mut seen = 0;
+    match opened {
+        Opened::Folder(mut folder) => {
+            each_of(&mut folder, |act| {
+                if act.index < size {
+                    review.feed(&act);
+                    seen += 1;
+                }
+            })
+            .await?;
+        }
+        Opened::Live(live, _) => {
+            let (acts, _) = answered(&live, Question::default(), 0).await?;
+            for act in acts.iter().filter(|act| act.index < size) {
+                review.feed(act);
+                seen += 1;
+            }
+        }
+    }
+    if seen == size {
+        Ok(review.finish())
+    } else {
+        let text = "your mandate does not reach over the whole log";
+        Err(SourceError::NotPermitted(text.into()).into())
+    }
+}
+
 impl ReviewArgs {
-    pub(super) async fn run(self) -> Result<u8, CannotCheck> {
+    pub(super) async fn run(mut self) -> Result<u8, CannotCheck> {
+        // What is looked at is what is verified.
+        self.check.from_start = true;
         let check = &self.check;
-        let reviewed = match check.source.open()? {
-            Opened::Folder(mut folder) => {
+        let reviewed = match check.opened().await? {
+            (Opened::Folder(mut folder), pinned) => {
+                let vkey = check.key(pinned)?;
                 let outcome = check
-                    .check(&mut folder, Some(Level::Openings), None)
+                    .check(&mut folder, Some(Level::Openings), vkey)
                     .await?;
                 let mut review = Review::new();
                 let (_, acts) = each_of(&mut folder, |act| review.feed(&act)).await?;
@@ -130,7 +170,7 @@ impl ReviewArgs {
                     whole: true,
                 }
             }
-            Opened::Live(mut live, pinned) => {
+            (Opened::Live(mut live, pinned), _) => {
                 let checkpoint = live.checkpoint().await?;
                 let size = size_of(&checkpoint.note)?;
                 let (mut acts, _) = answered(&live, Question::default(), 0).await?;
@@ -163,8 +203,8 @@ impl ReviewArgs {
             checkpoint,
             live,
         };
-        let level = Some(Level::Verify);
-        let outcome = self.check.check(&mut source, level, Some(pinned));
+        let vkey = self.check.key(Some(pinned))?;
+        let outcome = self.check.check(&mut source, Some(Level::Verify), vkey);
         Ok(Reviewed {
             outcome: outcome.await?,
             found: review(acts),
@@ -180,7 +220,8 @@ impl ReviewArgs {
         acts: &[Act],
         pinned: NoteVerifier,
     ) -> Result<Reviewed, CannotCheck> {
-        let outcome = self.check.check(live, None, Some(pinned.clone())).await?;
+        let vkey = self.check.key(Some(pinned.clone()))?;
+        let outcome = self.check.check(live, None, vkey).await?;
         let found = review(acts);
         let note = live.checkpoint().await?.note;
         let checkpoint = pinned
@@ -207,7 +248,7 @@ impl ReviewArgs {
     }
 }
 
-fn is_settled(standing: Option<&Standing>) -> bool {
+pub(super) fn is_settled(standing: Option<&Standing>) -> bool {
     standing.is_some_and(|standing| standing.confirmed.is_some())
 }
 
@@ -224,7 +265,7 @@ fn exit_code(reviewed: &Reviewed) -> u8 {
     }
 }
 
-fn disposition(standing: Option<&Standing>) -> String {
+pub(super) fn disposition(standing: Option<&Standing>) -> String {
     let Some(standing) = standing else {
         return "not looked at yet".to_owned();
     };
@@ -285,31 +326,33 @@ fn text(reviewed: &Reviewed) -> Vec<String> {
     lines
 }
 
-fn json_of(reviewed: &Reviewed) -> String {
-    let by = |(agency, staff, index): &(AgencyId, String, u64)| {
-        let agency = agency.as_str();
-        json!({"agency": agency, "staff": staff, "index": index})
-    };
-    let findings = reviewed.found.iter().map(|(found, standing)| {
-        let standing = standing.as_ref().map(|standing| {
-            json!({
-                "finding": standing.finding.name(),
-                "by": by(&standing.by),
-                "confirmed_by": standing.confirmed.as_ref().map(by),
-            })
-        });
+/// One finding for programs.
+pub(super) fn finding_json((found, standing): &Found) -> serde_json::Value {
+    fn by((agency, staff, index): &(AgencyId, String, u64)) -> serde_json::Value {
+        json!({"agency": agency.as_str(), "staff": staff, "index": index})
+    }
+    let standing = standing.as_ref().map(|standing| {
         json!({
-            "rule": found.rule.name(),
-            "index": found.index,
-            "also": found.also,
-            "time_ms": found.at.millis(),
-            "agency": found.agency.as_str(),
-            "staff": found.staff,
-            "why": found.why,
-            "look_at": found.look_at(),
-            "disposition": standing,
+            "finding": standing.finding.name(),
+            "by": by(&standing.by),
+            "confirmed_by": standing.confirmed.as_ref().map(by),
         })
     });
+    json!({
+        "rule": found.rule.name(),
+        "index": found.index,
+        "also": found.also,
+        "time_ms": found.at.millis(),
+        "agency": found.agency.as_str(),
+        "staff": found.staff,
+        "why": found.why,
+        "look_at": found.look_at(),
+        "disposition": standing,
+    })
+}
+
+fn json_of(reviewed: &Reviewed) -> String {
+    let findings = reviewed.found.iter().map(finding_json);
     let violations = reviewed.outcome.report.violations();
     let violations = violations.map(|finding| finding.problem.code());
     json!({
