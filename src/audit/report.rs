@@ -1,7 +1,7 @@
 //! One pass over a log, at the level asked for, and what it showed.
 
 use super::damage::Damage;
-use super::finding::{Finding, Severity};
+use super::finding::{Finding, Problem, Severity};
 use super::openings::Openings;
 use super::replay::{Counts, Pins, Replay};
 use super::source::SealedOpening;

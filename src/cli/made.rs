@@ -102,6 +102,7 @@ impl Town {
             origin: ORIGIN.into(),
             administrators: admins.iter().map(pem).collect(),
             roots: authority.root_pem().to_owned(),
+            operator: "operator".into(),
         };
         let mut town = Self {
             now,
@@ -332,6 +333,7 @@ impl Town {
             purpose: Purpose::SafeAccommodation.to_string(),
             urgency: Urgency::Immediate.to_string(),
             decide_by: self.now.plus(Duration::from_secs(1800)).millis(),
+            place_by: None,
             deposits: vec![triage.clone()],
             forwards: None,
             staff: "s1".into(),
