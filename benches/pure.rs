@@ -6,6 +6,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use safeconduct::audit::verify::Verify;
 use safeconduct::client::random::SystemRandom;
 use safeconduct::domain::basis::{Allow, Basis};
 use safeconduct::domain::directory::{AgencyFacts, Tag};
@@ -28,6 +29,7 @@ use safeconduct::envelope::open::{Expected, open};
 use safeconduct::envelope::seal::{ParcelDraft, Sealed, seal};
 use safeconduct::envelope::statement::Forward;
 use safeconduct::identity::authority::{Authority, LEAF_LIFETIME};
+use safeconduct::ledger::entry::{Actor, Entry, EntryBody};
 use safeconduct::ledger::hash::leaf;
 use safeconduct::ledger::proof::inclusion;
 use safeconduct::ledger::tree::{Edge, NoTiles};
@@ -120,6 +122,24 @@ fn tree(criterion: &mut Criterion) {
             inclusion(&edge, &NoTiles, black_box(newest), edge.size())
                 .expect("the newest entries need no tile")
         });
+    });
+}
+
+/// What `audit verify` does for each entry.
+fn audit(criterion: &mut Criterion) {
+    let body = EntryBody::Committed {
+        event: "opened",
+        commitment: [0x5a; 32],
+    };
+    let entry = Entry {
+        by: Actor::Agency(agency("shelter-0042")),
+        at: now(),
+        body,
+    };
+    let bytes = entry.encode().expect("the entry is well formed");
+    criterion.bench_function("audit: hash, append and read an entry", |bencher| {
+        let mut verify = Verify::new(None);
+        bencher.iter(|| verify.feed(black_box(&bytes)));
     });
 }
 
@@ -287,5 +307,5 @@ fn matching(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(pure, gate, tree, parcels, matching);
+criterion_group!(pure, gate, tree, audit, parcels, matching);
 criterion_main!(pure);

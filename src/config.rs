@@ -7,6 +7,8 @@
 //! assert_eq!(config.origin, "safeconduct.example");
 //! ```
 
+use crate::exchange::flood::{self, Allowance};
+use crate::exchange::retention::AUDIT_RETENTION_DAYS;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,9 @@ pub struct RouterConfig {
     /// Numbers that bound what callers can use up.
     #[serde(default)]
     pub limits: Limits,
+    /// Where the log is read, and who vouches for it.
+    #[serde(default)]
+    pub publication: Publication,
 }
 
 /// The listener for agencies: TLS 1.3 with client certificates.
@@ -65,6 +70,17 @@ pub struct Ledger {
     /// Ed25519 seed (base64, one line), mode 0600; made by `router init`. Losing it ends the log; whoever has it can
     /// fork it.
     pub signing_key_file: PathBuf,
+    /// What the log calls itself, if that is not `origin`: only after `restore --succeed`, which gives it a new name.
+    /// Certificates and tokens go on under `origin`.
+    #[serde(default)]
+    pub origin: Option<String>,
+    /// For how many days decisions can be opened by auditors, 365 to 36,600; after it they end, but only what an
+    /// auditor of a national mandate has replayed.
+    #[serde(default = "audit_retention_days")]
+    pub audit_retention_days: u32,
+    /// How many days a copy of the keyring may be kept, 1 to 90: erased content can be read from it until then.
+    #[serde(default = "keyring_backup_days")]
+    pub keyring_backup_days: u32,
 }
 
 /// The operator's own address.
@@ -121,6 +137,35 @@ pub struct Limits {
     pub requests_max: usize,
     /// How long a stop waits for requests in hand, in seconds, 1 to 60.
     pub drain_seconds: u64,
+    /// Openings of one agency in a minute, 1 to 1,000,000; more get `RESOURCE_EXHAUSTED`. Each is an entry of the log.
+    pub openings_per_minute: u32,
+    /// Alarms of one agency in a minute, 1 to 1,000,000.
+    pub alarms_per_minute: u32,
+    /// Requests of one auditing agency in a minute, 1 to 1,000,000.
+    pub audits_per_minute: u32,
+}
+
+impl Limits {
+    /// How often agencies may call what writes an entry each time.
+    #[must_use]
+    pub const fn allowance(&self) -> Allowance {
+        Allowance {
+            openings: self.openings_per_minute,
+            alarms: self.alarms_per_minute,
+            audits: self.audits_per_minute,
+        }
+    }
+
+    fn rates_fit(&self) -> bool {
+        let Allowance {
+            openings,
+            alarms,
+            audits,
+        } = self.allowance();
+        [openings, alarms, audits]
+            .iter()
+            .all(|rate| (1..=1_000_000).contains(rate))
+    }
 }
 
 impl Default for Limits {
@@ -128,8 +173,71 @@ impl Default for Limits {
         Self {
             requests_max: 4096,
             drain_seconds: 10,
+            openings_per_minute: flood::OPENINGS_PER_MINUTE,
+            alarms_per_minute: flood::ALARMS_PER_MINUTE,
+            audits_per_minute: flood::AUDITS_PER_MINUTE,
         }
     }
+}
+
+const fn audit_retention_days() -> u32 {
+    AUDIT_RETENTION_DAYS
+}
+
+const fn keyring_backup_days() -> u32 {
+    7
+}
+
+/// Publication of the log, and its witnesses.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Publication {
+    /// Address of HTTPS for checkpoints, hash tiles and entry bundles (C2SP tlog-tiles), with the listener's
+    /// certificate; none if absent. Port 0 takes any free one and prints it.
+    #[serde(deserialize_with = "optional_socket_address")]
+    pub address: Option<SocketAddr>,
+    /// Who may read checkpoints and hash tiles; entry bundles are for national oversight in any case.
+    pub checkpoints_and_tiles: Readers,
+    /// How many witnesses must cosign a checkpoint before it is handed out.
+    pub witnesses_required: usize,
+    /// What to do with checkpoints that fewer have cosigned.
+    pub when_missing: WhenMissing,
+    /// Authorities (PEM) of the witnesses' servers, for urls that begin with https.
+    pub witness_roots_file: Option<PathBuf>,
+    /// The witnesses, 15 at most.
+    pub witnesses: Vec<Witness>,
+}
+
+/// Who may read what holds hashes only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Readers {
+    /// Enrolled agencies, by their certificate.
+    #[default]
+    Members,
+    /// Anybody.
+    Public,
+}
+
+/// What to do without enough witnesses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WhenMissing {
+    /// Hand checkpoints out all the same, and alarm.
+    #[default]
+    Open,
+    /// Withhold them, and alarm.
+    Closed,
+}
+
+/// One witness.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Witness {
+    /// Its verifier key, as `safeconduct witness init` prints it.
+    pub vkey: String,
+    /// Its submission prefix, `https://…`.
+    pub url: String,
 }
 
 const fn reload_seconds() -> u64 {
@@ -143,6 +251,12 @@ fn socket_address<'de, D: serde::Deserializer<'de>>(from: D) -> Result<SocketAdd
             "write an IP address and a port, such as 0.0.0.0:8443 (127.0.0.1:9464 in [admin])",
         )
     })
+}
+
+fn optional_socket_address<'de, D: serde::Deserializer<'de>>(
+    from: D,
+) -> Result<Option<SocketAddr>, D::Error> {
+    socket_address(from).map(Some)
 }
 
 /// Why the settings cannot be used, and how to mend them.
@@ -197,22 +311,35 @@ impl RouterConfig {
         Ok(config)
     }
 
+    /// What the log calls itself in its checkpoints.
+    #[must_use]
+    pub fn log_origin(&self) -> &str {
+        self.ledger.origin.as_deref().unwrap_or(&self.origin)
+    }
+
     fn check(&self) -> Result<(), ConfigError> {
-        let origin = !self.origin.is_empty()
-            && self.origin.len() <= 253
-            && self.origin.split('.').all(|label| {
-                (1..=63).contains(&label.len())
-                    && !label.starts_with('-')
-                    && !label.ends_with('-')
-                    && label
-                        .bytes()
-                        .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
-            });
+        let origin = is_host_name(&self.origin);
         let rules = [
             (
                 origin,
                 "origin",
                 "write the trust domain as a lower-case host name, such as safeconduct.example",
+            ),
+            (
+                is_host_name(self.log_origin()),
+                "ledger.origin",
+                "leave it out, or write the log's new name as a lower-case host name; only `safeconduct restore \
+                 --succeed` needs one",
+            ),
+            (
+                (365..=36_600).contains(&self.ledger.audit_retention_days),
+                "ledger.audit_retention_days",
+                "write 365 to 36600: decisions must be open to auditors for a year at least",
+            ),
+            (
+                (1..=90).contains(&self.ledger.keyring_backup_days),
+                "ledger.keyring_backup_days",
+                "write 1 to 90: a copy of the keyring opens what was erased since it was made",
             ),
             (
                 !self.listener.revocation_list_files.is_empty(),
@@ -248,6 +375,11 @@ impl RouterConfig {
                 "limits.drain_seconds",
                 "write 1 to 60",
             ),
+            (
+                self.limits.rates_fit(),
+                "limits",
+                "write 1 to 1000000 for openings_per_minute, alarms_per_minute and audits_per_minute",
+            ),
         ];
         match rules.into_iter().find(|(holds, ..)| !holds) {
             None => Ok(()),
@@ -266,10 +398,23 @@ impl RouterConfig {
         for path in paths
             .into_iter()
             .chain(&mut self.listener.revocation_list_files)
+            .chain(&mut self.publication.witness_roots_file)
         {
             *path = folder.join(&*path);
         }
     }
+}
+
+fn is_host_name(name: &str) -> bool {
+    let label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'))
+    };
+    !name.is_empty() && name.len() <= 253 && name.split('.').all(label)
 }
 
 #[cfg(test)]

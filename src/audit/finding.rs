@@ -64,12 +64,36 @@ problems! {
     Inconsistent = Violation, "INCONSISTENT", "no proof that the log continues the checkpoint you saved";
     /// A tile that the source keeps is not the recomputed one.
     Tile(String) = Violation, "TILE", "{0} is not what the entries give";
+    /// A tile that is not there, or is cut.
+    NoTile(String) = Violation, "NO_TILE", "{0} is missing or cut short";
+    /// Two tiles' files stand in each other's place.
+    TilesSwapped(String, String) = Violation, "TILES_SWAPPED", "{0} and {1} stand in each other's place";
+    /// Two entries stand in each other's place.
+    Swapped(u64) = Violation, "SWAPPED", "this entry and entry {0} stand in each other's place";
+    /// The entry's hash is not the one in its tile, and the root does not fit.
+    Changed(String) = Violation, "CHANGED", "the entry is not the one whose hash stands in {0}";
+    /// Where the log first differs from what was saved.
+    ForkedWithin(u64) = Notice, "FORKED_WITHIN",
+        "the first difference from what you saved is between this entry and entry {0}";
+    /// The source names another key than the auditor knows.
+    OtherKey = Violation, "OTHER_KEY", "log.vkey, or the key that the router names, is not the key that you know";
     /// The bytes are not an entry.
     Entry(EntryError) = Violation, "ENTRY", "{0}";
     /// Time goes backwards.
     Time = Violation, "TIME", "the entry is dated before the entry before it";
     /// No tick for longer than the interval.
     NoTick(i64) = Notice, "NO_TICK", "no tick for {0} minutes before: the log stood still, or its ticks are missing";
+    /// A live log shows nothing new.
+    OldLog(i64) = Notice, "OLD_LOG",
+        "the newest tick is {0} minutes old: the log stands still, or you are shown an old one; ask the operator \
+         why, and another party for its checkpoint";
+    /// The auditor's policy asks for witnesses who are not there.
+    NotVouched = Violation, "NOT_VOUCHED",
+        "too few of your policy's witnesses cosigned the checkpoint: it may be shown to you alone";
+    /// They are there, and it was long ago.
+    VouchedLongAgo = Notice, "VOUCHED_LONG_AGO",
+        "your policy's witnesses saw this checkpoint more than an hour ago: the log stands still, or they are kept \
+         away";
     /// Directory digests are not numbered one by one.
     Digest = Violation, "DIGEST", "directory digests are not numbered one by one";
     // Openings.
@@ -125,6 +149,9 @@ problems! {
     Chain = Violation, "CHAIN", "the signing certificate does not lead from this agency to a pinned authority";
     /// The agency has published no key.
     NoKey = Violation, "NO_KEY", "a statement by an agency that has published no key";
+    /// A directory digest is not over the keys and enrolments that the log has.
+    DirectoryDigest = Violation, "DIRECTORY_DIGEST",
+        "a directory was shown that the log's keys and enrolments do not give";
     // Replay: acts of agencies.
     /// The entry names another actor than the act needs.
     Actor = Violation, "ACTOR", "the entry's actor is not the one who may do this";
@@ -197,6 +224,28 @@ problems! {
     Access(Broken) = Violation, "ACCESS", "a break-glass act was not allowed: {0}";
     /// The access is not known, or was asked for before.
     NoAccess = Violation, "NO_ACCESS", "the break-glass request is not known, or was made before";
+    /// A succession that does not follow the log, or is confirmed by who did not have to.
+    Succession = Violation, "SUCCESSION", "a succession does not follow the log, or was confirmed out of turn";
+    /// Disclosed although the source had not resubmitted what it signed since the backup.
+    NotResubmitted = Violation, "NOT_RESUBMITTED",
+        "a disclosure of a source that had not resubmitted what it signed since the backup";
+    /// A watermark that is not well-formed or not signed by its auditor.
+    WatermarkStatement(StatementError) = Violation, "WATERMARK_STATEMENT", "the replay watermark is refused: {0}";
+    /// A watermark of another log, past its end, or no further than the one before.
+    Watermark = Violation, "WATERMARK",
+        "the replay watermark is of another log, past its end, or not further than before";
+    /// Openings ended that no auditor had replayed.
+    ErasedUnwatermarked(u64) = Violation, "ERASED_UNWATERMARKED",
+        "the opening of entry {0} was erased before any auditor said that it was replayed";
+    /// What the act stands on has lawfully ended.
+    RestsOnEnded(&'static str) = Notice, "RESTS_ON_ENDED",
+        "{0} rests on what ended after its retention, and could not be decided again";
+    /// The log has another name than its entries give it.
+    LogOrigin = Violation, "LOG_ORIGIN", "the checkpoint names another log than the entries do";
+    /// The log was restored from a backup and goes on under a new origin.
+    Succeeded(u64) = Notice, "SUCCEEDED",
+        "the log was restored and goes on under a new origin; {0} witnessed entries of the old one are lost: \
+         compare with the last checkpoint that you saved";
     /// An auditor read or judged what the mandate does not reach.
     Mandate = Violation, "MANDATE", "an auditor read or judged what its mandate does not reach";
     /// A disposition that could not be.

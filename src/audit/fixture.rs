@@ -120,6 +120,7 @@ impl Town {
             origin: ORIGIN.into(),
             administrators,
             roots,
+            operator: "operator".into(),
         };
         town.push(Actor::Admin, begun);
         town.approve(ActBody::PublishProtocol {

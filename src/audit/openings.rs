@@ -89,14 +89,17 @@ impl Openings {
     }
 
     /// What was found, in the order of entries.
+    ///
+    /// Below `watermark`, which a replay has verified, openings may have ended: an auditor has seen them.
     #[must_use]
-    pub fn finish(mut self) -> Vec<Finding> {
+    pub fn finish(mut self, watermark: u64) -> Vec<Finding> {
         let missing = self
             .slots
             .iter()
             .zip(0u64..)
             .filter_map(|(slot, index)| match slot {
                 Slot::Missing => Some(Problem::NoOpening.at(index)),
+                Slot::Erased if index < watermark => None,
                 Slot::Erased => Some(Problem::ErasedUnreplayed.at(index)),
                 Slot::Clear | Slot::Opened | Slot::Wrong => None,
             });
@@ -106,7 +109,12 @@ impl Openings {
     }
 }
 
-fn open(
+/// Whether `given` opens what entry `index` committed to.
+///
+/// # Errors
+///
+/// The [`Problem`] that an audit finds at `index`.
+pub fn open(
     event: &str,
     committed: &[u8; 32],
     given: &SealedOpening,

@@ -1,10 +1,11 @@
 //! One pass over a log, at the level asked for, and what it showed.
 
+use super::damage::Damage;
 use super::finding::{Finding, Problem, Severity};
 use super::openings::Openings;
 use super::replay::{Counts, Pins, Replay};
 use super::source::SealedOpening;
-use super::verify::Verify;
+use super::verify::{Standing, Verify};
 use crate::domain::time::Timestamp;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::hash::Hash;
@@ -27,14 +28,17 @@ pub struct Audit {
     verify: Verify,
     openings: Option<Openings>,
     replay: Option<Replay>,
+    damage: Damage,
     findings: Vec<Finding>,
 }
 
 /// What an audit showed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
-    /// Entries read.
+    /// Entries of the log that are vouched for: read now, or by the run whose state was resumed.
     pub entries: u64,
+    /// Of those, not read again now.
+    pub resumed: u64,
     /// When the log last ticked.
     pub last_tick: Option<Timestamp>,
     /// What the replay counted.
@@ -45,6 +49,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// Whether the log is one with its checkpoint and the saved one: then the new one may be saved.
     pub intact: bool,
+    /// Where the recomputation stands, for the next run; none where the entries were not read.
+    pub standing: Option<Standing>,
 }
 
 impl Report {
@@ -73,8 +79,26 @@ impl Audit {
             verify: Verify::new(saved),
             openings: (level >= Level::Openings).then(Openings::new),
             replay: (level >= Level::Replay).then(Replay::new),
+            damage: Damage::default(),
             findings: Vec::new(),
         }
+    }
+
+    /// A [`Level::Verify`] audit of what came after the saved checkpoint; `None` if `standing` does not fit it.
+    #[must_use]
+    pub fn resume(saved: Checkpoint, standing: &Standing) -> Option<Self> {
+        let verify = Verify::resume(saved, standing)?;
+        Some(Self {
+            verify,
+            ..Self::new(Level::Verify, None)
+        })
+    }
+
+    /// Lets a forked log be compared with the edge that was saved, to say where it differs.
+    #[must_use]
+    pub fn remembering(mut self, edge: Option<Vec<Vec<Hash>>>) -> Self {
+        self.verify = self.verify.remembering(edge);
+        self
     }
 
     /// Index of the next entry.
@@ -104,9 +128,9 @@ impl Audit {
         self.verify.partial_tiles()
     }
 
-    /// Notes that a tile of the source, named by its path, is not the recomputed one.
-    pub fn wrong_tile(&mut self, path: String) {
-        self.findings.push(Problem::Tile(path).overall());
+    /// Notes that a tile of the source is not the recomputed one; none of its hashes, if it is missing or cut.
+    pub fn wrong_tile(&mut self, level: u8, index: u64, recomputed: &[Hash], kept: Vec<Hash>) {
+        self.damage.note(level, index, recomputed, kept);
     }
 
     /// What the replay found so far.
@@ -120,20 +144,30 @@ impl Audit {
     pub fn finish(self, checkpoint: &Checkpoint) -> Report {
         let mut findings = self.findings;
         let (entries, last_tick) = (self.verify.size(), self.verify.last_tick());
-        let verified = self.verify.finish(checkpoint);
+        let named = self.replay.as_ref().map(Replay::log_origin);
+        if named.is_some_and(|origin| !origin.is_empty() && origin != checkpoint.origin) {
+            findings.push(Problem::LogOrigin.overall());
+        }
+        let (resumed, standing) = (self.verify.from(), self.verify.standing());
+        let mut verified = self.damage.findings(self.verify.gives(checkpoint));
+        verified.extend(self.verify.finish(checkpoint));
         let intact = !verified
             .iter()
             .any(|finding| finding.problem.severity() == Severity::Violation);
         findings.extend(verified);
-        findings.extend(self.openings.map(Openings::finish).unwrap_or_default());
+        let watermark = self.replay.as_ref().map_or(0, Replay::watermark);
+        let opened = self.openings.map(|openings| openings.finish(watermark));
+        findings.extend(opened.unwrap_or_default());
         findings.sort_by_key(|finding| finding.index.unwrap_or(u64::MAX));
         Report {
             entries,
+            resumed,
             last_tick,
             counts: self.replay.as_ref().map(Replay::counts),
             pins: self.replay.as_ref().map(Replay::pins),
             findings,
             intact,
+            standing: Some(standing),
         }
     }
 }

@@ -5,6 +5,8 @@ use super::facts;
 use super::home::{CallerArgs, mended, told};
 use super::in_runtime;
 use super::text::{minute, wrapped};
+use crate::client::agency::Desk;
+use crate::client::error::ClientError;
 use crate::client::keys::{AgencyKeys, KeyRotation};
 use crate::client::notice::Notices;
 use crate::client::watch::Doorbell;
@@ -13,15 +15,23 @@ use crate::domain::id::CaseHandle;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::StaffRole;
 use crate::envelope::keys::AgencySigner;
+use crate::ledger::receipt_file::ReceiptFile;
 use crate::proto::v1::EventKind;
 use clap::{Args, Subcommand};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
+use tokio::time::{Instant, interval_at};
 
 mod directory;
 mod disclosures;
+mod receipts;
+mod resubmit;
 mod status;
+
+/// How often the directory is looked at although nothing rang: as often as the router digests it.
+const EPOCH: Duration = Duration::from_secs(60 * 60);
 
 /// Join as an agency, and see what it sees.
 #[derive(Debug, Args)]
@@ -72,6 +82,31 @@ enum Action {
         #[arg(long, value_name = "FORMAT", value_enum, default_value_t = disclosures::Output::Text)]
         output: disclosures::Output,
     },
+    /// Find out whether another party is shown the same log, by its `checkpoint` file
+    ///
+    /// Two agencies that send each other this file notice a router that shows each of them a log of its own.
+    Compare {
+        #[command(flatten)]
+        caller: CallerArgs,
+        /// The other party's checkpoint, as it stands in its folder or in a receipt
+        checkpoint: PathBuf,
+    },
+    /// Bring again what this agency signed, after the router was restored from a backup and its log succeeded
+    ///
+    /// Put the operator's new folder in place of trust/ first. Nothing that this agency sealed is disclosed before this
+    /// is done. Doing it twice does nothing.
+    Resubmit {
+        #[command(flatten)]
+        caller: CallerArgs,
+    },
+    /// Verify the receipts kept in the agency's folder, and have witnesses vouch for them
+    ///
+    /// With trust/policy, a receipt that its witnesses had not seen yet is proved again under a checkpoint that they
+    /// cosigned. Run it daily by a timer.
+    Receipts {
+        #[command(flatten)]
+        caller: CallerArgs,
+    },
     /// Look at this agency's keys, certificates and connection
     Status {
         #[command(flatten)]
@@ -96,7 +131,10 @@ impl AgencyCommand {
                     caller,
                     notify_command,
                 } => watch(&caller, notify_command).await,
+                Action::Receipts { caller } => receipts::show(&caller).await,
+                Action::Resubmit { caller } => resubmit::run(&caller).await,
                 Action::Status { caller } => status::show(&caller).await,
+                Action::Compare { caller, checkpoint } => compare(&caller, &checkpoint).await,
             })
         })
     }
@@ -116,6 +154,8 @@ async fn join(caller: &CallerArgs, facts: Option<PathBuf>) -> Result<(), Failure
     let facts = facts.map_err(|error| Failure::Settings(mended(&error.to_string())))?;
     let desk = caller.desk(StaffRole::Administrator)?;
     let keys = desk.agency().keys();
+    let kept = keys.forget_ended(desk.now());
+    kept.map_err(|error| Failure::Settings(mended(&error.to_string())))?;
     if !is_due(keys, &facts, desk.now()) {
         println!("nothing to publish: keys and facts are those in the directory");
         return Ok(());
@@ -147,16 +187,33 @@ async fn show_directory(caller: &CallerArgs) -> Result<(), Failure> {
 
 async fn watch(caller: &CallerArgs, command: Option<PathBuf>) -> Result<(), Failure> {
     // A process: it hears that something changed and opens nothing.
-    let mut doorbells = caller.desk(StaffRole::Process)?.watch(String::new());
+    let desk = caller.desk(StaffRole::Process)?;
+    let mut doorbells = desk.watch(String::new());
     let mut notices = command.map(Notices::new);
+    // Also while nothing rings: a router that stands still rings nobody.
+    let mut epochs = interval_at(Instant::now() + EPOCH, EPOCH);
     loop {
         let ring = tokio::select! {
             ring = doorbells.next() => ring.map_err(told)?,
             () = due(notices.as_mut()) => continue,
+            _ = epochs.tick() => {
+                if must_be_looked_at(&desk).await && let Some(notices) = &mut notices {
+                    notices.alarmed();
+                }
+                continue;
+            }
             _ = tokio::signal::ctrl_c() => return Ok(()),
         };
         if let Some(notices) = &mut notices {
             notices.rung(&ring);
+        }
+        let epoch = matches!(&ring, Doorbell::Missed)
+            || matches!(&ring, Doorbell::Ring { kind, .. } if *kind == EventKind::DirectoryChanged);
+        if epoch
+            && must_be_looked_at(&desk).await
+            && let Some(notices) = &mut notices
+        {
+            notices.alarmed();
         }
         let line = match ring {
             Doorbell::Missed => "listening; look at what came before".to_owned(),
@@ -168,6 +225,48 @@ async fn watch(caller: &CallerArgs, command: Option<PathBuf>) -> Result<(), Fail
             return Ok(());
         }
     }
+}
+
+/// Mirrors the directory, and looks whether what stands under this agency's own name is what it published, and how
+/// fresh it is. Says on standard error what is not right; true for what somebody must look at now.
+async fn must_be_looked_at(desk: &Desk) -> bool {
+    let (said, urgent) = match desk.mirror().await {
+        Ok(directory) if !directory.was_late() => return false,
+        Ok(directory) => {
+            let made = minute(directory.proven_at());
+            let said = format!(
+                "LATE: the newest directory digest is of {made}, and the router makes one every hour: call its operator"
+            );
+            (said, true)
+        }
+        Err(error) if error.is_alarm() => (format!("ALARM: {error}"), true),
+        Err(error) => (
+            format!("the directory could not be mirrored: {error}"),
+            false,
+        ),
+    };
+    eprintln!("{}", wrapped("safeconduct: ", &said));
+    urgent
+}
+
+async fn compare(caller: &CallerArgs, checkpoint: &Path) -> Result<(), Failure> {
+    let note = std::fs::read_to_string(checkpoint)
+        .map_err(|error| Failure::Settings(format!("{}: {error}", checkpoint.display())))?;
+    // A receipt ends in the checkpoint that it was made under.
+    let note = ReceiptFile::parse(&note).map_or(note, |receipt| receipt.checkpoint);
+    let desk = caller.desk(StaffRole::Administrator)?;
+    let session = desk.agency().session();
+    session
+        .compare(desk.staff(), &note)
+        .await
+        .map_err(|error| match error {
+            ClientError::Log(violation) => Failure::Refused(mended(&format!(
+                "{violation}; keep both files: together they are the evidence"
+            ))),
+            other => told(other),
+        })?;
+    println!("one log: what they were shown and what we were shown continue each other");
+    Ok(())
 }
 
 /// Waits for the next notice to be due and gives it; for ever when none is asked for.

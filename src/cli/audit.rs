@@ -1,14 +1,23 @@
-//! `safeconduct audit`: verify, openings, replay and export, on a live router or an exported folder.
+//! `safeconduct audit`: verify, openings, replay, review, questions, export and report, on a live router or an exported
+//! folder.
 
 mod acts;
+mod bundle;
+mod copy;
 pub mod drive;
 pub mod export;
 pub mod folder;
+mod freshness;
 mod live;
+mod page;
 mod print;
+mod receipt;
+mod report_command;
 mod review;
 pub mod state;
+mod watermark;
 
+use crate::audit::finding::Problem;
 use crate::audit::source::{AuditSource, SourceError};
 use crate::audit::{Level, Report};
 use crate::client::audit::LiveSource;
@@ -17,7 +26,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use folder::FolderSource;
 use live::Live;
 use state::{StateError, StateFile};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Check the log from outside, on a live router or an exported folder.
@@ -34,7 +43,9 @@ Exit codes:
   1  something is not; each finding is printed with its index and reason
   2  it could not be checked: the source or the command line failed
   3  nothing is wrong by itself, but there was no saved state and so nothing
-     was verified against the past; with --state the next run will be";
+     was verified against the past; with --state the next run will be
+review gives 1 while a finding has no confirmed disposition; acts and dispose
+give 0 when they did what was asked.";
 
 #[derive(Debug, Subcommand)]
 enum Action {
@@ -56,6 +67,14 @@ enum Action {
         #[command(flatten)]
         check: Check,
     },
+    /// Replay a live router and, if nothing is wrong, say so in its log: what is below may then end after its retention
+    Watermark {
+        #[command(flatten)]
+        caller: crate::cli::home::CallerArgs,
+        /// Your saved state: key and last checkpoint. Made if missing; kept up to date
+        #[arg(long, value_name = "FILE")]
+        state: PathBuf,
+    },
     /// Ask who did what, when and by which right
     Acts(Box<acts::ActsArgs>),
     /// Look for what a person should look at again; 1 while a finding has no confirmed disposition
@@ -66,13 +85,17 @@ enum Action {
     Export {
         #[command(flatten)]
         source: SourceArgs,
-        /// Folder to write; must be empty or not exist
+        /// Folder to write, or an earlier export of this log, which is continued
         #[arg(long, value_name = "DIR")]
         to: PathBuf,
         /// Leave the openings out: the folder can be verified, not replayed
         #[arg(long)]
         no_openings: bool,
     },
+    /// Verify one receipt, offline: what it proves and what not
+    Receipt(receipt::ReceiptArgs),
+    Report(report_command::ReportCommand),
+    ReportCheck(report_command::ReportCheckCommand),
 }
 
 /// Where the log is.
@@ -90,7 +113,7 @@ struct SourceArgs {
     #[arg(long, value_name = "URL", requires = "identity")]
     router: Option<String>,
     /// Folder with the auditor's certificates and keys, for a live router
-    #[arg(long, value_name = "DIR", conflicts_with = "folder")]
+    #[arg(long, value_name = "DIR", requires = "router")]
     identity: Option<PathBuf>,
     /// Folder with log.vkey, administrators.pem and roots.pem; trust/ in --identity if not given
     #[arg(long, value_name = "DIR", conflicts_with = "folder")]
@@ -114,9 +137,17 @@ struct Check {
     /// The log's verifier key, from a place you trust
     #[arg(long, value_name = "KEY")]
     vkey: Option<String>,
+    /// Read everything again, also what the saved state says was verified before
+    #[arg(long)]
+    from_start: bool,
+    /// Keep a copy of a live router's log here, bring it up to date, and check that
+    #[arg(long, value_name = "DIR", requires = "router")]
+    mirror: Option<PathBuf>,
     /// How to print
     #[arg(long, value_enum, default_value_t = Output::Text)]
     output: Output,
+    #[command(flatten)]
+    freshness: freshness::FreshnessArgs,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -148,12 +179,27 @@ pub enum CannotCheck {
     /// Neither the auditor nor the source names a key.
     #[error("no verifier key: give --vkey, or --state with a saved one")]
     NoKey,
+    /// The key that the source names is not one.
+    #[error("the key that the log names (log.vkey in a folder) is not a verifier key")]
+    NamedKey,
     /// The folder to write is not empty.
-    #[error("the folder to write is not empty; nothing was written")]
+    #[error("the folder to write is not empty and no export of a log; nothing was written")]
     NotEmpty,
+    /// The folder to continue is of another log.
+    #[error("the folder is a copy of another log; nothing was written")]
+    OtherLog,
+    /// The router's log does not continue the mirror.
+    #[error("the router's log does not continue the mirror: `audit verify --mirror` says how")]
+    NotContinued,
+    /// The report cannot be signed, or a signed one not checked.
+    #[error("{0}")]
+    Report(String),
     /// Writing failed.
     #[error("{0} cannot be written: {1}")]
     Write(String, std::io::Error),
+    /// A receipt, or a policy.
+    #[error(transparent)]
+    Receipt(#[from] receipt::Unreadable),
     /// A folder records nothing.
     #[error("a disposition is recorded by a router: give --router with --identity")]
     NoRouter,
@@ -173,7 +219,7 @@ pub struct Outcome {
     pub key: String,
     /// Whether the key is the auditor's own knowledge.
     pub pinned: bool,
-    /// The saved checkpoint's size, if there was one.
+    /// The saved checkpoint's size, or that of the mirror before, if there was one.
     pub past: Option<u64>,
     /// The checkpoint's size.
     pub size: u64,
@@ -181,6 +227,10 @@ pub struct Outcome {
     pub report: Report,
     /// The state file that was brought up to date.
     pub saved: Option<PathBuf>,
+    /// The signed note that was checked.
+    pub note: String,
+    /// The mirror that was checked, and how many entries were new in it.
+    pub mirror: Option<(PathBuf, u64)>,
 }
 
 impl Outcome {
@@ -223,6 +273,7 @@ impl AuditCommand {
             Action::Verify { check, .. } => check.run(Some(Level::Verify)).await,
             Action::Openings { check } => check.run(Some(Level::Openings)).await,
             Action::Replay { check } => check.run(Some(Level::Replay)).await,
+            Action::Watermark { caller, state } => watermark::run(&caller, state).await,
             Action::Acts(acts) => acts.run().await,
             Action::Review(review) => review.run().await,
             Action::Dispose(said) => said.run().await,
@@ -231,6 +282,9 @@ impl AuditCommand {
                 to,
                 no_openings,
             } => source.export(to, !no_openings).await,
+            Action::Receipt(receipt) => receipt.run().map_err(CannotCheck::from),
+            Action::Report(report) => report.run().await,
+            Action::ReportCheck(check) => check.run(),
         };
         match result {
             Ok(code) => ExitCode::from(code),
@@ -244,45 +298,119 @@ impl AuditCommand {
 
 impl Check {
     async fn run(self, level: Option<Level>) -> Result<u8, CannotCheck> {
-        let output = self.output;
-        let outcome = match self.source.open()? {
-            Opened::Folder(mut folder) => self.check(&mut folder, level, None).await?,
-            Opened::Live(mut live, pinned) => self.check(&mut *live, level, Some(pinned)).await?,
-        };
-        let text = match output {
-            Output::Text => print::text(&outcome),
+        let mut outcome = self.outcome(level).await?;
+        let live = self.source.router.is_some();
+        let fresh = self.freshness.look(&mut outcome, live)?.join("\n");
+        let text = match self.output {
+            Output::Text => format!("{}\n{fresh}", print::text(&outcome)),
             Output::Json => print::json(&outcome),
         };
         println!("{text}");
         Ok(outcome.exit_code())
     }
 
+    async fn outcome(&self, level: Option<Level>) -> Result<Outcome, CannotCheck> {
+        match self.source.open()? {
+            Opened::Folder(mut folder) => {
+                let vkey = self.key(None)?;
+                self.check(&mut folder, level, vkey).await
+            }
+            Opened::Live(mut live, pinned) => {
+                let vkey = self.key(Some(pinned))?;
+                match self.mirror.as_ref().filter(|_| level.is_some()) {
+                    Some(mirror) => self.mirrored(&mut *live, mirror, level, vkey).await,
+                    None => self.check(&mut *live, level, vkey).await,
+                }
+            }
+        }
+    }
+
+    /// The source, with a mirror brought up to date and in the router's place if there is one, and the key pinned.
+    async fn opened(&self) -> Result<(Opened, Option<NoteVerifier>), CannotCheck> {
+        let opened = self.source.open()?;
+        let (Opened::Live(mut live, pinned), Some(mirror)) = (opened, &self.mirror) else {
+            return Ok((self.source.open()?, None));
+        };
+        let verifier = self.key(Some(pinned))?.ok_or(CannotCheck::NoKey)?;
+        let how = export::Update {
+            verifier: Some(&verifier),
+            openings: true,
+        };
+        let updated =
+            export::update(&mut *live, mirror, how, &drive::Progress::on_terminal()).await?;
+        if !updated.adopted {
+            return Err(CannotCheck::NotContinued);
+        }
+        Ok((
+            Opened::Folder(FolderSource::new(mirror.clone())),
+            Some(verifier),
+        ))
+    }
+
+    fn key(&self, pinned: Option<NoteVerifier>) -> Result<Option<NoteVerifier>, CannotCheck> {
+        let vkey = self.vkey.as_deref().map(NoteVerifier::parse).transpose();
+        let vkey = vkey.map_err(|_: NoteError| CannotCheck::Key)?;
+        match (vkey, pinned) {
+            (Some(vkey), Some(pinned)) if vkey != pinned => Err(CannotCheck::OtherKey),
+            (vkey, pinned) => Ok(vkey.or(pinned)),
+        }
+    }
+
     async fn check<S: AuditSource>(
         &self,
         source: &mut S,
         level: Option<Level>,
-        pinned: Option<NoteVerifier>,
+        vkey: Option<NoteVerifier>,
     ) -> Result<Outcome, CannotCheck> {
-        let file = self.state.clone().map(StateFile::new);
-        let vkey = self.vkey.as_deref().map(NoteVerifier::parse).transpose();
-        let vkey = vkey.map_err(|_: NoteError| CannotCheck::Key)?;
-        let vkey = match (vkey, pinned) {
-            (Some(vkey), Some(pinned)) if vkey != pinned => return Err(CannotCheck::OtherKey),
-            (vkey, pinned) => vkey.or(pinned),
-        };
-        check(
-            source,
+        let run = Run {
             level,
-            file.as_ref(),
+            file: self.state.clone().map(StateFile::new),
             vkey,
-            &drive::Progress::on_terminal(),
-        )
-        .await
+            resume: !self.from_start,
+        };
+        run.check(source, &drive::Progress::on_terminal()).await
+    }
+
+    /// Brings the mirror up to date, and checks that; a log that the mirror does not continue is not taken into it.
+    async fn mirrored<S: AuditSource>(
+        &self,
+        live: &mut S,
+        mirror: &Path,
+        level: Option<Level>,
+        vkey: Option<NoteVerifier>,
+    ) -> Result<Outcome, CannotCheck> {
+        let verifier = vkey.ok_or(CannotCheck::NoKey)?;
+        let how = export::Update {
+            verifier: Some(&verifier),
+            openings: true,
+        };
+        let updated = export::update(live, mirror, how, &drive::Progress::on_terminal()).await?;
+        let mut folder = FolderSource::new(mirror.to_owned());
+        let past = (updated.before > 0).then_some(updated.before);
+        let mirror = Some((mirror.to_owned(), updated.size - updated.before));
+        if updated.adopted {
+            let mut outcome = self.check(&mut folder, level, Some(verifier)).await?;
+            outcome.past = outcome.past.or(past);
+            outcome.mirror = mirror;
+            return Ok(outcome);
+        }
+        Ok(Outcome {
+            level,
+            origin: verifier.name().to_owned(),
+            key: verifier.vkey(),
+            pinned: true,
+            past,
+            size: updated.size,
+            report: updated.report,
+            saved: None,
+            note: String::new(),
+            mirror,
+        })
     }
 }
 
-/// Checks `source` at `level` (none: the checkpoint alone) against the saved state and the key given, and brings
-/// the saved state up to date if the log is one with it.
+/// Checks `source` at `level` (none: the checkpoint alone) against the saved state and the key given, from the first
+/// entry on, and brings the saved state up to date if the log is one with it.
 ///
 /// # Errors
 ///
@@ -294,50 +422,110 @@ pub async fn check<S: AuditSource>(
     vkey: Option<NoteVerifier>,
     progress: &drive::Progress,
 ) -> Result<Outcome, CannotCheck> {
-    let state = file.map(StateFile::load).transpose()?.flatten();
-    let given = source.checkpoint().await?;
-    let (verifier, pinned) = match (&state, vkey, &given.vkey) {
-        (Some(state), Some(vkey), _) if state.verifier != vkey => {
-            return Err(CannotCheck::OtherKey);
-        }
-        (Some(state), _, _) => (state.verifier.clone(), true),
-        (None, Some(vkey), _) => (vkey, true),
-        (None, None, Some(named)) => (
-            NoteVerifier::parse(named).map_err(|_| CannotCheck::NoKey)?,
-            false,
-        ),
-        (None, None, None) => return Err(CannotCheck::NoKey),
-    };
-    let saved = state.map(|state| state.checkpoint);
-    let past = saved.as_ref().map(|saved| saved.size);
-    // Whole: its hash alone is 32 bits, for which somebody can make a second key.
-    let key = verifier.vkey();
-    let (size, report) = match verifier.verify(&given.note) {
-        Err(error) => (0, drive::unsigned(error)),
-        Ok(checkpoint) => {
-            let report = match level {
-                Some(level) => drive::audit(source, level, &checkpoint, saved, progress).await?,
-                None => drive::checkpoint_only(source, &checkpoint, saved).await?,
-            };
-            (checkpoint.size, report)
-        }
-    };
-    let mut kept = None;
-    if let Some(file) = file.filter(|_| report.intact) {
-        file.save(&verifier, &given.note)?;
-        kept = Some(file.path().to_owned());
-    }
-    let origin = verifier.name().to_owned();
-    Ok(Outcome {
+    let run = Run {
         level,
-        origin,
-        key,
-        pinned,
-        past,
-        size,
-        report,
-        saved: kept,
-    })
+        file: file.cloned(),
+        vkey,
+        resume: false,
+    };
+    run.check(source, progress).await
+}
+
+/// One check: how deep, and against what.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// The level; none for the checkpoint alone.
+    pub level: Option<Level>,
+    /// The saved state.
+    pub file: Option<StateFile>,
+    /// The log's key.
+    pub vkey: Option<NoteVerifier>,
+    /// Whether [`Level::Verify`] goes on from the saved state instead of the first entry.
+    pub resume: bool,
+}
+
+impl Run {
+    /// Checks `source`, and brings the saved state up to date if the log is one with it.
+    ///
+    /// A state is not moved past anything that is wrong with the log itself, so that the next run meets it again. It
+    /// is moved past acts that were not covered: the checkpoint that holds them is the evidence to keep, and openings
+    /// and replay begin at the first entry each time.
+    ///
+    /// # Errors
+    ///
+    /// [`CannotCheck`] when there is nothing to say; what is wrong with the log is in the outcome.
+    pub async fn check<S: AuditSource>(
+        self,
+        source: &mut S,
+        progress: &drive::Progress,
+    ) -> Result<Outcome, CannotCheck> {
+        let Self {
+            level,
+            file,
+            vkey,
+            resume,
+        } = self;
+        let state = file.as_ref().map(StateFile::load).transpose()?.flatten();
+        let given = source.checkpoint().await?;
+        let (verifier, pinned) = match (&state, vkey, &given.vkey) {
+            (Some(state), Some(vkey), _) if state.verifier != vkey => {
+                return Err(CannotCheck::OtherKey);
+            }
+            (Some(state), _, _) => (state.verifier.clone(), true),
+            (None, Some(vkey), _) => (vkey, true),
+            (None, None, Some(named)) => {
+                let named = NoteVerifier::parse(named);
+                (named.map_err(|_| CannotCheck::NamedKey)?, false)
+            }
+            (None, None, None) => return Err(CannotCheck::NoKey),
+        };
+        let (saved, standing) = match state {
+            Some(state) => (Some(state.checkpoint), state.standing),
+            None => (None, None),
+        };
+        let past = saved.as_ref().map(|saved| saved.size);
+        // Whole: its hash alone is 32 bits, for which somebody can make a second key.
+        let key = verifier.vkey();
+        let (size, mut report) = match verifier.verify(&given.note) {
+            Err(error) => (0, drive::unsigned(error)),
+            Ok(checkpoint) => {
+                let report = match level {
+                    Some(level) => {
+                        let past = drive::Past {
+                            checkpoint: saved,
+                            standing,
+                            resume,
+                        };
+                        drive::audit(source, level, &checkpoint, &past, progress).await?
+                    }
+                    None => drive::checkpoint_only(source, &checkpoint, saved).await?,
+                };
+                (checkpoint.size, report)
+            }
+        };
+        if size > 0 && given.vkey.is_some_and(|named| named != key) {
+            report.findings.push(Problem::OtherKey.overall());
+            report.intact = false;
+        }
+        let mut kept = None;
+        if let Some(file) = file.filter(|_| report.intact) {
+            file.save(&verifier, &given.note, report.standing.as_ref())?;
+            kept = Some(file.path().to_owned());
+        }
+        let origin = verifier.name().to_owned();
+        Ok(Outcome {
+            level,
+            origin,
+            key,
+            pinned,
+            past,
+            size,
+            report,
+            saved: kept,
+            note: given.note,
+            mirror: None,
+        })
+    }
 }
 
 /// A source, and the log's key if it was pinned beside it.
@@ -368,20 +556,25 @@ impl SourceArgs {
 
     async fn export(self, to: PathBuf, openings: bool) -> Result<u8, CannotCheck> {
         let progress = drive::Progress::on_terminal();
-        let report = match self.open()? {
-            Opened::Folder(mut folder) => {
-                export::export(&mut folder, &to, openings, &progress).await?
-            }
-            Opened::Live(mut live, _) => {
-                export::export(&mut *live, &to, openings, &progress).await?
-            }
+        let how = export::Update {
+            verifier: None,
+            openings,
         };
-        println!("Wrote {} entries to {}.", report.entries, to.display());
-        for finding in report.violations() {
+        let updated = match self.open()? {
+            Opened::Folder(mut folder) => export::update(&mut folder, &to, how, &progress).await?,
+            Opened::Live(mut live, _) => export::update(&mut *live, &to, how, &progress).await?,
+        };
+        let (size, new) = (updated.size, updated.size - updated.before);
+        if updated.adopted {
+            println!("{} has {size} entries, {new} of them new.", to.display());
+        } else {
+            println!("{} was left as it was, with {size} entries:", to.display());
+        }
+        for finding in updated.report.violations() {
             println!("{}", print::wrapped(" !! ", &finding.to_string()));
         }
         println!("This was a copy, not an audit: run `safeconduct audit verify --folder`.");
-        Ok(u8::from(report.violations().next().is_some()))
+        Ok(u8::from(updated.report.violations().next().is_some()))
     }
 }
 

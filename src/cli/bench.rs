@@ -3,10 +3,12 @@
 //! Everything is real: a router process on the embedded store, mutual TLS, sealed parcels of twelve fields. Calls of
 //! the four kinds are measured in turn, round by round, so that ratios hold while the machine's speed drifts.
 
+pub mod audit;
 pub mod doorbell;
 pub mod echo;
 pub mod load;
 pub mod process;
+pub mod publication;
 pub mod report;
 pub mod streams;
 pub mod subject;
@@ -63,9 +65,13 @@ enum Part {
     Doorbell(doorbell::DoorbellCommand),
     /// What open doorbell streams cost.
     Streams(streams::StreamsCommand),
+    /// How much slower referrals are while the log is published under a witness.
+    Publication(publication::PublicationCommand),
     /// Serves the bare echo that `bench` compares with.
     #[command(hide = true)]
     EchoServer(EchoServerCommand),
+    /// What auditors do: proofs, verify, replay.
+    Audit(audit::AuditBench),
 }
 
 fn ended(result: Result<(), BenchError>) -> ExitCode {
@@ -86,6 +92,8 @@ impl BenchCommand {
             Some(Part::EchoServer(server)) => return server.run().await,
             Some(Part::Doorbell(bench)) => return ended(bench.run().await),
             Some(Part::Streams(bench)) => return ended(bench.run().await),
+            Some(Part::Publication(bench)) => return ended(bench.run().await),
+            Some(Part::Audit(bench)) => return ended(bench.run().await),
         }
         match self.measure().await {
             Ok(report) if self.json => match serde_json::to_string_pretty(&report) {

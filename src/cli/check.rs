@@ -68,7 +68,7 @@ fn check(file: &Path) -> Result<(), Failure> {
         "the server's private key is its owner's alone",
         secret(&config.listener.private_key_file),
     );
-    let signer = key_file::read(&config.ledger.signing_key_file, &config.origin)
+    let signer = key_file::read(&config.ledger.signing_key_file, config.log_origin())
         .map_err(|error| error.to_string());
     if let Some(signer) = findings.note("the log's signing key", signer) {
         println!("     vkey {}", signer.vkey());
@@ -143,7 +143,7 @@ fn store(findings: &mut Findings, config: &RouterConfig) {
     match findings.note("the store opens", opened) {
         Some(Some(engine)) => {
             println!("     {} entries in the log", engine.head().size);
-            let began = began_with(&engine, &config.origin);
+            let began = began_with(&engine, config);
             findings.note("origin is the one that the log began with", began);
         }
         Some(None) => {
@@ -155,14 +155,21 @@ fn store(findings: &mut Findings, config: &RouterConfig) {
     }
 }
 
-fn began_with(engine: &EmbeddedEngine, origin: &str) -> Result<(), String> {
+fn began_with(engine: &EmbeddedEngine, config: &RouterConfig) -> Result<(), String> {
     let stored = engine
         .get(LogRecord::TABLE, key::LOG)
         .map_err(|error| error.to_string())?;
     let stored = stored.ok_or("no log has begun in the store: `safeconduct router init`")?;
     let log = LogRecord::from_stored(&stored).map_err(|error| error.to_string())?;
-    if log.origin == origin {
+    let origin = &config.origin;
+    if log.origin == *origin && log.log_origin() == config.log_origin() {
         return Ok(());
+    }
+    if log.origin == *origin {
+        return Err(format!(
+            "the log goes by {}: put that into ledger.origin",
+            log.log_origin()
+        ));
     }
     Err(format!(
         "origin is {origin}, and the log began as {0}: put origin = \"{0}\" back, since it can never change",

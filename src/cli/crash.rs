@@ -6,6 +6,7 @@ use std::process::{Command, ExitCode};
 use clap::{Args, Subcommand};
 
 pub mod figures;
+pub mod flips;
 pub mod images;
 pub mod kills;
 pub mod order;
@@ -91,6 +92,24 @@ enum Mode {
     },
     /// Fill a router's disk, and free it.
     RouterFull,
+    /// Flip every single bit of an exported log: each flip is noticed and located.
+    AuditFlips {
+        /// Entries of the log.
+        #[arg(long, default_value_t = 2_000)]
+        entries: usize,
+        /// Every how many bits one is flipped.
+        #[arg(long, default_value_t = 1)]
+        every: usize,
+        /// How many flips go through the whole audit too.
+        #[arg(long, default_value_t = 200)]
+        sample: u64,
+        /// Which those are.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Folder for the log, kept afterwards; a temporary one by default.
+        #[arg(long, value_name = "DIR")]
+        dir: Option<PathBuf>,
+    },
     /// Measure commits, memory, and opening; best in a release build.
     Figures {
         /// How many operations.
@@ -218,6 +237,24 @@ impl CrashCommand {
                 let scratch = Scratch::new(None)?;
                 let binary = std::env::current_exe()?;
                 println!("{}", wait(router::full::run(&binary, &scratch.0))?);
+                Ok(())
+            }
+            Mode::AuditFlips {
+                entries,
+                every,
+                sample,
+                seed,
+                dir,
+            } => {
+                let scratch = Scratch::new(dir.as_deref())?;
+                let campaign = flips::Campaign {
+                    entries: *entries,
+                    every: *every,
+                    sample: *sample,
+                    seed: *seed,
+                };
+                let tally = flips::run(&scratch.store(), &campaign, &|line| println!("{line}"))?;
+                println!("{tally}");
                 Ok(())
             }
             Mode::Figures {

@@ -4,7 +4,9 @@
 //! my-agency/                     0700
 //!   tls.pem tls.key  signing.pem signing.key  roots.pem    as `safeconduct ca issue agency` writes them
 //!   trust/      log.vkey administrators.pem roots.pem      as `safeconduct router trust` writes them
+//!               policy      yours to add: the witnesses that must have seen the log before anything is sealed
 //!   keys/       made here: sealing keys, staff-token key, the last bundle; losing it loses what was sealed
+//!   receipts/   one file for each act that the log proved to us; `safeconduct audit receipt` verifies them offline
 //!   checkpoint  the last one seen of the log: keep it, it is the evidence if the log is ever rewritten
 //! ```
 
@@ -28,7 +30,9 @@ use tonic::Code;
 /// Folder of what was pinned, in an agency's folder.
 pub(super) const TRUST: &str = "trust";
 /// File of the last checkpoint, in an agency's folder.
-const CHECKPOINT: &str = "checkpoint";
+pub(super) const CHECKPOINT: &str = "checkpoint";
+/// Folder of receipts, in an agency's folder.
+pub(super) const RECEIPTS: &str = "receipts";
 
 /// Who calls, and whom.
 #[derive(Debug, Clone, Args)]
@@ -123,7 +127,8 @@ pub(super) fn open(
     let keys = AgencyKeys::load(certified.agency().clone(), &files)
         .map_err(|error| HomeError::because(error, ISSUE))?;
     let log = match checkpoints {
-        Checkpoints::Kept => LogView::open(&trust.log_key, identity.join(CHECKPOINT)),
+        Checkpoints::Kept => LogView::open(&trust.log_key, identity.join(CHECKPOINT))
+            .and_then(|log| log.keeping_receipts(identity.join(RECEIPTS))),
         Checkpoints::InMemory => LogView::in_memory(&trust.log_key),
     };
     let log = log.map_err(|error| HomeError(error.to_string()))?;

@@ -3,6 +3,7 @@
 pub mod administrator;
 pub mod agency;
 pub mod audit;
+pub mod backup;
 pub mod bench;
 pub mod ca;
 pub mod carried;
@@ -15,9 +16,11 @@ pub(crate) mod facts;
 pub(crate) mod home;
 pub mod key_file;
 pub mod log;
+pub mod made;
 mod origin;
 pub mod protocol;
 pub mod race;
+pub mod restore;
 pub mod router;
 pub mod text;
 pub mod witness;
@@ -47,6 +50,8 @@ enum Command {
     Bench(bench::BenchCommand),
     Directory(directory::DirectoryCommand),
     Carried(carried::CarriedCommand),
+    Backup(backup::BackupCommand),
+    Restore(restore::RestoreCommand),
     Witness(witness::WitnessCommand),
     #[command(hide = true)]
     Crash(crash::CrashCommand),
@@ -69,10 +74,20 @@ pub fn main() -> ExitCode {
         Command::Bench(command) => in_runtime(command.run()),
         Command::Directory(command) => command.run(),
         Command::Carried(command) => command.run(),
+        Command::Backup(command) => command.run(),
+        Command::Restore(command) => command.run(),
         Command::Witness(command) => command.run(),
         Command::Crash(command) => command.run(),
         Command::Race(command) => in_runtime(command.run()),
     }
+}
+
+/// The signed note in a file that keeps a checkpoint: itself, or that of an auditor's saved state.
+fn agency_checkpoint(text: &str) -> String {
+    let state: Option<serde_json::Value> = serde_json::from_str(text).ok();
+    let note = state.as_ref().and_then(|state| state.get("checkpoint"));
+    let note = note.and_then(serde_json::Value::as_str);
+    note.unwrap_or(text).to_owned()
 }
 
 /// Runs a command that waits for the network.

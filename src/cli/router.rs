@@ -32,6 +32,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 const PREPARING_THREADS_MAX: usize = 16;
 
 mod begin;
+mod publish;
 mod trust;
 
 /// Begin a log, or run the router over it.
@@ -115,8 +116,8 @@ fn run(config: &Path, until_stdin_closes: bool) -> Result<(), Failure> {
 async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Failure> {
     let origin = &config.origin;
     begin::require_begun(&config)?;
-    let signer =
-        key_file::read(&config.ledger.signing_key_file, origin).map_err(Failure::settings)?;
+    let signer = key_file::read(&config.ledger.signing_key_file, config.log_origin())
+        .map_err(Failure::settings)?;
     key_file::refuse_open(&config.listener.private_key_file).map_err(Failure::settings)?;
     let files = tls_files(&config);
     let tls = ReloadingTls::from_files(files, origin, system_now()).map_err(Failure::settings)?;
@@ -125,7 +126,7 @@ async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Fai
         let mend = match &error {
             StartError::Empty => "run `safeconduct router init` first",
             StartError::OtherLog => {
-                "put origin back to what the log began with: it can never change"
+                "put origin and ledger.origin back to what the log goes by: they change by a succession only"
             }
             StartError::NotEmpty
             | StartError::Invalid(_)
@@ -135,6 +136,8 @@ async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Fai
         };
         Failure::Settings(format!("{error}; {mend}"))
     })?;
+    exchange.allow(config.limits.allowance());
+    exchange.retain_for(config.ledger.audit_retention_days);
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone()).map_err(Failure::settings)?;
     if until_stdin_closes {
@@ -147,6 +150,10 @@ async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Fai
     let admin = TcpListener::bind(config.admin.address)
         .await
         .map_err(|error| address("admin.address", config.admin.address, &error))?;
+    let publishing = publish::bind(&config.publication).await?;
+    let witnesses = publish::witnesses(&config.publication, &exchange)?;
+    let published = publishing.as_ref().map(|it| it.listener.local_addr());
+    let published = published.transpose().map_err(Failure::settings)?;
     let listening = listener.local_addr().map_err(Failure::settings)?;
     let admin_listening = admin.local_addr().map_err(Failure::settings)?;
     let serving = Serving {
@@ -159,12 +166,17 @@ async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Fai
         drain: Duration::from_secs(config.limits.drain_seconds),
         revocation_lists: Arc::new(move || tls.revocation_lists()),
         stop,
+        publishing,
+        witnesses,
     };
     tracing::info!(%listening, %admin_listening, "serving");
     // Connections are queued from the bind on, so whoever reads the line may connect. Nobody need read it, though.
     let mut out = std::io::stdout();
     let _ = writeln!(out, "listening on {listening}");
     let _ = writeln!(out, "admin on {admin_listening}");
+    if let Some(published) = published {
+        let _ = writeln!(out, "publication on {published}");
+    }
     let _ = out.flush();
     match serving.serve().await {
         Ok(()) => Ok(()),
@@ -186,7 +198,7 @@ pub(super) fn tls_files(config: &RouterConfig) -> TlsFiles {
     }
 }
 
-fn settings(signer: NoteSigner) -> Settings {
+pub(super) fn settings(signer: NoteSigner) -> Settings {
     Settings {
         signer,
         clock: Arc::new(SystemClock::new()),

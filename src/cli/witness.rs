@@ -1,5 +1,6 @@
-//! `safeconduct witness`: vouches for other people's logs. It cosigns a checkpoint only if it extends all that it cosigned
-//! of that log before, so that a log which shows different people different histories finds no witness for the second.
+//! `safeconduct witness`: vouches for other people's logs. It cosigns a checkpoint only if it extends all that it
+//! cosigned of that log before, so that a log which shows different people different histories finds no witness for
+//! the second.
 //!
 //! Whoever runs one needs no trust from the log's operator and gives none: it reads hashes only. See C2SP tlog-witness.
 

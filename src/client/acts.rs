@@ -1,4 +1,5 @@
-//! An auditor's question to a live router: a stream that is taken up again where it broke, each act checked as it comes.
+//! An auditor's question to a live router: a stream that is taken up again where it broke, each act checked as it
+//! comes.
 
 use tonic::Streaming;
 
@@ -241,5 +242,6 @@ fn filter(question: &Question) -> v1::ActFilter {
             .collect(),
         since: question.since.map(words::to_proto_time),
         until: question.until.map(words::to_proto_time),
+        events: question.events.iter().map(ToString::to_string).collect(),
     }
 }

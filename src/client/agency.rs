@@ -27,10 +27,10 @@ use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use super::connect::{ConnectError, RouterAddress, channel};
-use super::directory::{Directory, DirectoryError};
+use super::directory::{Directory, DirectoryError, Own, Witnessed};
 use super::error::ClientError;
 use super::keys::AgencyKeys;
 use super::log::{Known, LogView, Proven};
@@ -343,18 +343,70 @@ impl Desk {
             .as_ref()
             .ok_or(DirectoryError::Malformed("no digest"))?;
         let proven = self.prove(digest.receipt.as_ref(), known).await?;
-        let own = self.agency.keys().published();
-        let directory = Arc::new(Directory::verify(
+        let keys = self.agency.keys();
+        let (bundle, certificates) = (keys.published(), keys.published_certificates());
+        let own = Own {
+            agency: self.agency.id(),
+            bundle: bundle.as_ref(),
+            certificates: &certificates,
+        };
+        let verified = Directory::verify(
             &reply,
             &proven.entry,
             previous.as_deref(),
             self.agency.trust(),
-            (self.agency.id(), own.as_ref()),
+            own,
             self.now(),
-        )?);
-        let mirror = &self.agency.inner.directory;
-        *mirror.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&directory));
-        Ok(directory)
+        );
+        let keep = |directory: Directory| {
+            let directory = Arc::new(directory);
+            let mirror = &self.agency.inner.directory;
+            *mirror.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&directory));
+            directory
+        };
+        match verified {
+            Ok(directory) => {
+                let said = self.ask_witnesses().await?;
+                let directory = directory.witnessed(said, previous.as_deref());
+                if directory.was_late() {
+                    tracing::warn!(
+                        made = directory.proven_at().millis(),
+                        "the directory digest is late: the router makes one every hour; call the operator"
+                    );
+                }
+                Ok(keep(directory))
+            }
+            Err(alarm) => {
+                if let Some(previous) = previous.filter(|_| alarm.is_alarm()) {
+                    keep(previous.alarmed(alarm.clone()));
+                }
+                Err(alarm.into())
+            }
+        }
+    }
+
+    /// Whether the pinned policy's witnesses vouch for the log as it is shown now, with all that was proved in it.
+    async fn ask_witnesses(&self) -> Result<Witnessed, ClientError> {
+        let policy = self.agency.trust().policy.as_ref();
+        let Some(policy) = policy.filter(|policy| !policy.asks_nobody()) else {
+            return Ok(Witnessed::NotAsked);
+        };
+        let session = self.agency.session();
+        // A router that withholds what too few cosigned says that it cannot answer now.
+        let note = match session.checkpoint(&self.staff).await {
+            Err(ClientError::Refused(refused)) if refused.code == Code::Unavailable => {
+                return Ok(Witnessed::Missing);
+            }
+            note => note?,
+        };
+        let cosigned = policy.check_by(session.log().verifier(), &note);
+        let vouched = cosigned.ok().and_then(|cosigned| cosigned.vouched);
+        if vouched.is_none() {
+            tracing::warn!(
+                "too few witnesses vouch for the log: nothing new is sealed by its directory"
+            );
+        }
+        Ok(vouched.map_or(Witnessed::Missing, Witnessed::At))
     }
 
     /// Fetches the protocol in force and verifies its two signatures.

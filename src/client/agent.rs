@@ -123,7 +123,7 @@ impl SourceAgent {
                             recipient: offer.recipient.clone(),
                             stage: *stage,
                         })),
-                        Err(error @ ClientError::Log(_)) => return Err(error),
+                        Err(error) if error.is_alarm() => return Err(error),
                         Err(error) => done.push(Err(error)),
                     }
                 }
@@ -137,7 +137,7 @@ impl SourceAgent {
     ///
     /// # Errors
     ///
-    /// [`ClientError::Log`] at once and loudly; otherwise as [`super::watch::Doorbells::next`].
+    /// [`ClientError::is_alarm`] at once and loudly; otherwise as [`super::watch::Doorbells::next`].
     pub async fn run(
         &self,
         told: impl Fn(Result<DepositedByAgent, ClientError>) + Send,

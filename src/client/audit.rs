@@ -4,10 +4,15 @@
 
 use tonic::Code;
 
+use super::agency::Desk;
 use super::error::ClientError;
-use super::session::Session;
+use super::log::Proven;
+use super::session::{Session, request_id};
 use super::staff::Staff;
+use super::words;
 use crate::audit::source::{AuditSource, RUN_MAX, SealedOpening, SignedCheckpoint, SourceError};
+use crate::envelope::watermark::Watermark;
+use crate::ledger::decision::Decision;
 use crate::ledger::hash::Hash;
 use crate::proto::v1;
 use crate::proto::v1::audit_service_client::AuditServiceClient;
@@ -168,5 +173,32 @@ impl AuditSource for LiveSource {
             .await
             .map_err(unreadable)?;
         hashes(&reply.proof)
+    }
+}
+
+impl Desk {
+    /// Signs a replay watermark and has it recorded.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn record_watermark(&self, watermark: &Watermark) -> Result<Proven, ClientError> {
+        let token = watermark.sign(self.agency().keys().signer())?;
+        let request = v1::RecordWatermarkRequest {
+            parent: words::agency_name(self.agency().id()),
+            request_id: request_id(),
+            statement: token.clone(),
+        };
+        let (reply, known) = self
+            .call(request, |channel, request| async move {
+                AuditServiceClient::new(channel)
+                    .record_watermark(request)
+                    .await
+            })
+            .await?;
+        let proven = self.prove(reply.receipt.as_ref(), known).await?;
+        Ok(proven.expect(|decision| {
+            matches!(decision, Decision::WatermarkRecorded { statement, .. } if statement.as_bytes() == token)
+        })?)
     }
 }

@@ -122,6 +122,10 @@ reasons! {
     ResumeTokenExpired = "RESUME_TOKEN_EXPIRED",
     /// The offer is of a group that stays together: decide on the group.
     Group = "GROUP",
+    /// This agency calls faster than it may; the SDK tries again by itself, within its deadline.
+    TooFast = "TOO_FAST",
+    /// The router was restored from a backup: the source has yet to resubmit what it signed since.
+    SuccessionPending = "SUCCESSION_PENDING",
 }
 
 impl std::fmt::Display for Reason {
@@ -170,12 +174,12 @@ pub enum ClientError {
     /// prove its own.
     #[error("the TLS handshake was refused: {0}")]
     Handshake(String),
-    /// The parcel was signed under another certificate than the source's present one.
+    /// The statement was signed under a certificate that the source does not have and did not lately have.
     #[error(
-        "the parcel was signed under another certificate of {0} than its present one; \
-         ask it to deposit the parcel again"
+        "the parcel was signed under a certificate that is not one of {0} by the directory, or after it had ended; \
+         ask it by phone whether the parcel is its own, and to deposit it again"
     )]
-    EarlierCertificate(AgencyId),
+    UnknownCertificate(AgencyId),
     /// The staff-token key is not usable.
     #[error(transparent)]
     Token(#[from] TokenKeyError),
@@ -232,6 +236,16 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Whether an honest router cannot show this: it is for the auditors, and no second attempt mends it.
+    #[must_use]
+    pub const fn is_alarm(&self) -> bool {
+        match self {
+            Self::Log(_) => true,
+            Self::Directory(error) => error.is_alarm(),
+            _ => false,
+        }
+    }
+
     /// The router's reason, if it answered at all.
     #[must_use]
     pub fn reason(&self) -> Option<Reason> {

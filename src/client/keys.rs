@@ -26,6 +26,7 @@ use crate::domain::time::{Period, Timestamp};
 use crate::envelope::bundle::{KeyBundle, KeyBundleDraft, SealingPublicKey};
 use crate::envelope::error::StatementError;
 use crate::envelope::hpke::{SealingSeed, SeedStore};
+use crate::envelope::jws::digest_from_b64u;
 use crate::envelope::keys::{CertifiedSigner, KeyError, KeyPairSigner, Signer};
 
 /// How long a sealing key is sealed to before the next one takes over.
@@ -38,8 +39,10 @@ const BUNDLE_VALIDITY: Duration = Duration::from_secs(34 * DAY);
 const RENEW_BEFORE: Duration = Duration::from_secs(7 * DAY);
 const DAY: u64 = 24 * 60 * 60;
 
+mod kept;
 mod sent;
 
+pub use kept::{KeptKind, KeptStatement};
 pub use sent::SentBundle;
 
 /// Keys that cannot be loaded, kept or used. Never says anything of a key.
@@ -121,6 +124,7 @@ pub struct AgencyKeys {
     folder: PathBuf,
     seeds: RwLock<Vec<Held>>,
     published: RwLock<Option<KeyBundle>>,
+    certificates: RwLock<Vec<[u8; 32]>>,
 }
 
 impl std::fmt::Debug for AgencyKeys {
@@ -132,6 +136,8 @@ impl std::fmt::Debug for AgencyKeys {
 const STAFF_KEY_FILE: &str = "staff.key";
 const BUNDLE_FILE: &str = "bundle.jws";
 const SEED_SUFFIX: &str = "seed";
+/// Base64url SHA-256 of every signing certificate that was published, one a line.
+const CERTIFICATES_FILE: &str = "certificates";
 
 impl AgencyKeys {
     /// Loads the keys of `agency`, and makes the staff-token key on first use.
@@ -177,6 +183,7 @@ impl AgencyKeys {
             staff_pkcs8,
             folder: files.own.clone(),
             seeds: RwLock::new(read_seeds(&files.own)?),
+            certificates: RwLock::new(read_certificates(&files.own, published.as_ref())?),
             published: RwLock::new(published),
         })
     }
@@ -215,6 +222,30 @@ impl AgencyKeys {
         published.as_ref().map(|bundle| *bundle.digest())
     }
 
+    /// SHA-256 of every signing certificate that this agency published: any other under its name is an alarm.
+    #[must_use]
+    pub fn published_certificates(&self) -> Vec<[u8; 32]> {
+        let certificates = &self.certificates;
+        let certificates = certificates.read().unwrap_or_else(PoisonError::into_inner);
+        certificates.clone()
+    }
+
+    /// Remembers the certificate of a bundle that is published.
+    fn remember_certificate(&self, bundle: &KeyBundle) -> Result<(), KeyFileError> {
+        let fingerprint = bundle.signing_key().fingerprint;
+        let certificates = &self.certificates;
+        let mut certificates = certificates.write().unwrap_or_else(PoisonError::into_inner);
+        if !certificates.contains(&fingerprint) {
+            certificates.push(fingerprint);
+            let lines = certificates.iter();
+            let lines: String = lines
+                .map(|digest| BASE64URL_NOPAD.encode(digest) + "\n")
+                .collect();
+            write_private(&self.folder.join(CERTIFICATES_FILE), lines.as_bytes())?;
+        }
+        Ok(())
+    }
+
     /// Remembers `token` as published: after the router's receipt was verified, never before.
     ///
     /// # Errors
@@ -222,6 +253,7 @@ impl AgencyKeys {
     /// [`KeyFileError`] when it is no bundle or cannot be kept.
     pub fn remember_published(&self, token: &[u8]) -> Result<(), KeyFileError> {
         let bundle = KeyBundle::parse(token)?;
+        self.remember_certificate(&bundle)?;
         write_private(&self.folder.join(BUNDLE_FILE), token)?;
         self.forget_sent()?;
         *self
@@ -284,6 +316,23 @@ impl KeyRotation {
         };
         Ok(draft.sign(&keys.signer)?)
     }
+}
+
+fn read_certificates(
+    folder: &Path,
+    published: Option<&KeyBundle>,
+) -> Result<Vec<[u8; 32]>, KeyFileError> {
+    let text = match fs::read_to_string(folder.join(CERTIFICATES_FILE)) {
+        Ok(text) => text,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+        Err(error) => return Err(error.into()),
+    };
+    let digests = text.lines().map(digest_from_b64u);
+    let digests: Option<Vec<_>> = digests.collect();
+    let mut digests = digests.ok_or(KeyFileError::Damaged(CERTIFICATES_FILE))?;
+    let current = published.map(|bundle| bundle.signing_key().fingerprint);
+    digests.extend(current.filter(|digest| !digests.contains(digest)));
+    Ok(digests)
 }
 
 fn newest(keys: &AgencyKeys) -> Option<Timestamp> {

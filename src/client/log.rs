@@ -5,16 +5,19 @@
 //! what this agency saw before (invariants 8 and 10).
 
 use std::collections::VecDeque;
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::domain::time::Timestamp;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::decision::Decision;
-use crate::ledger::entry::{Entry, Opening};
-use crate::ledger::hash::{Hash, leaf};
+use crate::ledger::entry::{Entry, EntryBody, Opening};
+use crate::ledger::hash::Hash;
 use crate::ledger::note::NoteVerifier;
-use crate::ledger::proof::{verify_consistency, verify_inclusion};
+use crate::ledger::proof::verify_consistency;
+use crate::ledger::receipt_file::{ReceiptError, ReceiptFile};
 use crate::proto::v1;
 
 /// Checkpoints remembered beside the latest, for replies that overtake each other.
@@ -61,6 +64,14 @@ pub enum LogViolation {
          stop sending, keep the saved checkpoint and call the auditors"
     )]
     NotConsistent,
+    /// The checkpoint is of another log than the pinned one.
+    #[error(
+        "the router names its log anew: it was restored from a backup and its log succeeded, or it is not this \
+         agency's router. Stop sending, ask the operator and the auditors by phone for the new log key, put it into \
+         trust/ (`safeconduct router trust`), then run `safeconduct agency resubmit`, which compares with \
+         the saved checkpoint"
+    )]
+    Succeeded,
     /// The latest checkpoint is smaller than one seen before.
     #[error(
         "the log has shrunk: it was rewound or restored from an old copy; \
@@ -102,6 +113,19 @@ pub struct Gap {
     pub new: (u64, Hash),
 }
 
+impl Gap {
+    /// Whether `proof` shows that the larger checkpoint continues the smaller one.
+    ///
+    /// # Errors
+    ///
+    /// [`LogViolation::NotConsistent`].
+    pub fn closes(&self, proof: &[Vec<u8>]) -> Result<(), LogViolation> {
+        let proof = hashes(proof)?;
+        verify_consistency(self.old.0, self.new.0, &self.old.1, &self.new.1, &proof)
+            .map_err(|_| LogViolation::NotConsistent)
+    }
+}
+
 /// An entry that is in the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proven {
@@ -111,6 +135,8 @@ pub struct Proven {
     pub entry: Entry,
     /// What it commits to, unless it is in the clear.
     pub decision: Option<Decision>,
+    /// The receipt, to be kept with the case: it proves the same to anybody, offline and years later.
+    pub receipt: Arc<ReceiptFile>,
 }
 
 impl Proven {
@@ -139,6 +165,7 @@ struct Seen {
 pub struct LogView {
     verifier: NoteVerifier,
     path: Option<PathBuf>,
+    receipts: Option<PathBuf>,
     seen: Mutex<Seen>,
 }
 
@@ -153,6 +180,7 @@ impl LogView {
         Ok(Self {
             verifier,
             path: None,
+            receipts: None,
             seen: Mutex::default(),
         })
     }
@@ -179,15 +207,37 @@ impl LogView {
         Ok(view)
     }
 
+    /// The same view, which keeps every receipt that it verified as a file in `folder`: of what this agency did, of
+    /// what it opened, of keys it published.
+    ///
+    /// The folder is made if it is not there. A receipt names no person, but its opening says which offer was opened:
+    /// files are the owner's alone.
+    ///
+    /// # Errors
+    ///
+    /// [`LogStateError::Io`] when the folder cannot be made.
+    pub fn keeping_receipts(mut self, folder: PathBuf) -> Result<Self, LogStateError> {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700).create(&folder)?;
+        self.receipts = Some(folder);
+        Ok(self)
+    }
+
     fn seen(&self) -> MutexGuard<'_, Seen> {
         // A panic elsewhere leaves what was seen as true as before.
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The log's origin, which is also the trust domain.
+    /// The log's origin.
     #[must_use]
     pub fn origin(&self) -> &str {
         self.verifier.name()
+    }
+
+    /// The pinned key.
+    #[must_use]
+    pub const fn verifier(&self) -> &NoteVerifier {
+        &self.verifier
     }
 
     /// What the next request may name as known.
@@ -231,20 +281,8 @@ impl LogView {
         known: Known,
     ) -> Result<(Proven, Option<Gap>), LogViolation> {
         let receipt = receipt.ok_or(LogViolation::NoReceipt)?;
-        let checkpoint = self
-            .verifier
-            .verify(&receipt.checkpoint)
-            .map_err(|_| LogViolation::NotSigned)?;
-        let proof = hashes(&receipt.inclusion)?;
-        verify_inclusion(
-            &leaf(&receipt.entry),
-            receipt.index,
-            checkpoint.size,
-            &proof,
-            &checkpoint.root,
-        )
-        .map_err(|_| LogViolation::NotIncluded)?;
-        let proven = parse(receipt)?;
+        let checkpoint = self.verified(&receipt.checkpoint)?;
+        let proven = prove(receipt, &checkpoint)?;
         if let Some(root) = known.root
             && receipt.consistency_from == known.size
         {
@@ -256,6 +294,8 @@ impl LogView {
         let gap = self.advance(checkpoint, &receipt.checkpoint, tied.then_some(known))?;
         let mut seen = self.seen();
         seen.freshest = seen.freshest.max(Some(proven.entry.at));
+        drop(seen);
+        self.keep(&proven);
         Ok((proven, gap))
     }
 
@@ -266,14 +306,66 @@ impl LogView {
     /// [`LogViolation::NotSigned`], [`LogViolation::Forked`], and [`LogViolation::Rewound`] when it is smaller than
     /// one seen before.
     pub fn take_checkpoint(&self, note: &str) -> Result<Option<Gap>, LogViolation> {
-        let checkpoint = self
-            .verifier
-            .verify(note)
-            .map_err(|_| LogViolation::NotSigned)?;
-        if checkpoint.size < self.known().size {
+        self.take_checkpoint_since(note, self.known())
+    }
+
+    /// As [`LogView::take_checkpoint`], of a reply to a request before which `known` was seen: replies that overtook it
+    /// may have shown more since.
+    ///
+    /// # Errors
+    ///
+    /// As [`LogView::take_checkpoint`].
+    pub fn take_checkpoint_since(
+        &self,
+        note: &str,
+        known: Known,
+    ) -> Result<Option<Gap>, LogViolation> {
+        let checkpoint = self.verified(note)?;
+        if checkpoint.size < known.size {
             return Err(LogViolation::Rewound);
         }
         self.advance(checkpoint, note, None)
+    }
+
+    /// Holds another party's checkpoint of this log against what was seen here, and moves nothing: what each was shown
+    /// must be one log. A [`Gap`] is left where their sizes differ, to be closed by [`Gap::closes`].
+    ///
+    /// # Errors
+    ///
+    /// [`LogViolation::NotSigned`], and [`LogViolation::Forked`] for two roots of one size: then the two notes together
+    /// prove to anybody that the log's keeper showed two logs.
+    pub fn compare(&self, note: &str) -> Result<Option<Gap>, LogViolation> {
+        let other = self.verified(note)?;
+        let other = (other.size, other.root);
+        let seen = self.seen();
+        let Some((latest, _)) = &seen.latest else {
+            return Ok(None);
+        };
+        let latest = (latest.size, latest.root);
+        let mut known = seen.recent.iter().copied().chain([latest]);
+        match known.find(|(size, _)| *size == other.0) {
+            Some(same) if same == other => Ok(None),
+            Some(_) => Err(LogViolation::Forked),
+            None if other.0 < latest.0 => Ok(Some(Gap {
+                old: other,
+                new: latest,
+            })),
+            None => Ok(Some(Gap {
+                old: latest,
+                new: other,
+            })),
+        }
+    }
+
+    fn verified(&self, note: &str) -> Result<Checkpoint, LogViolation> {
+        self.verifier.verify(note).map_err(|_| {
+            let named = note.split('\n').next();
+            if named == Some(self.verifier.name()) {
+                LogViolation::NotSigned
+            } else {
+                LogViolation::Succeeded
+            }
+        })
     }
 
     /// Moves the view to `checkpoint` if it is larger; `tied` is a checkpoint it is proved to extend.
@@ -320,9 +412,7 @@ impl LogView {
     ///
     /// [`LogViolation::NotConsistent`].
     pub fn close(&self, gap: Gap, proof: &[Vec<u8>], note: &str) -> Result<(), LogViolation> {
-        let proof = hashes(proof)?;
-        verify_consistency(gap.old.0, gap.new.0, &gap.old.1, &gap.new.1, &proof)
-            .map_err(|_| LogViolation::NotConsistent)?;
+        gap.closes(proof)?;
         let checkpoint = self
             .verifier
             .verify(note)
@@ -343,6 +433,34 @@ impl LogView {
             _ => seen.remember(this),
         }
         Ok(())
+    }
+
+    /// Keeps a receipt, if receipts are kept; a failure is told to the operator, and the act stands all the same.
+    fn keep(&self, proven: &Proven) {
+        let Some(folder) = &self.receipts else { return };
+        if matches!(
+            proven.entry.body,
+            EntryBody::Digest { .. } | EntryBody::Tick
+        ) {
+            return;
+        }
+        let path = folder.join(proven.receipt.file_name());
+        // The first one proves as much as a later one of the same entry.
+        if path.exists() {
+            return;
+        }
+        let write = |text: String| {
+            let temporary = path.with_extension("new");
+            let mut options = std::fs::OpenOptions::new();
+            let options = options.write(true).create(true).truncate(true).mode(0o600);
+            let mut file = options.open(&temporary)?;
+            file.write_all(text.as_bytes())?;
+            std::fs::rename(&temporary, &path)
+        };
+        let kept = proven.receipt.encode().map_err(std::io::Error::other);
+        if let Err(error) = kept.and_then(write) {
+            tracing::warn!(%error, "a receipt could not be kept");
+        }
     }
 
     /// Saves the latest checkpoint; a failure is told to the operator and leaves an older, still true one.
@@ -366,25 +484,39 @@ impl Seen {
     }
 }
 
-/// The receipt's entry, with its decision if the commitment opens to it.
-fn parse(receipt: &v1::Receipt) -> Result<Proven, LogViolation> {
-    use crate::ledger::entry::EntryBody;
+/// What the receipt proves under its verified checkpoint, with the decision if the entry commits to one.
+fn prove(receipt: &v1::Receipt, checkpoint: &Checkpoint) -> Result<Proven, LogViolation> {
     let entry = Entry::parse(&receipt.entry).map_err(|_| LogViolation::NoReceipt)?;
-    let decision = match &entry.body {
-        EntryBody::Committed { event, commitment } => {
-            let opening = Opening::parse(&receipt.nonce, &receipt.decision)
-                .map_err(|_| LogViolation::NoReceipt)?;
-            if opening.commitment() != *commitment || opening.decision.event() != *event {
-                return Err(LogViolation::OtherEntry);
-            }
-            Some(opening.decision)
+    let opening = match &entry.body {
+        EntryBody::Committed { .. } => {
+            let opening = Opening::parse(&receipt.nonce, &receipt.decision);
+            Some(opening.map_err(|_| LogViolation::NoReceipt)?)
         }
         _ => None,
     };
+    let file = ReceiptFile {
+        index: receipt.index,
+        entry: receipt.entry.clone(),
+        opening,
+        inclusion: hashes(&receipt.inclusion)?,
+        checkpoint: receipt.checkpoint.clone(),
+    };
+    let shown = file
+        .verify_under(checkpoint.clone())
+        .map_err(|error| match error {
+            ReceiptError::NotIncluded => LogViolation::NotIncluded,
+            ReceiptError::WrongOpening => LogViolation::OtherEntry,
+            ReceiptError::Malformed | ReceiptError::Entry(_) => LogViolation::NoReceipt,
+            ReceiptError::Checkpoint(_) => LogViolation::NotSigned,
+        })?;
     Ok(Proven {
         index: receipt.index,
-        entry,
-        decision,
+        entry: shown.entry,
+        decision: file
+            .opening
+            .as_ref()
+            .map(|opening| opening.decision.clone()),
+        receipt: Arc::new(file),
     })
 }
 

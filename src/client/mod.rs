@@ -28,6 +28,7 @@ pub mod parcel;
 pub mod person;
 pub mod publishing;
 pub mod random;
+pub mod receipt;
 pub mod recipient;
 pub mod retry;
 pub mod session;

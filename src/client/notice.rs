@@ -71,6 +71,11 @@ impl Notices {
         }
     }
 
+    /// Counts something else that somebody must look at.
+    pub const fn alarmed(&mut self) {
+        self.new = self.new.saturating_add(1);
+    }
+
     /// Waits until there is something new and a notice may be given, and gives it. Safe to cancel: a program that runs
     /// goes on, and the next call hears how it ended.
     ///

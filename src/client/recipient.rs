@@ -3,6 +3,7 @@
 mod amendment;
 mod group;
 mod place;
+mod signer;
 
 pub use group::{GroupPlaces, MemberPlaces, MovedGroup};
 pub use place::{PoolView, RoomView};
@@ -16,17 +17,15 @@ use crate::domain::vocabulary::{
     Question, Stage, TransferState, Urgency,
 };
 use crate::envelope::ancestry;
-use crate::envelope::jws::{KeyReference, Unverified, digest_from_b64u};
-use crate::envelope::keys::{SigningKey, sha256};
+use crate::envelope::jws::digest_from_b64u;
+use crate::envelope::keys::sha256;
 use crate::envelope::open::{Expected, OpenError, OpenedParcel, open};
 use crate::envelope::statement::{ParcelStatement, SealedParcel};
 use crate::ledger::decision::Decision;
 use crate::proto::v1;
-use crate::proto::v1::directory_service_client::DirectoryServiceClient;
 use crate::proto::v1::offer_service_client::OfferServiceClient;
 
 use super::agency::Desk;
-use super::directory::{DirectoryError, verify_correspondent};
 use super::error::ClientError;
 use super::log::Proven;
 use super::parcel::from_proto;
@@ -280,61 +279,6 @@ impl Desk {
             .map(|field| field.disclosure.labelled_digest())
             .collect();
         Ok(ancestry::check(&parcel.statement, &labels, &statements, original).is_ok())
-    }
-
-    /// The source's signing key, if it is the one that the parcel's statement names.
-    ///
-    /// A certificate that was renewed since the parcel was sealed, or since the directory was mirrored, is no sign of
-    /// tampering: it must not ring an alarm at the source and at oversight.
-    pub(super) async fn signing_key_behind(
-        &self,
-        statement: &[u8],
-        source: &AgencyId,
-    ) -> Result<SigningKey, ClientError> {
-        let named = match Unverified::parse(statement) {
-            Ok(statement) => statement.header().key.clone(),
-            // What does not even parse is for the checks to judge.
-            Err(_) => return Ok(self.agency().directory()?.signing_key(source)?),
-        };
-        let known = match self.agency().directory()?.signing_key(source) {
-            Err(DirectoryError::Unknown) => self.correspondent_key(source).await?,
-            known => known?,
-        };
-        if named == KeyReference::Fingerprint(known.fingerprint) {
-            return Ok(known);
-        }
-        let renewed = match self.mirror().await?.signing_key(source) {
-            Err(DirectoryError::Unknown) => {
-                return Err(ClientError::EarlierCertificate(source.clone()));
-            }
-            renewed => renewed?,
-        };
-        if named == KeyReference::Fingerprint(renewed.fingerprint) {
-            return Ok(renewed);
-        }
-        Err(ClientError::EarlierCertificate(source.clone()))
-    }
-
-    /// The key of a source that this agency's kind may not see in the directory, as for the police and a shelter.
-    async fn correspondent_key(&self, source: &AgencyId) -> Result<SigningKey, ClientError> {
-        let name = words::agency_name(source);
-        let (reply, _) = self
-            .call(
-                v1::GetAgencyRequest { name },
-                |channel, request| async move {
-                    DirectoryServiceClient::new(channel)
-                        .get_agency(request)
-                        .await
-                },
-            )
-            .await?;
-        let record = reply.agency.ok_or(ClientError::Reply("no agency"))?;
-        Ok(verify_correspondent(
-            &record,
-            source,
-            self.agency().trust(),
-            self.now(),
-        )?)
     }
 
     /// The recipient's checks over a fetched parcel.

@@ -6,10 +6,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tonic::metadata::{Ascii, MetadataValue};
 use tonic::transport::Channel;
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use super::error::ClientError;
-use super::log::{Known, LogView, Proven};
+use super::log::{Gap, Known, LogView, LogViolation, Proven};
 use super::retry::RetryPolicy;
 use super::staff::{Staff, TokenMint};
 use crate::domain::id::AgencyId;
@@ -212,20 +212,76 @@ impl Session {
     ) -> Result<Proven, ClientError> {
         let (proven, gap) = self.log.take(receipt, known)?;
         if let (Some(gap), Some(receipt)) = (gap, receipt) {
-            let sizes = v1::ProveConsistencyRequest {
-                old_size: gap.old.0,
-                new_size: gap.new.0,
-            };
-            let reply = self
-                .call(staff, sizes, |channel, request| async move {
-                    AuditServiceClient::new(channel)
-                        .prove_consistency(request)
-                        .await
-                })
-                .await?;
-            self.log.close(gap, &reply.proof, &receipt.checkpoint)?;
+            let proof = self.prove_gap(staff, gap).await?;
+            self.log.close(gap, &proof, &receipt.checkpoint)?;
         }
         Ok(proven)
+    }
+
+    /// What the router shows for one checkpoint continuing another.
+    async fn prove_gap(&self, staff: &Staff, gap: Gap) -> Result<Vec<Vec<u8>>, ClientError> {
+        let sizes = v1::ProveConsistencyRequest {
+            old_size: gap.old.0,
+            new_size: gap.new.0,
+        };
+        let reply = self
+            .call(staff, sizes, |channel, request| async move {
+                AuditServiceClient::new(channel)
+                    .prove_consistency(request)
+                    .await
+            })
+            .await
+            .map_err(rewound)?;
+        Ok(reply.proof)
+    }
+
+    /// The latest checkpoint that the router shows, believed: signed, and one log with what was seen before.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Log`] when it is not; otherwise as [`Session::call`].
+    pub async fn checkpoint(&self, staff: &Staff) -> Result<String, ClientError> {
+        let known = self.log.known();
+        let reply = self
+            .call(
+                staff,
+                v1::GetCheckpointRequest {},
+                |channel, request| async move {
+                    AuditServiceClient::new(channel)
+                        .get_checkpoint(request)
+                        .await
+                },
+            )
+            .await?;
+        let gap = self.log.take_checkpoint_since(&reply.checkpoint, known)?;
+        if let Some(gap) = gap {
+            let proof = self.prove_gap(staff, gap).await?;
+            self.log.close(gap, &proof, &reply.checkpoint)?;
+        }
+        Ok(reply.checkpoint)
+    }
+
+    /// Whether another party was shown the same log as this one, by the checkpoint that it kept.
+    ///
+    /// # Errors
+    ///
+    /// [`ClientError::Log`] when it was not, or the router cannot prove it; otherwise as [`Session::call`].
+    pub async fn compare(&self, staff: &Staff, note: &str) -> Result<(), ClientError> {
+        self.checkpoint(staff).await?;
+        if let Some(gap) = self.log.compare(note)? {
+            gap.closes(&self.prove_gap(staff, gap).await?)?;
+        }
+        Ok(())
+    }
+}
+
+/// A router that has fewer entries than it signed before cannot prove anything about them.
+fn rewound(error: ClientError) -> ClientError {
+    match error {
+        ClientError::Refused(refused) if refused.code == Code::OutOfRange => {
+            LogViolation::Rewound.into()
+        }
+        other => other,
     }
 }
 

@@ -9,6 +9,7 @@ mod group;
 mod referral;
 
 mod forward;
+mod resubmit;
 mod transfer;
 
 pub use amendment::{Amended, Revision};
@@ -16,6 +17,7 @@ pub use basis::{AlsoAsked, Answers, BasisDraft, BasisView};
 pub use forward::{Onward, Passed};
 pub use group::{GroupAsk, Member, SentGroup};
 pub use referral::{ReferralView, SourceOffer};
+pub use resubmit::Resubmitted;
 
 use super::agency::Desk;
 use super::error::ClientError;

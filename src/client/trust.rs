@@ -10,7 +10,11 @@ use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
 use crate::envelope::bundle::KeyBundle;
 use crate::envelope::keys::VerifyingKey;
-use crate::identity::signing_chain::{TrustStore, verify_signing_chain};
+use crate::identity::certificate::is_trust_domain;
+use crate::identity::signing_chain::{
+    SigningCertificate, TrustStore, last_moment, verify_signing_chain,
+};
+use crate::ledger::policy::Policy;
 
 /// The log's verifier key, in the folder of [`TrustAnchors::read`].
 pub const LOG_KEY_FILE: &str = "log.vkey";
@@ -18,11 +22,16 @@ pub const LOG_KEY_FILE: &str = "log.vkey";
 pub const ADMINISTRATORS_FILE: &str = "administrators.pem";
 /// The certificate authority's roots, PEM.
 pub const ROOTS_FILE: &str = "roots.pem";
+/// Which witnesses must have seen the log (a C2SP tlog-policy); may be absent: then nobody but the log is asked.
+pub const POLICY_FILE: &str = "policy";
+
+/// The trust domain, where it is not the log's name: after a succession.
+pub const DOMAIN_FILE: &str = "domain";
 
 /// Pinned keys; nothing of them is ever taken from the router.
 #[derive(Debug, Clone)]
 pub struct TrustAnchors {
-    /// Log origin, which is also the trust domain of certificates.
+    /// Trust domain of certificates; the log's origin too, unless the log was succeeded.
     pub origin: String,
     /// The log's verifier key.
     pub log_key: String,
@@ -30,10 +39,12 @@ pub struct TrustAnchors {
     pub administrators: Vec<VerifyingKey>,
     /// Roots that the router's and the agencies' certificates end in.
     pub roots: Vec<CertificateDer<'static>>,
+    /// Which witnesses must have seen the log before anything is sealed by its directory; none are asked without one.
+    pub policy: Option<Policy>,
 }
 
 impl TrustAnchors {
-    /// From a folder with the three files named above.
+    /// From a folder with the files named above; [`POLICY_FILE`] and [`DOMAIN_FILE`] need not be there.
     ///
     /// # Errors
     ///
@@ -48,10 +59,16 @@ impl TrustAnchors {
             .map_err(|error| unusable(LOG_KEY_FILE, error.to_string()))?
             .trim_end()
             .to_owned();
-        let origin = crate::ledger::note::NoteVerifier::parse(&log_key)
-            .map_err(|error| unusable(LOG_KEY_FILE, error.to_string()))?
-            .name()
-            .to_owned();
+        let log = crate::ledger::note::NoteVerifier::parse(&log_key)
+            .map_err(|error| unusable(LOG_KEY_FILE, error.to_string()))?;
+        let origin = match std::fs::read_to_string(folder.join(DOMAIN_FILE)) {
+            Ok(domain) => domain.trim_end().to_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => log.name().to_owned(),
+            Err(error) => return Err(unusable(DOMAIN_FILE, error.to_string())),
+        };
+        if !is_trust_domain(&origin) {
+            return Err(unusable(DOMAIN_FILE, "not a trust domain".to_owned()));
+        }
         let administrators =
             SubjectPublicKeyInfoDer::pem_file_iter(folder.join(ADMINISTRATORS_FILE))
                 .map_err(|error| unusable(ADMINISTRATORS_FILE, error.to_string()))?
@@ -63,11 +80,27 @@ impl TrustAnchors {
                 })
                 .collect::<Result<_, _>>()?;
         let roots = certificates(&folder.join(ROOTS_FILE))?;
+        let policy = match std::fs::read_to_string(folder.join(POLICY_FILE)) {
+            Ok(text) => Some(
+                Policy::parse(&text).map_err(|error| unusable(POLICY_FILE, error.to_string()))?,
+            ),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+            Err(error) => return Err(unusable(POLICY_FILE, error.to_string())),
+        };
+        let of_this_log = |policy: &Policy| {
+            let mut logs = policy.logs().iter();
+            policy.logs().is_empty() || logs.any(|log| log.verifier.vkey() == log_key)
+        };
+        if !policy.as_ref().is_none_or(of_this_log) {
+            let why = format!("it names other logs than the one in {LOG_KEY_FILE}");
+            return Err(unusable(POLICY_FILE, why));
+        }
         Ok(Self {
             origin,
             log_key,
             administrators,
             roots,
+            policy,
         })
     }
 
@@ -88,17 +121,31 @@ impl TrustAnchors {
     /// Whether a signing certificate leads to a pinned root and names `agency`, at `now`.
     #[must_use]
     pub fn certifies_chain(&self, chain: &[Vec<u8>], agency: &AgencyId, now: Timestamp) -> bool {
-        let Some((leaf, intermediates)) = chain.split_first() else {
-            return false;
-        };
+        self.signing_certificate(chain, now)
+            .is_some_and(|certificate| certificate.agency() == agency)
+    }
+
+    /// The last moment of a signing certificate that leads to a pinned root and names `agency`: at `now`, or at its own
+    /// last moment if that is past.
+    #[must_use]
+    pub fn certified_until(
+        &self,
+        chain: &[Vec<u8>],
+        agency: &AgencyId,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        let until = last_moment(chain.first()?).ok()?;
+        let certificate = self.signing_certificate(chain, now.min(until))?;
+        (certificate.agency() == agency).then_some(certificate.not_after())
+    }
+
+    fn signing_certificate(&self, chain: &[Vec<u8>], at: Timestamp) -> Option<SigningCertificate> {
+        let (leaf, intermediates) = chain.split_first()?;
         let intermediates: Vec<CertificateDer<'_>> = intermediates
             .iter()
             .map(|der| CertificateDer::from(der.as_slice()))
             .collect();
-        let Ok(trust) = TrustStore::new(&self.roots) else {
-            return false;
-        };
-        verify_signing_chain(leaf, &intermediates, &trust, now, &self.origin)
-            .is_ok_and(|certificate| certificate.agency() == agency)
+        let trust = TrustStore::new(&self.roots).ok()?;
+        verify_signing_chain(leaf, &intermediates, &trust, at, &self.origin).ok()
     }
 }

@@ -260,6 +260,13 @@ impl AuditService for Lying {
         Ok(Response::new(v1::ProveConsistencyResponse { proof }))
     }
 
+    async fn record_watermark(
+        &self,
+        _: Request<v1::RecordWatermarkRequest>,
+    ) -> Result<Response<v1::RecordWatermarkResponse>, Status> {
+        Err(Status::permission_denied("not permitted"))
+    }
+
     type ReadActsStream = tokio_stream::Empty<Result<v1::ReadActsResponse, Status>>;
 
     async fn read_acts(

@@ -93,7 +93,16 @@ pub struct TownOptions {
     pub log_filter: String,
     /// How patient the agencies are.
     pub policy: RetryPolicy,
+    /// The router's `[limits]`, line by line.
+    pub limits: String,
+    /// Whether the router publishes its log, and what stands under `[publication]` besides the address.
+    pub publication: Option<String>,
 }
+
+/// A town lives through a busy day in a minute: its rates are no measure.
+const FAST: &str = "openings_per_minute = 1000000\n\
+                    alarms_per_minute = 1000000\n\
+                    audits_per_minute = 1000000\n";
 
 impl TownOptions {
     /// A town of the demo's members.
@@ -105,6 +114,8 @@ impl TownOptions {
             members: members::all(),
             log_filter: "info".into(),
             policy: RetryPolicy::default(),
+            limits: FAST.into(),
+            publication: None,
         }
     }
 }

@@ -15,8 +15,11 @@ pub struct DirectoryRecord<'a> {
     pub parent: Option<&'a AgencyId>,
     /// Whether it is suspended.
     pub suspended: bool,
-    /// Key bundle: compact JWS; empty before the first.
-    pub bundle: &'a [u8],
+    /// SHA-256 of the key bundle, a compact JWS; none before the first.
+    pub bundle: Option<&'a [u8; 32]>,
+    /// SHA-256 of each certificate that the agency may still sign with, newest first: the bundle's own, then those
+    /// before.
+    pub signers: &'a [[u8; 32]],
     /// Proposal of the enrolment: compact JWS.
     pub proposal: &'a [u8],
     /// Approval of the enrolment: compact JWS.
@@ -24,8 +27,10 @@ pub struct DirectoryRecord<'a> {
 }
 
 impl DirectoryRecord<'_> {
-    /// The leaf's bytes: `T("safeconduct/v1/directory", agency, kind, parent, suspended, bundle, proposal, approval)`,
-    /// with `suspended` as `0` or `1`, and what is absent empty.
+    /// The leaf's bytes: `T("safeconduct/v1/directory", agency, kind, parent, suspended, bundle, signers, proposal,
+    /// approval)`, with `suspended` as `0` or `1`, `signers` one after the other, and what is absent empty.
+    ///
+    /// The bundle stands in it by its hash, so that who may not see a shelter's facts can still be shown its signers.
     #[must_use]
     pub fn bytes(&self) -> Vec<u8> {
         transcript(&[
@@ -34,7 +39,8 @@ impl DirectoryRecord<'_> {
             self.kind.name().as_bytes(),
             self.parent.map_or(&[], |parent| parent.as_str().as_bytes()),
             if self.suspended { b"1" } else { b"0" },
-            self.bundle,
+            self.bundle.map_or(&[][..], |digest| digest),
+            &self.signers.concat(),
             self.proposal,
             self.approval,
         ])

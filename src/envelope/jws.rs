@@ -225,6 +225,17 @@ impl<'a> Unverified<'a> {
         &self.header
     }
 
+    /// `iat` in the claims, in seconds: to find the key by that stood then. Not yet to be believed.
+    #[must_use]
+    pub fn claimed_seconds(&self) -> Option<i64> {
+        #[derive(Deserialize)]
+        struct Issued {
+            iat: i64,
+        }
+        let payload = BASE64URL_NOPAD.decode(self.payload).ok()?;
+        object::<Issued>(&payload).map(|claims| claims.iat)
+    }
+
     /// SHA-256 of what is signed, as [`Verified::signed_digest`]. Not yet to be believed.
     #[must_use]
     pub fn signed_digest(&self) -> [u8; 32] {

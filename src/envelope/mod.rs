@@ -34,4 +34,5 @@ pub mod slip;
 pub mod statement;
 pub mod stream;
 pub mod verify;
+pub mod watermark;
 pub mod withdrawal;

@@ -22,7 +22,7 @@ use crate::storage::records::{self, key};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use crate::ledger::question::{About, Question};
+pub use crate::ledger::question::{About, Question, event_named};
 
 /// Entries looked at in one run of a stream: some milliseconds of work.
 pub const SCAN_MAX: u64 = 512;

@@ -16,7 +16,7 @@ use super::turn::{self, Next, Over, Why};
 use super::{BasisName, Exchange, Refusal};
 use crate::domain::id::OfferId;
 use crate::domain::offer::OfferCommand;
-use crate::domain::vocabulary::{OfferNotice, OfferState, Stage};
+use crate::domain::vocabulary::{ErasureAnswer, OfferNotice, OfferState, Stage};
 use crate::storage::engine::{Stored, Table, Write};
 use crate::storage::records::log::AftermathRecord;
 use crate::storage::records::parcel::ParcelRecord;
@@ -157,7 +157,12 @@ impl Step {
         mark: &AftermathRecord,
     ) -> Result<(), Refusal> {
         let mut told = false;
-        if mark.erase && offer.has_content() && offer.record.erasure_asked == 0 {
+        // Who kept something then may be asked again; who erased all has nothing.
+        let erasure: Option<ErasureAnswer> =
+            records::optional(Table::Offer, &offer.record.erasure)?;
+        let kept = erasure.is_some_and(|answer| answer != ErasureAnswer::Erased);
+        if mark.erase && offer.has_content() && (offer.record.erasure_asked == 0 || kept) {
+            offer.record.erasure.clear();
             offer.tell(OfferNotice::PleaseErase);
             offer.record.erasure_asked = snapshot.now.millis();
             let answer_by = snapshot.now.plus(ANSWER_WITHIN);
@@ -211,8 +216,7 @@ impl Step {
             return Ok(());
         }
         // What was said under it, and what was answered, goes with it.
-        self.writes.extend(offer.erase_messages());
-        self.writes.extend(offer.erase_attachments());
+        self.writes.extend(snapshot.erase_said(&offer)?);
         // A placement stays; its recipient hears that nothing more comes, never why.
         if !offer.state.is_terminal() {
             told |= self.tell(&mut offer, OfferNotice::ClosedBySource);

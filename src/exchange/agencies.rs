@@ -9,13 +9,15 @@ use crate::envelope::bundle::KeyBundle;
 use crate::envelope::jws::{KeyReference, Unverified};
 use crate::envelope::verify::{SigningKey, VerifyingKey};
 use crate::identity::caller::Enrolled;
+use crate::identity::signing_chain::{TrustStore, verify_signing_chain};
 use crate::identity::staff_key::{StaffKey, StaffKeys};
 use crate::storage::engine::{Engine, Table};
-use crate::storage::records::agency::AgencyRecord;
+use crate::storage::records::agency::{AgencyRecord, Signer};
 use crate::storage::records::log::{CounterRecord, ProtocolRecord};
 use crate::storage::records::{self, Record, key};
+use rustls::pki_types::CertificateDer;
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 /// Certificates that an agency may still sign with: those of its current and its last few bundles.
 pub const SIGNERS_KEPT: usize = 4;
@@ -39,7 +41,75 @@ pub struct AgencyView {
     pub bundle: Option<KeyBundle>,
     /// What its callers are authenticated by.
     pub enrolled: Arc<Enrolled>,
-    signers: Vec<(SigningKey, Timestamp)>,
+    signers: Vec<StandingSigner>,
+}
+
+/// A certificate that an agency may still sign with.
+#[derive(Debug)]
+pub struct StandingSigner {
+    key: SigningKey,
+    not_after: Timestamp,
+    chain: Vec<Vec<u8>>,
+    /// The trust store that last vouched for the chain: its lists do not name it.
+    vouched: Mutex<Weak<TrustStore>>,
+}
+
+impl StandingSigner {
+    fn parse(id: &AgencyId, signer: &Signer) -> Result<Self, Refusal> {
+        const TABLE: Table = Table::Agency;
+        let key =
+            VerifyingKey::from_sec1(&signer.public_key).map_err(|_| records::corrupt(TABLE))?;
+        Ok(Self {
+            key: SigningKey {
+                agency: id.clone(),
+                key,
+                fingerprint: records::fixed(TABLE, &signer.fingerprint)?,
+            },
+            not_after: records::time(TABLE, signer.not_after)?,
+            chain: signer.chain.clone(),
+            vouched: Mutex::default(),
+        })
+    }
+
+    /// SHA-256 of the certificate.
+    #[must_use]
+    pub const fn fingerprint(&self) -> &[u8; 32] {
+        &self.key.fingerprint
+    }
+
+    /// The certificate and its issuers, DER, leaf first.
+    #[must_use]
+    pub fn chain(&self) -> &[Vec<u8>] {
+        &self.chain
+    }
+
+    /// Whether the authority still vouches for the certificate at `now`: its lists may have come to name it since it
+    /// was published. Remembered for as long as the same roots and lists are in use.
+    fn is_vouched_for(&self, trust: &Arc<TrustStore>, now: Timestamp, origin: &str) -> bool {
+        if now > self.not_after {
+            return false;
+        }
+        let lock = || self.vouched.lock().unwrap_or_else(PoisonError::into_inner);
+        if lock()
+            .upgrade()
+            .is_some_and(|last| Arc::ptr_eq(&last, trust))
+        {
+            return true;
+        }
+        let Some((leaf, intermediates)) = self.chain.split_first() else {
+            return false;
+        };
+        let intermediates: Vec<CertificateDer<'_>> = intermediates
+            .iter()
+            .map(|der| CertificateDer::from(der.as_slice()))
+            .collect();
+        let vouched = verify_signing_chain(leaf, &intermediates, trust, now, origin)
+            .is_ok_and(|certificate| *certificate.agency() == self.key.agency);
+        if vouched {
+            *lock() = Arc::downgrade(trust);
+        }
+        vouched
+    }
 }
 
 impl AgencyView {
@@ -53,17 +123,10 @@ impl AgencyView {
         };
         let jwks = bundle.as_ref().map(staff_keys).transpose()?;
         let kind = records::word(TABLE, &record.kind)?;
-        let mut signers = Vec::with_capacity(record.signers.len());
-        for signer in &record.signers {
-            let key =
-                VerifyingKey::from_sec1(&signer.public_key).map_err(|_| records::corrupt(TABLE))?;
-            let signing = SigningKey {
-                agency: id.clone(),
-                key,
-                fingerprint: records::fixed(TABLE, &signer.fingerprint)?,
-            };
-            signers.push((signing, records::time(TABLE, signer.not_after)?));
-        }
+        let signers = record.signers.iter();
+        let signers: Result<_, _> = signers
+            .map(|signer| StandingSigner::parse(id, signer))
+            .collect();
         let capacity = match records::optional(TABLE, &record.capacity)? {
             Some(capacity) => Some((capacity, records::time(TABLE, record.capacity_time)?)),
             None => None,
@@ -80,25 +143,38 @@ impl AgencyView {
                 jwks,
             }),
             bundle,
-            signers,
+            signers: signers?,
             record,
         })
     }
 
-    /// The key that `token` says it is signed with, if it is a current or recent one of this agency.
+    /// Every certificate that the agency may still sign with, newest first.
+    #[must_use]
+    pub fn signers(&self) -> &[StandingSigner] {
+        &self.signers
+    }
+
+    /// The key that `token` says it is signed with, if it is a current or recent one of this agency whose certificate
+    /// `trust` vouches for at `now`.
     ///
     /// # Errors
     ///
     /// [`Refusal::SignatureInvalid`] otherwise.
-    pub fn signer_of(&self, token: &[u8], now: Timestamp) -> Result<&SigningKey, Refusal> {
+    pub fn signer_of(
+        &self,
+        token: &[u8],
+        now: Timestamp,
+        (trust, origin): (&Arc<TrustStore>, &str),
+    ) -> Result<&SigningKey, Refusal> {
         let unverified = Unverified::parse(token).map_err(|_| Refusal::SignatureInvalid)?;
         let KeyReference::Fingerprint(fingerprint) = unverified.header().key else {
             return Err(Refusal::SignatureInvalid);
         };
         self.signers
             .iter()
-            .find(|(signer, not_after)| signer.fingerprint == fingerprint && now <= *not_after)
-            .map(|(signer, _)| signer)
+            .find(|signer| *signer.fingerprint() == fingerprint)
+            .filter(|signer| signer.is_vouched_for(trust, now, origin))
+            .map(|signer| &signer.key)
             .ok_or(Refusal::SignatureInvalid)
     }
 

@@ -194,7 +194,7 @@ fn prepare_record(
         return Err(Refusal::InvalidField("statement"));
     }
     let own = snapshot.own_agency(caller)?;
-    let signer = own.signer_of(token, snapshot.now)?;
+    let signer = snapshot.signer_of(&own, token)?;
     let statement = BasisStatement::parse(token, signer)
         .map_err(|error| statement_refusal(error, Refusal::InvalidField("statement")))?;
     if statement.issued > snapshot.now.plus(SKEW) {
@@ -257,6 +257,7 @@ fn prepare_record(
             fingerprint: signer.fingerprint.to_vec(),
             public_key: signer.key.sec1().to_vec(),
             not_after: 0,
+            chain: Vec::new(),
         }),
         pauses: case.pauses,
     };

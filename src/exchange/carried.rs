@@ -63,7 +63,7 @@ fn prepare_record(
         return Err(Refusal::InvalidField("statement"));
     }
     let own = snapshot.own_agency(caller)?;
-    let signer = own.signer_of(token, snapshot.now)?;
+    let signer = snapshot.signer_of(&own, token)?;
     let statement = OutwardStatement::parse(token, signer)
         .map_err(|error| statement_refusal(error, Refusal::InvalidField("statement")))?;
     if !statement.stands(snapshot.now, SKEW) {
@@ -130,6 +130,7 @@ fn prepare_release(
         return Ok(Prepared::Again((), record.indexes));
     }
     snapshot.own_agency(caller)?;
+    snapshot.confirmed(&name.agency)?;
     let record = snapshot.get::<CarriedRecord>(key::carried(&name.agency, name.carried))?;
     let record = record.ok_or(Refusal::NotFound)?;
     let expires = records::time(TABLE, record.expires)?;

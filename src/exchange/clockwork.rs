@@ -137,7 +137,7 @@ fn dispatch(
         Due::Supervisor(source, referral) => {
             escalation::supervisor(snapshot, at, &source, referral)
         }
-        Due::ErasureAnswer(offer) => erasure::due(snapshot, offer),
+        Due::ErasureAnswer(offer) => erasure::due(snapshot, at, offer),
         Due::AskAgain(source, chain) => asking::ask_again(snapshot, &source, chain),
         Due::BasisReview(source, chain) => Ok(Some(asking::review(snapshot, &source, chain))),
         Due::ByCard(source, case) => slip::by_card(snapshot, &source, case),

@@ -37,10 +37,13 @@ pub struct AgencyEntry {
     pub kind: AgencyKind,
     /// Parent authority.
     pub parent: Option<AgencyId>,
-    /// Key bundle; empty before the first.
+    /// Key bundle; empty before the first, and of an agency that is not visible but has made the caller an offer.
     pub bundle: Vec<u8>,
-    /// Certificates of the signing key, of an agency that is not visible but has made the caller an offer.
-    pub certificates: Vec<Vec<u8>>,
+    /// SHA-256 of the bundle, where that itself is not for the caller.
+    pub bundle_digest: Vec<u8>,
+    /// Certificates that the agency may still sign with, each with its issuers, newest first; where the bundle is shown
+    /// without the one in it.
+    pub signers: Vec<Vec<Vec<u8>>>,
     /// Proposal of the enrolment.
     pub proposal: Vec<u8>,
     /// Approval of the enrolment.
@@ -92,7 +95,10 @@ pub struct PublishedProtocol {
 
 /// Which agencies a reader wants.
 enum Wanted {
-    All { known: u64 },
+    All {
+        known: u64,
+    },
+    /// Also one that is not visible, if it has made the caller an offer.
     One(AgencyId),
 }
 
@@ -102,7 +108,9 @@ fn entry_of(view: &AgencyView, index: u64, digest: &digest::Built) -> Result<Age
         kind: view.kind,
         parent: view.parent.clone(),
         bundle: view.record.bundle.clone(),
-        certificates: Vec::new(),
+        bundle_digest: Vec::new(),
+        // The newest one stands in the bundle.
+        signers: chains(view).skip(1).collect(),
         proposal: view.record.proposal.clone(),
         approval: view.record.approval.clone(),
         capacity: view.capacity,
@@ -110,6 +118,10 @@ fn entry_of(view: &AgencyView, index: u64, digest: &digest::Built) -> Result<Age
         digest_index: index,
         digest_proof: digest.inclusion(index).map_err(broken)?,
     })
+}
+
+fn chains(view: &AgencyView) -> impl Iterator<Item = Vec<Vec<u8>>> {
+    view.signers().iter().map(|signer| signer.chain().to_vec())
 }
 
 /// The agencies wanted, under the latest digest; nothing when the directory has changed since that was made.
@@ -140,13 +152,16 @@ fn read_entries(
             entries.push(entry_of(&view, index as u64, &built)?);
         }
     }
+    if let (Wanted::One(one), true) = (wanted, entries.is_empty()) {
+        entries.extend(correspondent(snapshot, caller, one, &built)?);
+    }
     // What was read may be newer than the digest; then it is read again.
     let same = digest::changes(snapshot)? == changes;
     Ok(same.then_some((record, entries)))
 }
 
 /// An agency that the caller's kind may not see, but which has made it an offer: what its statements are verified
-/// with, and nothing that it says of itself.
+/// with, proved under the digest, and nothing that it says of itself.
 ///
 /// The caller knows its name from the offer, and the person agreed that it learns the source. Without the key the
 /// police could not check who sent them what. Both reads are made whatever is there.
@@ -154,13 +169,14 @@ fn correspondent(
     snapshot: &Snapshot<'_>,
     caller: &Caller,
     agency: &AgencyId,
+    under: &digest::Built,
 ) -> Result<Option<AgencyEntry>, Refusal> {
     let met = snapshot.peek::<MetRecord>(&key::met(caller.agency(), agency))?;
     let view = snapshot.shared.register.agency(agency)?;
     let (Some(_), Some(view)) = (met, view) else {
         return Ok(None);
     };
-    let Some(bundle) = &view.bundle else {
+    let (Some(bundle), Some(index)) = (&view.bundle, under.index_of(agency)) else {
         return Ok(None);
     };
     Ok(Some(AgencyEntry {
@@ -168,13 +184,14 @@ fn correspondent(
         kind: view.kind,
         parent: view.parent.clone(),
         bundle: Vec::new(),
-        certificates: bundle.chain().to_vec(),
+        bundle_digest: bundle.digest().to_vec(),
+        signers: chains(&view).collect(),
         proposal: view.record.proposal.clone(),
         approval: view.record.approval.clone(),
         capacity: None,
         suspended: view.record.suspended,
-        digest_index: 0,
-        digest_proof: Vec::new(),
+        digest_index: index,
+        digest_proof: under.inclusion(index).map_err(broken)?,
     }))
 }
 
@@ -237,14 +254,7 @@ impl Exchange {
         agency: &AgencyId,
     ) -> Result<(AgencyEntry, Digest), Refusal> {
         let (mut entries, digest) = self.look_up(caller, Wanted::One(agency.clone())).await?;
-        if let Some(entry) = entries.pop() {
-            return Ok((entry, digest));
-        }
-        let (by, wanted) = (caller.clone(), agency.clone());
-        let known = self
-            .read(move |snapshot| correspondent(snapshot, &by, &wanted))
-            .await?;
-        Ok((known.ok_or(Refusal::NotFound)?, digest))
+        Ok((entries.pop().ok_or(Refusal::NotFound)?, digest))
     }
 
     /// Declares the caller's own capacity.

@@ -14,10 +14,13 @@ use super::snapshot::Snapshot;
 use crate::domain::erasure::may_answer;
 use crate::domain::id::OfferId;
 use crate::domain::label::LabelSet;
+use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{AlertKind, DisclosureKind, ErasureAnswer, Stage};
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::storage::engine::{Table, Write};
+use crate::storage::records::attachment::{AttachmentKeyRecord, AttachmentRecord};
+use crate::storage::records::message::{MessageContentRecord, MessageRecord};
 use crate::storage::records::parcel::ParcelRecord;
 use crate::storage::records::{self, key};
 use std::time::Duration;
@@ -48,9 +51,31 @@ impl Snapshot<'_> {
                 key: key::parcel(offer.id, stage),
             });
         }
-        writes.extend(offer.erase_messages());
-        writes.extend(offer.erase_attachments());
+        writes.extend(self.erase_said(offer)?);
         Ok(writes)
+    }
+
+    /// The writes that destroy the content of every message and attachment of `offer`, noting the entries of those that
+    /// are still there.
+    pub(super) fn erase_said(&mut self, offer: &OfferView) -> Result<Vec<Write>, Refusal> {
+        for number in 1..=offer.record.messages {
+            let at = key::message(offer.id, number);
+            if self.peek::<MessageContentRecord>(&at)?.is_some() {
+                let record = self.peek::<MessageRecord>(&at)?;
+                self.note_erased(record.map_or(0, |record| record.entry));
+            }
+        }
+        for attachment in &offer.record.attachments {
+            let at = [offer.id.as_bytes().as_slice(), attachment].concat();
+            let kept = self.peek::<AttachmentKeyRecord>(&at)?.is_some();
+            let record = self.peek::<AttachmentRecord>(&at)?;
+            // What was never whole has no entry.
+            if let Some(record) = record.filter(|record| kept && record.complete) {
+                self.note_erased(record.index + 1);
+            }
+        }
+        let messages = offer.erase_messages();
+        Ok(messages.chain(offer.erase_attachments()).collect())
     }
 
     /// Whether the change will have a tombstone.
@@ -109,11 +134,16 @@ pub(super) fn answer(
     Ok(change)
 }
 
-/// The time to answer is over: the source is alerted, unless there is an answer.
-pub(super) fn due(snapshot: &mut Snapshot<'_>, id: OfferId) -> Result<Option<Change>, Refusal> {
+/// The time to answer is over: the source is alerted, unless there is an answer, or it was asked again since.
+pub(super) fn due(
+    snapshot: &mut Snapshot<'_>,
+    at: Timestamp,
+    id: OfferId,
+) -> Result<Option<Change>, Refusal> {
     let offer = OfferView::load(snapshot, id)?;
     let offer = offer.ok_or_else(|| records::corrupt(Table::Deadline))?;
-    if !offer.record.erasure.is_empty() {
+    let asked = records::time(Table::Offer, offer.record.erasure_asked)?;
+    if !offer.record.erasure.is_empty() || asked.plus(ANSWER_WITHIN) > at {
         return Ok(None);
     }
     let mut change = snapshot.change();

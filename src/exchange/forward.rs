@@ -191,6 +191,7 @@ pub(super) fn standing(
             .ok_or_else(|| records::corrupt(Table::Parcel))?;
         let offer = OfferView::load(snapshot, id)?;
         let offer = offer.ok_or_else(|| records::corrupt(Table::Parcel))?;
+        snapshot.confirmed(&offer.source)?;
         let asked = snapshot.get::<ReferralRecord>(key::referral(&offer.source, offer.referral))?;
         let asked = asked.ok_or_else(|| records::corrupt(Table::Parcel))?;
         if asked.in_error || asked.recalled {

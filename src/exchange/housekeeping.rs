@@ -94,7 +94,10 @@ impl Exchange {
         let mut fatal = self.fatal();
         loop {
             let done = tokio::select! {
-                _ = tick.tick() => self.tick().await,
+                _ = tick.tick() => {
+                    let ticked = self.tick().await;
+                    ticked.and(self.record_failures().await)
+                }
                 _ = due.tick() => {
                     // Whoever withdrew may have hung up between the withdrawal and the end of its clean-up.
                     let cleaned = self.resume().await;
@@ -118,6 +121,7 @@ impl Exchange {
         self.publish_digest(true).await?;
         self.record_counted_denials().await?;
         self.sweep_attachments().await?;
+        self.expire_openings().await?;
         self.sweep_requests().await.map(|_| ())
     }
 }

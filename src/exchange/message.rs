@@ -285,9 +285,18 @@ fn prepare_post(
         }
     }
     change.entries.push(snapshot.entry_by(caller, decision));
-    change.writes.push(record.put(at.clone()));
     let content = admitted.content.as_ref();
-    change.writes.extend(content.map(|content| content.put(at)));
+    let writes = content.map(|content| content.put(at.clone()));
+    change.writes.extend(writes);
+    if content.is_some() {
+        let mut record = record;
+        change.late.push(Box::new(move |placed| {
+            record.entry = placed.first + 1;
+            vec![record.put(at)]
+        }));
+    } else {
+        change.writes.push(record.put(at));
+    }
     change.writes.push(offer.put(snapshot.now, false));
     let other = if from_source {
         offer.recipient_name()
@@ -323,6 +332,7 @@ fn prepare_open(
     if from_source == (own.id == offer.source) || offer.is_paused() {
         return Err(Refusal::NotFound);
     }
+    snapshot.confirmed(&offer.source)?;
     snapshot.case(&offer.source, offer.case)?;
     let labels = labels_of_records(TABLE, &record.labels)?;
     let set: LabelSet = labels.iter().map(|label| label.label).collect();

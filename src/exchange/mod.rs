@@ -46,9 +46,12 @@ pub mod carried;
 mod clockwork;
 pub mod disposition;
 mod escalation;
+pub mod flood;
 pub mod forward;
 pub mod person;
 pub mod publication;
+pub mod retention;
+pub mod succession;
 pub mod transfer;
 mod turn;
 

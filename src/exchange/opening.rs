@@ -65,6 +65,7 @@ fn prepare(
 ) -> Result<Prepared<Withheld>, Refusal> {
     let own = snapshot.own_agency(caller)?;
     let mut offer = OfferView::of_recipient(snapshot, name)?;
+    snapshot.confirmed(&offer.source)?;
     let at = key::parcel(name.offer, stage);
     // The same reads are made whatever is missing: an absent parcel takes no other time than a withdrawn one.
     let record = snapshot.get::<ParcelRecord>(at.clone())?;
@@ -221,7 +222,10 @@ impl Exchange {
             Err(refusal) => refusal,
         };
         let answer = match refusal {
-            Refusal::Unavailable | Refusal::Overloaded | Refusal::Internal => return Err(refusal),
+            Refusal::Unavailable
+            | Refusal::Overloaded
+            | Refusal::Internal
+            | Refusal::SuccessionPending => return Err(refusal),
             Refusal::NotPermitted => Refusal::NotPermitted,
             _ => Refusal::NotFound,
         };

@@ -132,9 +132,7 @@ pub(super) fn admit_as(
 ) -> Result<Admitted, Refusal> {
     let invalid = |error| statement_refusal(error, Refusal::StatementInvalid);
     let bundle = ask.recipient.available(snapshot.now)?;
-    let signer = ask
-        .source
-        .signer_of(&deposit.parcel.statement, snapshot.now)?;
+    let signer = snapshot.signer_of(ask.source, &deposit.parcel.statement)?;
     let statement = deposit.parcel.verify(signer).map_err(invalid)?;
     let claims = statement.claims();
     let meant = claims.recipient == ask.recipient.id

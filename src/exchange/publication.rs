@@ -8,8 +8,10 @@ mod witnessing;
 
 pub use witnessing::{Trouble, WitnessLine, WitnessReply};
 
+use super::flood::Costly;
 use super::receipt::broken;
-use super::sequencer::{Change, EntryDraft, Published};
+use super::sequencer::Published;
+use super::snapshot::{Prepared, Snapshot};
 use super::{Exchange, Refusal};
 use crate::domain::id::AgencyId;
 use crate::identity::authorization::{reads_bundles, reads_hashes};
@@ -335,36 +337,41 @@ impl Exchange {
             self.deny(agency, None, METHOD, reason).await?;
             return Err(Refusal::NotPermitted);
         }
+        // Each is an entry: an auditor's program may fetch as fast as an auditor may ask.
+        if !self.admit(agency, Costly::Audit) {
+            return Err(Refusal::Overloaded);
+        }
         if !self.shown().is_some_and(|shown| shown.has(0, index, width)) {
             return Ok(None);
         }
         let start = index * WIDTH;
-        let bytes = self
-            .read(move |snapshot| {
-                let mut entries = Vec::with_capacity(width);
-                for index in start..start + width as u64 {
-                    let key = key::index(index);
-                    let stored = snapshot.shared.engine.get(Table::Entry, &key)?;
-                    entries.push(stored.ok_or(Refusal::Internal)?.value);
-                }
-                layout::encode_bundle(&entries).ok_or(Refusal::Internal)
-            })
-            .await?;
-        let decision = Decision::AuditRead {
-            what: METHOD.to_owned(),
-            start,
-            count: width as u64,
-            question: None,
-            // By the agency's certificate: a mirror is a program, and no member of staff.
-            staff: String::new(),
+        let agency = agency.clone();
+        let prepare = move |snapshot: &mut Snapshot<'_>| {
+            // Looked at again, and relied on: the mandate must stand when the entry is written.
+            let view = snapshot.agency(&agency)?;
+            view.filter(|view| !view.record.suspended && reads_bundles(view.kind))
+                .ok_or(Refusal::NotPermitted)?;
+            let mut entries = Vec::with_capacity(width);
+            for index in start..start + width as u64 {
+                let key = key::index(index);
+                let stored = snapshot.shared.engine.get(Table::Entry, &key)?;
+                entries.push(stored.ok_or(Refusal::Internal)?.value);
+            }
+            let bytes = layout::encode_bundle(&entries).ok_or(Refusal::Internal)?;
+            let decision = Decision::AuditRead {
+                what: METHOD.to_owned(),
+                start,
+                count: width as u64,
+                question: None,
+                // By the agency's certificate: a mirror is a program, and no member of staff.
+                staff: String::new(),
+            };
+            let mut change = snapshot.change();
+            let actor = Actor::Agency(agency.clone());
+            change.entries.push(snapshot.entry(actor, decision));
+            Ok(Prepared::New(change, bytes, Vec::new()))
         };
-        let actor = Actor::Agency(agency.clone());
-        let change = Change {
-            entries: vec![EntryDraft::decided(actor, self.shared.random(), decision)],
-            ..Change::default()
-        };
-        self.in_time(self.submit(change)).await?;
-        Ok(Some(bytes))
+        Ok(Some(self.perform(prepare).await?.value))
     }
 }
 

@@ -115,6 +115,12 @@ pub enum Refusal {
     /// A member of a group that stays together is not decided on alone.
     #[error("the group is decided on together")]
     Group,
+    /// The log was succeeded, and the source has not yet resubmitted what it signed since the backup.
+    #[error("the source has yet to resubmit what it signed since the backup")]
+    SuccessionPending,
+    /// There was no succession to confirm.
+    #[error("there is no succession to confirm")]
+    NoSuccession,
     /// What an auditor said of a finding cannot be said, or confirmed, so.
     #[error(transparent)]
     Disposition(#[from] crate::domain::disposition::Refusal),
@@ -158,6 +164,8 @@ impl Refusal {
             Self::TooOften => "TOO_OFTEN",
             Self::Internal => "INTERNAL",
             Self::Group => "GROUP",
+            Self::SuccessionPending => "SUCCESSION_PENDING",
+            Self::NoSuccession => "STATE",
             Self::AlreadyTaken => "STATE",
             Self::NeedsSecondPerson => "NEEDS_SECOND_PERSON",
             Self::Disposition(_) => "STATE",

@@ -11,7 +11,7 @@ mod tiles;
 
 pub use batch::DOORBELLS_KEPT;
 pub use change::{Change, Doorbell, EntryDraft, Placed, Read, Row};
-pub use state::{Listener, RecoveryError, State};
+pub use state::{Listener, RecoveryError, State, restored};
 pub use tiles::StoredTiles;
 
 use super::receipt::Receipt;

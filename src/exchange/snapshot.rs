@@ -8,6 +8,7 @@ use super::{Refusal, name};
 use crate::domain::id::AgencyId;
 use crate::domain::protocol::Protocol;
 use crate::domain::time::{Period, Timestamp};
+use crate::envelope::verify::SigningKey;
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::Actor;
@@ -116,6 +117,20 @@ impl<'a> Snapshot<'a> {
         let version = view.as_ref().map_or(0, |view| view.version);
         self.note(Table::Agency, key::agency(id), version);
         Ok(view)
+    }
+
+    /// The key of `agency` that `token` says it is signed with, if the authority vouches for its certificate now.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::SignatureInvalid`] otherwise, also for a certificate that was revoked since it was published.
+    pub(super) fn signer_of<'v>(
+        &self,
+        agency: &'v AgencyView,
+        token: &[u8],
+    ) -> Result<&'v SigningKey, Refusal> {
+        let trust = self.shared.trust.load();
+        agency.signer_of(token, self.now, (&trust, &self.shared.origin))
     }
 
     /// The caller's own agency, which must not have been suspended since it was recognised.

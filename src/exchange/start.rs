@@ -7,8 +7,10 @@ use super::clock::{Clock, Watched};
 use super::denial::Denials;
 use super::directory::DirectoryCache;
 use super::event::Hub;
+use super::flood::{Failures, Rates};
 use super::publication::Publication;
 use super::receipt::{Done, Receipt};
+use super::retention::Retention;
 use super::sequencer::{Change, Committed, Listener, Published};
 use super::sequencer::{Sequencer, State, SubmitError};
 use super::slip::Attempts;
@@ -120,7 +122,12 @@ pub(super) struct Shared {
     pub(super) denials: Denials,
     pub(super) readers: Arc<Readers>,
     pub(super) codes: Attempts,
+    pub(super) rates: Rates,
+    pub(super) failures: Failures,
+    pub(super) retention: Retention,
     pub(super) origin: String,
+    /// As [`LogRecord::succession`]: a log is succeeded only while nobody runs it.
+    pub(super) succession: u64,
     pub(super) administrators: Vec<VerifyingKey>,
     pub(super) roots: String,
     pub(super) trust: ArcSwap<TrustStore>,
@@ -237,6 +244,7 @@ impl Exchange {
             administrators: pinned.administrators.to_vec(),
             roots: pinned.roots.clone(),
             token_key,
+            ..LogRecord::default()
         };
         let operator = AgencyRecord {
             kind: AgencyKind::Operator.name().to_owned(),
@@ -246,6 +254,7 @@ impl Exchange {
             origin: pinned.origin.clone(),
             administrators: pinned.administrators.to_vec(),
             roots: pinned.roots.clone(),
+            operator: pinned.operator.to_string(),
         };
         let opening = Opening { nonce, decision };
         let entry = Entry::committed(Actor::Router, settings.clock.wall(), &opening);
@@ -260,7 +269,7 @@ impl Exchange {
         let batch = Batch {
             entries: vec![entry],
             writes: vec![
-                opening.put(key::index(0)),
+                opening.put_as(key::index(0), true),
                 log.put(key::LOG.to_vec()),
                 operator.put(key::agency(&pinned.operator)),
                 CounterRecord { number: 1 }.put(key::DIRECTORY.to_vec()),
@@ -285,7 +294,7 @@ impl Exchange {
             .get(Table::Meta, key::LOG)?
             .ok_or(StartError::Empty)?;
         let log = LogRecord::from_stored(&stored)?;
-        if log.origin != settings.signer.name() {
+        if log.log_origin() != settings.signer.name() {
             return Err(StartError::OtherLog);
         }
         let administrators: Result<Vec<_>, _> = log
@@ -323,9 +332,13 @@ impl Exchange {
             denials: Denials::default(),
             readers: Arc::default(),
             codes: Attempts::default(),
+            rates: Rates::default(),
+            failures: Failures::default(),
+            retention: Retention::default(),
             administrators: administrators?,
             trust: ArcSwap::from_pointee(trust(&log.roots)?),
             origin: log.origin,
+            succession: log.succession,
             roots: log.roots,
             random: Mutex::new(settings.random),
             preparing: Semaphore::new(PREPARING_MAX),
@@ -340,7 +353,7 @@ impl Exchange {
         }))
     }
 
-    /// The log's origin, which is also the trust domain.
+    /// The trust domain, which is also the log's origin unless it was succeeded.
     #[must_use]
     pub fn origin(&self) -> &str {
         &self.shared.origin

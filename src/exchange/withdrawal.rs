@@ -35,7 +35,7 @@ fn prepare(
     let row = key::basis(&name.agency, name.chain);
     let head = snapshot.get::<BasisRecord>(row.clone())?;
     let mut head = head.ok_or(Refusal::NotFound)?;
-    let signer = own.signer_of(token, snapshot.now)?;
+    let signer = snapshot.signer_of(&own, token)?;
     let withdrawal = Withdrawal::parse(token, signer)
         .map_err(|error| statement_refusal(error, Refusal::InvalidField("statement")))?;
     let meant = withdrawal.chain == name.chain

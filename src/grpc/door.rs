@@ -4,11 +4,15 @@
 //! Afterwards: code and time are counted. A panic inside ends the one request.
 
 use super::call::short;
+use super::crowd::Crowd;
+use super::limits::AGENCY_SHARE;
 use super::listener::Peer;
 use super::metrics::{self, Metrics};
 use super::status::{self, Answer};
 use super::{deadline, panics};
+use crate::domain::id::AgencyId;
 use crate::exchange::Exchange;
+use crate::exchange::flood::{Costly, Unknown};
 use crate::identity::authorization::{self, TokenNeed};
 use crate::identity::caller::{AuthenticationError, Caller, Newcomer, Unrecognised};
 use crate::identity::token::{TokenCache, bearer};
@@ -30,6 +34,7 @@ pub struct Door {
     tokens: TokenCache,
     metrics: Arc<Metrics>,
     places: Semaphore,
+    of_agency: Arc<Crowd<AgencyId>>,
 }
 
 impl Door {
@@ -41,6 +46,7 @@ impl Door {
             tokens: TokenCache::new(),
             metrics,
             places: Semaphore::new(requests_max),
+            of_agency: Crowd::new(requests_max / AGENCY_SHARE),
         }
     }
 
@@ -82,6 +88,13 @@ impl Door {
         let Ok(_place) = self.places.try_acquire() else {
             return refused(status::OVERLOADED);
         };
+        // One agency must not take everybody's: what others do is not to be told from it either (R3).
+        let agency = request.extensions().get::<Peer>();
+        let agency = agency.map(|peer| peer.certified.agency().clone());
+        let share = agency.map(|agency| self.of_agency.enter(agency));
+        if matches!(share, Some(None)) {
+            return refused(status::TOO_FAST);
+        }
         let allowed = deadline::allowed(request.headers());
         let work = panics::caught(async {
             match self.recognise(method, &mut request).await {
@@ -116,7 +129,7 @@ impl Door {
         let now = self.exchange.now();
         // The handshake looked at these once; a connection lives longer than a handshake (invariant 19).
         if let Err(reason) = peer.still_valid(now) {
-            self.metrics.authentication_failed("certificate");
+            self.count(Unknown::Certificate);
             tracing::info!(%reason, "a connection may no longer be used");
             return Err(status::AUTHENTICATION_FAILED);
         }
@@ -162,15 +175,42 @@ impl Door {
                 .await?;
             return Err(status::NOT_PERMITTED);
         }
+        if let Some(act) = costly(method)
+            && !self.exchange.admit(caller.agency(), act)
+        {
+            return Err(status::TOO_FAST);
+        }
         request.extensions_mut().insert(caller);
         Ok(())
     }
 
     fn unrecognised(&self, peer: &Peer, error: AuthenticationError) -> Answer {
-        self.metrics.authentication_failed(why(error.reason()));
+        self.count(why(error.reason()));
         let certified = peer.certified.agency();
         tracing::info!(%certified, reason = %error.reason(), "nobody was recognised");
         status::AUTHENTICATION_FAILED
+    }
+
+    /// Counts somebody who was not recognised: for the operator at once, for the ledger with the others.
+    fn count(&self, why: Unknown) {
+        self.metrics.authentication_failed(why.code());
+        self.exchange.count_failure(why);
+    }
+}
+
+/// Methods that write an entry at each call, and so may be called only so often.
+fn costly(method: &str) -> Option<Costly> {
+    match method {
+        "/safeconduct.v1.OfferService/OpenParcel"
+        | "/safeconduct.v1.MessageService/OpenMessage"
+        | "/safeconduct.v1.AttachmentService/DownloadAttachment"
+        | "/safeconduct.v1.BreakGlassService/OpenAccess" => Some(Costly::Opening),
+        "/safeconduct.v1.OfferService/RaiseAlarm" => Some(Costly::Alarm),
+        "/safeconduct.v1.AuditService/ListEntries"
+        | "/safeconduct.v1.AuditService/ReadOpenings"
+        | "/safeconduct.v1.AuditService/ReadActs"
+        | "/safeconduct.v1.AuditService/ListActs" => Some(Costly::Audit),
+        _ => None,
     }
 }
 
@@ -185,15 +225,15 @@ fn known(path: &str) -> &'static str {
         .unwrap_or("unknown")
 }
 
-/// For the metrics: coarser than the log.
-const fn why(reason: Unrecognised) -> &'static str {
+/// For the metrics and the ledger: coarser than the log.
+const fn why(reason: Unrecognised) -> Unknown {
     match reason {
-        Unrecognised::CertificateTime => "certificate",
-        Unrecognised::NotEnrolled => "not_enrolled",
-        Unrecognised::Suspended => "suspended",
-        Unrecognised::NoKeys | Unrecognised::KeysExist => "keys",
-        Unrecognised::NoToken => "no_token",
-        Unrecognised::Token(_) => "token",
+        Unrecognised::CertificateTime => Unknown::Certificate,
+        Unrecognised::NotEnrolled => Unknown::NotEnrolled,
+        Unrecognised::Suspended => Unknown::Suspended,
+        Unrecognised::NoKeys | Unrecognised::KeysExist => Unknown::Keys,
+        Unrecognised::NoToken => Unknown::NoToken,
+        Unrecognised::Token(_) => Unknown::Token,
     }
 }
 

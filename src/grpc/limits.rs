@@ -15,6 +15,17 @@ pub const CONNECTIONS_PER_AGENCY_MAX: usize = 64;
 /// Handshakes at a time: each costs an ECDSA verification and an ML-KEM encapsulation.
 pub const HANDSHAKES_MAX: usize = 128;
 
+/// Handshakes of one network address at a time: a quarter of all, so that one address cannot take every turn. Agencies
+/// behind one address wait for each other, some milliseconds each.
+pub const HANDSHAKES_PER_ADDRESS_MAX: usize = HANDSHAKES_MAX / 4;
+
+/// Connections of one network address that are shaking hands or wait to; more are closed at once. A quarter of all
+/// connections: what nobody has recognised yet must not keep out those who are.
+pub const UNKNOWN_PER_ADDRESS_MAX: usize = CONNECTIONS_MAX / 4;
+
+/// Of all requests that may be in hand, the share of one agency: one in this many.
+pub const AGENCY_SHARE: usize = 4;
+
 /// Time for a handshake, TCP accept to verified certificate: three round trips of a bad satellite link.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(5);
 

@@ -1,9 +1,10 @@
 //! The accept loop of the public listener: TCP, handshake, certificate, and only then tonic.
 
+use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -18,10 +19,15 @@ use tokio_stream::Stream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::transport::server::Connected;
 
-use super::limits::{CONNECTIONS_MAX, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX};
+use super::crowd::Crowd;
+use super::limits::{
+    CONNECTIONS_MAX, HANDSHAKE_TIMEOUT, HANDSHAKES_MAX, HANDSHAKES_PER_ADDRESS_MAX,
+    UNKNOWN_PER_ADDRESS_MAX,
+};
 use super::live::LiveGuard;
 use super::tls::{PeerInvalid, ReloadingTls};
 use crate::domain::time::Timestamp;
+use crate::exchange::flood::Unknown;
 use crate::identity::certificate::CertifiedAgency;
 
 /// Pause after a failed `accept`, most likely for want of descriptors.
@@ -55,11 +61,20 @@ impl Peer {
     }
 }
 
+/// Hears why a connection never reached tonic.
+pub type OnDropped = Arc<dyn Fn(Unknown) + Send + Sync>;
+
 /// A bound listener.
-#[derive(Debug)]
 pub struct Listener {
     tcp: TcpListener,
     tls: Arc<ReloadingTls>,
+    on_dropped: OnDropped,
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Listener({:?})", self.tcp)
+    }
 }
 
 impl Listener {
@@ -70,7 +85,18 @@ impl Listener {
     /// What the system says.
     pub async fn bind(address: SocketAddr, tls: Arc<ReloadingTls>) -> io::Result<Self> {
         let tcp = TcpListener::bind(address).await?;
-        Ok(Self { tcp, tls })
+        Ok(Self {
+            tcp,
+            tls,
+            on_dropped: Arc::new(|_| {}),
+        })
+    }
+
+    /// Tells `on_dropped` of every connection that never reaches tonic.
+    #[must_use]
+    pub fn telling(mut self, on_dropped: OnDropped) -> Self {
+        self.on_dropped = on_dropped;
+        self
     }
 
     /// The address in fact bound.
@@ -120,13 +146,10 @@ impl Drop for Incoming {
 
 async fn accept(listener: Listener, ready: mpsc::Sender<Connection>) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
-    let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
+    let turns = Turns::new();
     loop {
         // A place first: past the limit, callers wait in the kernel's queue and cost us nothing.
         let Ok(place) = Arc::clone(&connections).acquire_owned().await else {
-            return;
-        };
-        let Ok(turn) = Arc::clone(&handshakes).acquire_owned().await else {
             return;
         };
         let (tcp, remote_addr) = match listener.tcp.accept().await {
@@ -137,24 +160,93 @@ async fn accept(listener: Listener, ready: mpsc::Sender<Connection>) {
                 continue;
             }
         };
-        let (tls, ready) = (Arc::clone(&listener.tls), ready.clone());
+        let on_dropped = Arc::clone(&listener.on_dropped);
+        let address = network(remote_addr.ip());
+        let Some(unknown) = turns.unknown.enter(address) else {
+            on_dropped(Unknown::TooMany);
+            continue;
+        };
+        let (tls, ready, turns) = (Arc::clone(&listener.tls), ready.clone(), turns.clone());
         tokio::spawn(async move {
-            let shaken =
-                tokio::time::timeout(HANDSHAKE_TIMEOUT, handshake(tcp, remote_addr, tls, place));
+            let shaking = async {
+                let _turn = turns.take(address).await.ok_or(Dropped::Slow)?;
+                handshake(tcp, remote_addr, tls, place).await
+            };
+            let shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, shaking);
             let outcome = shaken.await.unwrap_or(Err(Dropped::Slow));
-            drop(turn);
+            drop(unknown);
             match outcome {
                 // The receiver is gone when the server is shutting down.
                 Ok(connection) => drop(ready.send(connection).await),
-                Err(reason) => tracing::debug!(%reason, "connection dropped"),
+                Err(reason) => {
+                    tracing::debug!(%reason, "connection dropped");
+                    on_dropped(reason.unknown());
+                }
             }
         });
     }
 }
 
-/// Why a connection never reached tonic.
+/// What one party can have of addresses: of IPv6 the network that a site is given, since its hosts choose the rest.
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => {
+            let [a, b, c, d, ..] = address.segments();
+            Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0).into()
+        }
+        address => address,
+    }
+}
+
+/// Turns to shake hands: some for all, fewer for one address.
+#[derive(Clone)]
+struct Turns {
+    all: Arc<Semaphore>,
+    of: Arc<Mutex<HashMap<IpAddr, Weak<Semaphore>>>>,
+    unknown: Arc<Crowd<IpAddr>>,
+}
+
+/// Both turns, given back when dropped.
+struct Turn {
+    _of_address: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
+}
+
+impl Turns {
+    fn new() -> Self {
+        Self {
+            all: Arc::new(Semaphore::new(HANDSHAKES_MAX)),
+            of: Arc::default(),
+            unknown: Crowd::new(UNKNOWN_PER_ADDRESS_MAX),
+        }
+    }
+
+    fn of(&self, address: IpAddr) -> Arc<Semaphore> {
+        let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(turns) = of.get(&address).and_then(Weak::upgrade) {
+            return turns;
+        }
+        // Rare: an address comes while nobody else of it is shaking hands.
+        of.retain(|_, turns| turns.strong_count() > 0);
+        let turns = Arc::new(Semaphore::new(HANDSHAKES_PER_ADDRESS_MAX));
+        of.insert(address, Arc::downgrade(&turns));
+        turns
+    }
+
+    /// Waits for a turn of the address, then of all: who waits for its own address holds up nobody else.
+    async fn take(&self, address: IpAddr) -> Option<Turn> {
+        let of_address = self.of(address).acquire_owned().await.ok()?;
+        let of_all = Arc::clone(&self.all).acquire_owned().await.ok()?;
+        Some(Turn {
+            _of_address: of_address,
+            _of_all: of_all,
+        })
+    }
+}
+
+/// Why a connection was never served.
 #[derive(Debug, thiserror::Error)]
-enum Dropped {
+pub(super) enum Dropped {
     #[error("the handshake took too long")]
     Slow,
     #[error("the handshake failed")]
@@ -165,6 +257,17 @@ enum Dropped {
     Certificate(#[from] crate::identity::certificate::CertificateError),
     #[error("the agency has too many connections, or its certificate was revoked meanwhile")]
     NotAdmitted,
+}
+
+impl Dropped {
+    /// As it is counted.
+    const fn unknown(&self) -> Unknown {
+        match self {
+            Self::Slow | Self::Handshake | Self::Protocol => Unknown::Handshake,
+            Self::Certificate(_) => Unknown::Certificate,
+            Self::NotAdmitted => Unknown::TooMany,
+        }
+    }
 }
 
 async fn handshake(
@@ -184,6 +287,23 @@ async fn handshake(
     if session.alpn_protocol() != Some(super::tls::ALPN) {
         return Err(Dropped::Protocol);
     }
+    let (peer, guard) = recognised(session, remote_addr, &tls)?;
+    Ok(Connection {
+        cut: Box::pin(guard.cut.clone().cancelled_owned()),
+        stream,
+        peer,
+        _guard: guard,
+        _place: place,
+    })
+}
+
+/// Who is behind a session whose certificate the TLS stack has just verified; in the register of open connections while
+/// the guard lives.
+pub(super) fn recognised(
+    session: &rustls::ServerConnection,
+    remote_addr: SocketAddr,
+    tls: &Arc<ReloadingTls>,
+) -> Result<(Peer, LiveGuard), Dropped> {
     let chain: Vec<_> = session.peer_certificates().unwrap_or_default().to_vec();
     let leaf = chain.first().ok_or(Dropped::Handshake)?;
     let certified = CertifiedAgency::from_verified_leaf(leaf, tls.trust_domain())?;
@@ -196,15 +316,9 @@ async fn handshake(
         revoked: guard.cut.clone(),
         group,
         remote_addr,
-        tls,
+        tls: Arc::clone(tls),
     };
-    Ok(Connection {
-        cut: Box::pin(guard.cut.clone().cancelled_owned()),
-        stream,
-        peer,
-        _guard: guard,
-        _place: place,
-    })
+    Ok((peer, guard))
 }
 
 const fn post_quantum(group: NamedGroup) -> Option<&'static str> {

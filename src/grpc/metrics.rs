@@ -1,5 +1,6 @@
 //! What the operator counts: methods, codes, times. No agency, no name, nothing of any request (invariant 23).
 
+use crate::exchange::publication::PublicationStatus;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -31,6 +32,12 @@ struct Why {
     why: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WhatStatus {
+    what: &'static str,
+    status: u16,
+}
+
 /// The router's counters.
 #[derive(Debug)]
 pub struct Metrics {
@@ -44,6 +51,12 @@ pub struct Metrics {
     serving: Gauge,
     connections: Gauge,
     lists_expire: Gauge,
+    published: Family<WhatStatus, Counter>,
+    witnesses: Gauge,
+    witnesses_cosigning: Gauge,
+    witnesses_accusing: Gauge,
+    witness_quorum: Gauge,
+    cosigned_size: Gauge,
 }
 
 impl Default for Metrics {
@@ -88,6 +101,40 @@ impl Default for Metrics {
             "When nobody can connect any more unless the lists are renewed, Unix time",
             lists_expire.clone(),
         );
+        let published = Family::default();
+        let [witnesses, witnesses_cosigning, witnesses_accusing] =
+            [(); 3].map(|()| Gauge::default());
+        let [witness_quorum, cosigned_size] = [(); 2].map(|()| Gauge::default());
+        registry.register(
+            "published",
+            "Checkpoints, tiles and entry bundles asked for over HTTPS",
+            published.clone(),
+        );
+        for (name, help, gauge) in [
+            ("witnesses", "Witnesses in the settings", &witnesses),
+            (
+                "witnesses_cosigning",
+                "Witnesses who cosigned the last checkpoint",
+                &witnesses_cosigning,
+            ),
+            (
+                "witnesses_accusing",
+                "Witnesses who say that the log was rewound or forked: stop the router",
+                &witnesses_accusing,
+            ),
+            (
+                "witness_quorum",
+                "1 while enough witnesses cosign",
+                &witness_quorum,
+            ),
+            (
+                "cosigned_size",
+                "Entries under the last checkpoint that enough witnesses cosigned",
+                &cosigned_size,
+            ),
+        ] {
+            registry.register(name, help, gauge.clone());
+        }
         Self {
             registry: Mutex::new(registry),
             requests,
@@ -99,6 +146,12 @@ impl Default for Metrics {
             serving,
             connections,
             lists_expire,
+            published,
+            witnesses,
+            witnesses_cosigning,
+            witnesses_accusing,
+            witness_quorum,
+            cosigned_size,
         }
     }
 }
@@ -153,6 +206,24 @@ impl Metrics {
     /// When the first of the revocation lists in use ends, Unix time in seconds.
     pub fn set_lists_expire(&self, seconds: i64) {
         self.lists_expire.set(seconds);
+    }
+
+    /// A reader asked for a part of the log.
+    pub fn published(&self, what: &'static str, status: u16) {
+        self.published
+            .get_or_create(&WhatStatus { what, status })
+            .inc();
+    }
+
+    /// How publication stands.
+    pub fn set_publication(&self, status: &PublicationStatus) {
+        let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+        self.witnesses.set(count(status.witnesses));
+        self.witnesses_cosigning.set(count(status.cosigning));
+        self.witnesses_accusing.set(count(status.accusing));
+        self.witness_quorum.set(status.quorum.into());
+        let size = i64::try_from(status.cosigned_size).unwrap_or(i64::MAX);
+        self.cosigned_size.set(size);
     }
 
     /// The Prometheus text format.

@@ -6,6 +6,7 @@ pub mod admin;
 pub mod body_hash;
 pub mod call;
 pub mod convert;
+mod crowd;
 pub mod deadline;
 pub mod door;
 pub mod fields;
@@ -16,10 +17,12 @@ mod live;
 pub mod metrics;
 pub mod names;
 pub mod panics;
+pub mod publication;
 pub mod server;
 pub mod services;
 pub mod status;
 pub mod tls;
+pub mod witness_line;
 pub mod words;
 
 #[cfg(test)]

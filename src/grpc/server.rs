@@ -5,8 +5,10 @@ use super::door::{Door, DoorLayer};
 use super::limits::{self, MESSAGE_BYTES_MAX};
 use super::listener::Listener;
 use super::metrics::Metrics;
+use super::publication::Publishing;
 use super::services::Services;
 use super::tls::ReloadingTls;
+use crate::exchange::publication::WitnessLine;
 use crate::exchange::{Exchange, Refusal};
 use crate::proto::v1 as proto;
 use aws_lc_rs::digest::{SHA256, digest};
@@ -71,6 +73,10 @@ pub struct Serving {
     pub revocation_lists: RevocationLists,
     /// Cancelled when the server is to stop.
     pub stop: CancellationToken,
+    /// The bound address for readers of tiles, if any.
+    pub publishing: Option<Publishing>,
+    /// The witnesses, in the order of the rules that the exchange publishes under.
+    pub witnesses: Vec<Arc<dyn WitnessLine>>,
 }
 
 /// How a server ended otherwise than by being told to.
@@ -135,6 +141,13 @@ impl Serving {
                 tracing::error!(%error, "revocation lists are no longer reloaded");
             }
         });
+        if let Some(publishing) = self.publishing {
+            let (exchange, tls) = (self.exchange.clone(), self.tls.clone());
+            let serving = publishing.serve(exchange, tls, metrics.clone(), beside.clone());
+            tokio::spawn(serving);
+        }
+        let witnessed = self.exchange.clone().keep_witnessed(self.witnesses);
+        tokio::spawn(beside.clone().run_until_cancelled_owned(witnessed));
         let house = self.exchange.clone().keep_house();
         tokio::spawn(beside.clone().run_until_cancelled_owned(house));
         let health = Health {
@@ -149,10 +162,12 @@ impl Serving {
         };
         tokio::spawn(beside.clone().run_until_cancelled_owned(health.watch()));
 
-        let listening = server.serve_with_incoming_shutdown(
-            self.listener.incoming(),
-            self.stop.clone().cancelled_owned(),
-        );
+        let exchange = self.exchange.clone();
+        let counting = self
+            .listener
+            .telling(Arc::new(move |why| exchange.count_failure(why)));
+        let listening = server
+            .serve_with_incoming_shutdown(counting.incoming(), self.stop.clone().cancelled_owned());
         let drained = async {
             self.stop.cancelled().await;
             tokio::time::sleep(self.drain).await;
@@ -244,6 +259,8 @@ impl Health {
         self.metrics.set_serving(fit);
         self.metrics.set_connections(tls.connections);
         self.metrics.set_lists_expire(tls.lists_expire.seconds());
+        let publication = self.exchange.publication_status();
+        self.metrics.set_publication(&publication);
         let changed = self.serving.send_if_modified(|serving| {
             let changed = *serving != fit;
             *serving = fit;

@@ -176,6 +176,14 @@ pub const TOO_OFTEN: Answer = Answer::new(
     Detail::None,
 );
 
+/// The agency calls faster than it may, or has its share of requests in hand. With `RetryInfo`: waiting helps.
+pub const TOO_FAST: Answer = Answer::new(
+    Code::ResourceExhausted,
+    "TOO_FAST",
+    "this agency calls faster than it may; try again a little later",
+    Detail::Retry,
+);
+
 /// The router cannot commit now; whether the request had an effect is found out by repeating it.
 pub const UNAVAILABLE: Answer = Answer::new(
     Code::Unavailable,
@@ -394,6 +402,17 @@ impl From<Refusal> for Answer {
                 "staff",
             ),
             Refusal::Internal => internal(&"the exchange failed; see the line before"),
+            Refusal::SuccessionPending => Self::precondition(
+                "SUCCESSION_PENDING",
+                "the router was restored from a backup; nothing of this source is disclosed before it has resubmitted \
+                 what it signed since (`safeconduct agency resubmit`)",
+                "source",
+            ),
+            Refusal::NoSuccession => Self::precondition(
+                "STATE",
+                "the log was not succeeded; there is nothing to confirm",
+                "succession",
+            ),
             Refusal::Group => Self::precondition(
                 "GROUP",
                 "the offer is of a group that stays together: decide on the group",

@@ -320,6 +320,11 @@ impl ReloadingTls {
         self.current.load().config()
     }
 
+    /// For readers of tiles, whose certificate is verified if they bring one.
+    pub(super) fn publication_config(&self) -> Arc<rustls::ServerConfig> {
+        self.current.load().publication()
+    }
+
     /// Takes a connection into the register, unless it has meanwhile lost its ground.
     pub(super) fn admit(
         self: &Arc<Self>,

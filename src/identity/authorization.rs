@@ -278,6 +278,10 @@ const TABLE: &[Rule] = &[
     rule("/safeconduct.v1.AuditService/RecordDisposition", [NONE, AUDIT, AUDIT, NONE]),
     rule("/safeconduct.v1.AuditService/ConfirmDisposition", [NONE, AUDIT, AUDIT, NONE]),
 
+    rule("/safeconduct.v1.AuditService/RecordWatermark", [NONE, NONE, AUDIT, NONE]),
+    // After a restore, the program that keeps the signed statements may bring them.
+    rule("/safeconduct.v1.BasisService/ConfirmSuccession", [SOURCE_OR_PROCESS, NONE, NONE, NONE]),
+
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Check", [ALL, ALL, ALL, ALL]) },
     Rule { token: TokenNeed::Never, ..rule("/grpc.health.v1.Health/Watch", [ALL, ALL, ALL, ALL]) },
 ];

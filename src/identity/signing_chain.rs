@@ -191,6 +191,15 @@ pub fn verify_signing_chain(
     })
 }
 
+/// The last moment that a certificate says of itself. Nothing of it is verified.
+///
+/// # Errors
+///
+/// [`CertificateError::Malformed`].
+pub fn last_moment(leaf_der: &[u8]) -> Result<Timestamp, CertificateError> {
+    Leaf::parse(leaf_der)?.not_after()
+}
+
 fn unix_time(at: Timestamp) -> UnixTime {
     UnixTime::since_unix_epoch(Duration::from_millis(
         u64::try_from(at.millis()).unwrap_or_default(),

@@ -131,8 +131,8 @@ impl CosignatureVerifier {
     ///
     /// # Errors
     ///
-    /// [`NoteError::BadSignature`] if a line is by this key and its signature is wrong: the whole note is then not to be
-    /// used. [`NoteError`] otherwise if it is no note.
+    /// [`NoteError::BadSignature`] if a line is by this key and its signature is wrong: the whole note is then not to
+    /// be used. [`NoteError`] otherwise if it is no note.
     pub fn verify(&self, note: &str) -> Result<Option<Timestamp>, NoteError> {
         Ok(self.newest(note)?.map(|(_, at)| at))
     }

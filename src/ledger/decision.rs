@@ -68,6 +68,16 @@ pub struct Replied {
     pub gate: u32,
 }
 
+/// How many were not recognised for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FailedCount {
+    /// Code of the reason.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+}
+
 /// One room of a pool, as its agency set it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,6 +106,9 @@ pub struct Questioned {
     /// Class names.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub classes: Vec<String>,
+    /// Event names.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub events: Vec<String>,
     /// Not before, milliseconds since the epoch.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub since: Option<i64>,
@@ -116,6 +129,8 @@ pub enum Decision {
         administrators: Vec<String>,
         /// Certificate authorities (PEM) that agencies' signing chains end in.
         roots: String,
+        /// The agency that administrators call as: in the directory from the start, under nobody's signature.
+        operator: String,
     },
     /// One administrator proposed an act.
     Proposed {
@@ -376,7 +391,7 @@ pub enum Decision {
     },
     /// An auditor read entries or openings.
     AuditRead {
-        /// `entries`, `openings` or `acts`.
+        /// `entries`, `openings`, `acts` or `entry_bundle`.
         what: String,
         /// First index.
         start: u64,
@@ -385,7 +400,7 @@ pub enum Decision {
         /// Of `acts`: what was asked.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         question: Option<Questioned>,
-        /// Staff pseudonym.
+        /// Staff pseudonym; empty for an `entry_bundle`, which is read by certificate.
         staff: String,
     },
     /// A caller was refused by the gate, by authorisation or by authentication.
@@ -716,6 +731,40 @@ pub enum Decision {
         /// Staff pseudonym.
         staff: String,
     },
+    /// How many were not recognised since the last such entry: handshakes, certificates and tokens that were refused.
+    AuthenticationFailed {
+        /// By reason, each once.
+        counts: Vec<FailedCount>,
+    },
+    /// The log goes on under a new origin and key: it was restored from a backup that is behind what was witnessed.
+    Succeeded {
+        /// The new origin.
+        origin: String,
+        /// The old origin.
+        of: String,
+        /// The old log's verifier key.
+        of_key: String,
+        /// Size of the last checkpoint of the old log that is known; zero when none is.
+        witnessed: u64,
+        /// Its root, base64url without padding; empty when none is known.
+        root: String,
+        /// Entries of the old log that were restored: the index of this entry.
+        restored: u64,
+    },
+    /// A source has resubmitted what it signed since the backup.
+    SuccessionConfirmed {
+        /// Index of the succession's entry.
+        succession: u64,
+        /// Staff pseudonym.
+        staff: String,
+    },
+    /// An auditor of a national mandate has decided the log again up to some entry.
+    WatermarkRecorded {
+        /// The watermark: compact JWS.
+        statement: String,
+        /// Staff pseudonym.
+        staff: String,
+    },
     /// An auditor said what a finding of the review comes to.
     DispositionRecorded {
         /// Rule name.
@@ -799,9 +848,29 @@ impl Decision {
         "attachment_deposited",
         "attachment_opened",
         "amendment_confirmed",
+        "authentication_failed",
+        "succeeded",
+        "succession_confirmed",
+        "watermark_recorded",
         "disposition_recorded",
         "disposition_confirmed",
     ];
+
+    /// Whether the decisions of an event can be opened as long as the log lasts: what every later replay stands on.
+    #[must_use]
+    pub fn outlives_retention(event: &str) -> bool {
+        matches!(
+            event,
+            "initialised"
+                | "proposed"
+                | "approved"
+                | "suspended"
+                | "pool_updated"
+                | "succeeded"
+                | "succession_confirmed"
+                | "watermark_recorded"
+        )
+    }
 
     /// The event name that the entry carries in the clear.
     #[must_use]
@@ -863,6 +932,10 @@ impl Decision {
             Self::AttachmentDeposited { .. } => "attachment_deposited",
             Self::AttachmentOpened { .. } => "attachment_opened",
             Self::AmendmentConfirmed { .. } => "amendment_confirmed",
+            Self::AuthenticationFailed { .. } => "authentication_failed",
+            Self::Succeeded { .. } => "succeeded",
+            Self::SuccessionConfirmed { .. } => "succession_confirmed",
+            Self::WatermarkRecorded { .. } => "watermark_recorded",
             Self::DispositionRecorded { .. } => "disposition_recorded",
             Self::DispositionConfirmed { .. } => "disposition_confirmed",
         }

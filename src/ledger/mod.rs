@@ -13,6 +13,7 @@ pub mod note;
 pub mod policy;
 pub mod proof;
 pub mod question;
+pub mod receipt_file;
 pub mod scope;
 pub mod tree;
 pub mod witness;

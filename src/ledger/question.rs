@@ -3,7 +3,7 @@
 //! A decision is read by the names of its fields, so that an act which is new to the vocabulary is found by whom and
 //! what it names like every other.
 
-use super::decision::Questioned;
+use super::decision::{Decision, Questioned};
 use super::entry::{Actor, Entry};
 use crate::domain::id::{
     AccessId, AgencyId, BasisChainId, CaseHandle, OfferId, ReferralId, StaffPseudonym,
@@ -37,6 +37,8 @@ pub struct Question {
     pub staff: Option<StaffPseudonym>,
     /// Acts of any of these; none for all.
     pub classes: Vec<ActClass>,
+    /// Acts of any of these events; none for all.
+    pub events: Vec<&'static str>,
     /// Not before.
     pub since: Option<Timestamp>,
     /// Before.
@@ -96,6 +98,14 @@ fn may_be(class: ActClass, event: &str) -> bool {
         ActClass::Denials => matches!(event, "denied" | "denied_counted"),
         ActClass::Oversight => event == "audit_read" || event.starts_with("disposition_"),
     }
+}
+
+/// The event of this name, if entries have one.
+#[must_use]
+pub fn event_named(name: &str) -> Option<&'static str> {
+    let clear = ["keys", "tick", "digest", "erased"];
+    let mut all = Decision::EVENTS.iter().copied().chain(clear);
+    all.find(|event| *event == name)
 }
 
 fn id<T: std::str::FromStr>(value: Option<&Value>) -> Option<T> {
@@ -229,7 +239,8 @@ impl Question {
         let event = entry.body.event();
         let class =
             self.classes.is_empty() || self.classes.iter().any(|class| may_be(*class, event));
-        in_time && by && class
+        let named = self.events.is_empty() || self.events.contains(&event);
+        in_time && by && class && named
     }
 
     /// Whether an act answers. `decision` is what the asker may read of it; none for entries in the clear.
@@ -301,6 +312,7 @@ impl Question {
             agency: self.agency.as_ref().map(ToString::to_string),
             staff: self.staff.as_ref().map(|staff| staff.as_str().to_owned()),
             classes: self.classes.iter().map(ToString::to_string).collect(),
+            events: self.events.iter().map(ToString::to_string).collect(),
             since: self.since.map(Timestamp::millis),
             until: self.until.map(Timestamp::millis),
         }

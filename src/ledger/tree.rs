@@ -187,6 +187,38 @@ impl Edge {
         Ok(Self { size, levels })
     }
 
+    /// The hashes that are in no full tile, by level, lowest first: all that the edge needs to go on.
+    #[must_use]
+    pub fn partials(&self) -> Vec<Vec<Hash>> {
+        let rows = self.levels.iter().map(|level| level.partial.rows.first());
+        rows.map(|row| row.cloned().unwrap_or_default()).collect()
+    }
+
+    /// The edge of a tree of `size` leaves from what [`Edge::partials`] gave; `None` if they are not as many hashes
+    /// as that size has. Whether they are the right ones is seen by [`Edge::root`].
+    #[must_use]
+    pub fn from_partials(size: u64, partials: &[Vec<Hash>]) -> Option<Self> {
+        let mut levels = Vec::new();
+        let mut count = size;
+        for hashes in partials {
+            let full = count >> TILE_HEIGHT;
+            if count == 0 || hashes.len() as u64 != count - (full << TILE_HEIGHT) {
+                return None;
+            }
+            let mut partial = Tile::default();
+            for hash in hashes {
+                partial.push(*hash);
+            }
+            levels.push(Level {
+                partial,
+                full,
+                recent: VecDeque::new(),
+            });
+            count = full;
+        }
+        (count == 0).then_some(Self { size, levels })
+    }
+
     /// Leaves in the tree.
     #[must_use]
     pub const fn size(&self) -> u64 {

@@ -93,6 +93,8 @@ pub enum Table {
     Disclosure = 116,
     /// Labels that anybody ever opened of a case, by source, handle and label.
     Released = 117,
+    /// Sources that have resubmitted what they signed since a succession's backup, by agency.
+    Confirmation = 150,
     /// What auditors said of findings, by rule and index of the entry.
     Disposition = 140,
 }
@@ -243,6 +245,16 @@ pub trait Engine: Send + Sync + 'static {
     /// [`StorageError::Failed`]: the outcome is unknown; every later commit fails the same way, and
     /// the process must end.
     fn commit(&self, batch: &Batch) -> Result<Head, StorageError>;
+
+    /// Destroys the keys of all decisions written before `month`, counted from year 0. They read as absent from then
+    /// on. An engine without such keys does nothing: whoever ends decisions deletes their rows as well.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Engine::commit`].
+    fn expire_decisions(&self, _month: u32) -> Result<(), StorageError> {
+        Ok(())
+    }
 
     /// A random id: nobody outside can foresee it or tell when it was made. An engine may choose it so that rows under
     /// ids made together lie together.

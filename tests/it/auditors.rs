@@ -304,7 +304,15 @@ fn pages_and_streams_give_the_same_acts_and_go_on_where_they_stopped() {
             }),
             ..v1::ListActsRequest::default()
         };
+        let event = v1::ListActsRequest {
+            filter: Some(v1::ActFilter {
+                events: vec!["no such event".into()],
+                ..v1::ActFilter::default()
+            }),
+            ..v1::ListActsRequest::default()
+        };
         for (request, code) in [
+            (event, Code::InvalidArgument),
             (token, Code::InvalidArgument),
             (past, Code::OutOfRange),
             (staff, Code::InvalidArgument),
@@ -432,5 +440,82 @@ fn the_program_answers_who_opened_an_offer_when_at_which_stage_and_by_which_righ
         assert_eq!(code, Some(0), "{said}");
         assert!(said.contains("opened TRIAGE"), "{said}");
         assert!(said.contains("not among these acts"), "{said}");
+    });
+}
+
+#[test]
+fn a_review_finds_probes_and_ends_once_two_people_have_settled_them() {
+    run(async {
+        let own = town().await;
+        let world = &own.world;
+        let house1 = world.wire("house1", StaffRole::Intake);
+        let others = v1::ListOffersRequest {
+            parent: "agencies/house2".into(),
+            ..v1::ListOffersRequest::default()
+        };
+        for _ in 0..3 {
+            let refused = house1.refused("OfferService/ListOffers", &others).await;
+            assert_eq!(refused.code, Code::PermissionDenied);
+        }
+        let state = own.folder.path().join("state").display().to_string();
+        let review = |agency: &str, more: &[&str]| {
+            let args = [&["audit", "review", "--state", &state][..], more].concat();
+            program(world, agency, &args)
+        };
+        let (code, said) = review("ombud", &["--output", "json"]);
+        assert_eq!(code, Some(1), "{said}");
+        let report: serde_json::Value = serde_json::from_str(said.trim()).unwrap();
+        assert_eq!(report["whole"], true);
+        assert_eq!(report["findings"][0]["rule"], "REPEATED_PROBES");
+        assert_eq!(report["findings"][0]["agency"], "house1");
+        assert_eq!(report["unsettled"], 1);
+        let index = report["findings"][0]["index"].to_string();
+
+        // The house's own office finds the same, in what it may read, each proved to be in the log.
+        let (code, said) = program(world, "dpo-house1", &["audit", "review"]);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(
+            said.contains(&format!("REPEATED_PROBES entry {index}:")),
+            "{said}"
+        );
+        assert!(said.contains("within your mandate"), "{said}");
+
+        let dispose = |staff: &str, more: &[&str]| {
+            let of = [
+                "audit",
+                "dispose",
+                "--rule",
+                "REPEATED_PROBES",
+                "--index",
+                &index,
+            ];
+            let said = ["--as", "justified", "--staff", staff];
+            program(world, "dpo-house1", &[&of[..], &said, more].concat())
+        };
+        let (code, said) = dispose("p1", &[]);
+        assert_eq!(code, Some(0), "{said}");
+        assert_eq!(review("ombud", &[]).0, Some(1));
+        assert_eq!(dispose("p1", &["--confirm"]).0, Some(2));
+        let (code, said) = dispose("p2", &["--confirm"]);
+        assert_eq!(code, Some(0), "{said}");
+        let (code, said) = review("ombud", &[]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("JUSTIFIED by dpo-house1 / p1"), "{said}");
+        assert!(
+            said.lines().all(|line| line.chars().count() <= 80),
+            "{said}"
+        );
+
+        let folder = own.folder.path().join("export").display().to_string();
+        let (code, _) = program(world, "ombud", &["audit", "export", "--to", &folder]);
+        assert_eq!(code, Some(0));
+        let copied = Command::new(env!("CARGO_BIN_EXE_safeconduct"))
+            .args(["audit", "review", "--folder", &folder, "--state", &state])
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&copied.stdout).into_owned();
+        assert_eq!(copied.status.code(), Some(0), "{said}");
+        assert!(said.contains("confirmed by dpo-house1 / p2"), "{said}");
+        assert_replays(world);
     });
 }

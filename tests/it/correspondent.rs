@@ -64,7 +64,9 @@ fn the_police_verify_what_a_shelter_sends_and_learn_nothing_else_of_it() {
 
         let seen = asked(world, "moi-atu", "house3").await.unwrap();
         assert!(seen.key_bundle.is_empty() && seen.capacity == 0 && seen.capacity_time.is_none());
-        assert!(!seen.signing_certificates.is_empty() && seen.digest_proof.is_empty());
+        // Its certificates, proved in the directory's digest by the hash of what is not shown.
+        assert!(!seen.signers.is_empty() && !seen.digest_proof.is_empty());
+        assert_eq!(seen.bundle_digest.len(), 32);
         // Its colleagues next door have no offer of it.
         assert_eq!(
             asked(world, "moi", "house3").await.unwrap_err(),

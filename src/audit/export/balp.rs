@@ -1,7 +1,7 @@
 //! An act as a FHIR R4 `AuditEvent`.
 //!
-//! What discloses follows the profile `IHE.BasicAudit.PatientRead` of IHE BALP; every other act is a plain `AuditEvent`
-//! and names no profile.
+//! What an agency opened follows the profile `IHE.BasicAudit.PatientRead` of IHE BALP; every other act is a plain
+//! `AuditEvent` and names no profile. So is the release of a carried referral: its reader is no party to the log.
 //!
 //! | here | there |
 //! |---|---|
@@ -31,7 +31,7 @@ use serde_json::{Value, json};
 const DCM: &str = "http://dicom.nema.org/resources/ontology/DCM";
 const PROFILE: &str =
     "https://profiles.ihe.net/ITI/BALP/StructureDefinition/IHE.BasicAudit.PatientRead";
-const OURS: &str = "https://safeconduct.example/fhir/CodeSystem/act";
+const OURS: &str = "urn:safeconduct:act";
 const NAMES: &str = "urn:safeconduct:";
 
 const fn action(verb: Verb) -> &'static str {
@@ -76,6 +76,11 @@ fn person(pseudonym: &str, agency: &str) -> Value {
     })
 }
 
+/// Whether an agency read something: then the act follows the profile.
+fn is_read(act: &Act) -> bool {
+    act.discloses() && act.event() != "carried_released"
+}
+
 /// One act, with the right by which it disclosed, if it did.
 #[must_use]
 pub fn event(act: &Act, right: Option<&Right>, origin: &str) -> Value {
@@ -90,7 +95,7 @@ pub fn event(act: &Act, right: Option<&Right>, origin: &str) -> Value {
     }
     let rest = "http://terminology.hl7.org/CodeSystem/audit-event-type";
     let mut subtypes = Vec::new();
-    if act.discloses() {
+    if is_read(act) {
         subtypes.push(coding(
             "http://hl7.org/fhir/restful-interaction",
             "read",
@@ -117,7 +122,7 @@ pub fn event(act: &Act, right: Option<&Right>, origin: &str) -> Value {
     let Value::Object(fields) = &mut event else {
         return event;
     };
-    if act.discloses() {
+    if is_read(act) {
         fields.insert("meta".into(), json!({"profile": [PROFILE]}));
     }
     if let Some(reason) = refusal(act) {

@@ -1,5 +1,6 @@
 //! Break-glass: every act of every access decided again, by the functions that the router asked.
 
+use super::contents::Content;
 use super::parcels::{digest, labels, word};
 use super::{Act, Problem, Replay, SKEW};
 use crate::domain::break_glass::{ACCESS_STAGE, Access, Ground, Party, Person, WINDOW};
@@ -18,8 +19,8 @@ use crate::ledger::entry::Actor;
 /// One access.
 #[derive(Debug)]
 pub(super) struct Glass {
-    access: Access,
-    offer: OfferId,
+    pub(super) access: Access,
+    pub(super) offer: OfferId,
     /// The national duty officer's agency when it was asked for.
     line: Option<AgencyId>,
     /// The parcel released, and SHA-256 of its statement.
@@ -266,6 +267,8 @@ impl Replay {
             .map_err(Problem::Access)?;
         let glass = self.glass_mut(id)?;
         glass.access = decided;
+        self.contents.carry(act, Content::Access(access));
+        let glass = self.glass_mut(id)?;
         glass.parcel = Some((parcel, b64u(&sha256(statement))));
         Ok(())
     }

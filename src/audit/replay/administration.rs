@@ -91,6 +91,7 @@ impl Administration {
     ) -> Result<(), Problem> {
         let (proposer, act) = self.act(statement)?;
         let (approver, key) = self.signer(approval)?;
+        let signed = approval;
         let approval = Approval::parse(approval, key).map_err(Problem::Act)?;
         if approver == proposer {
             return Err(Problem::SameAdministrator);
@@ -108,7 +109,7 @@ impl Administration {
                 agency,
                 kind,
                 parent,
-            } => agencies.enrol(agency, kind, parent),
+            } => agencies.enrol(agency, kind, parent, [statement, signed]),
             ActBody::Reinstate { agency } => agencies.suspend(&agency, false)?,
             ActBody::Suspend { agency } => agencies.suspend(&agency, true)?,
             ActBody::PublishProtocol { version, toml } => {

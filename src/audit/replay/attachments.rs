@@ -1,5 +1,6 @@
 //! Attachments: deposited on a basis that covers a copy, and opened beside the parcel that tells of it.
 
+use super::contents::Content;
 use super::parcels::{digest, word};
 use super::{Act, Problem, Replay};
 use crate::domain::attachment::CHUNKS_MAX;
@@ -51,6 +52,7 @@ impl Replay {
                 );
                 let is_over = offer.state_at(act.at).is_terminal();
                 let at: (OfferId, AttachmentId) = (id, word(attachment)?);
+                self.contents.carry(act, Content::Said(id, Some(chain)));
                 if self.attachments.insert(at, stage).is_some() || is_over {
                     return Err(Problem::Attachment);
                 }

@@ -3,9 +3,9 @@
 use super::{Act, Problem, Replay};
 use crate::domain::basis::BASIS_MAX as CODE_LIFE;
 use crate::domain::gate::BasisHead;
-use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ParcelId};
+use crate::domain::id::{AccessId, AgencyId, BasisChainId, CaseHandle, OfferId, ParcelId};
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::Stage;
+use crate::domain::vocabulary::{AccessState, Stage};
 use crate::ledger::entry::Actor;
 use std::collections::{HashMap, HashSet};
 
@@ -19,6 +19,10 @@ pub(super) enum Content {
     Parcel(OfferId, Stage, ParcelId),
     /// The code of a case, registered at a time.
     Code(AgencyId, CaseHandle, Timestamp),
+    /// A sealed message or an attachment of an offer, under a chain; a reply is under none of its own.
+    Said(OfferId, Option<BasisChainId>),
+    /// What was released under break-glass.
+    Access(AccessId),
 }
 
 /// What each entry carried, by its index.
@@ -87,6 +91,26 @@ impl Replay {
         match content {
             Content::Code(source, case, registered) => {
                 !self.slips.is_latest(source, *case, index) || registered.plus(CODE_LIFE) <= act.at
+            }
+            Content::Access(id) => {
+                let glass = self.glass.get(id);
+                glass.is_some_and(|glass| glass.access.state(act.at) == AccessState::Ended)
+            }
+            Content::Said(id, chain) => {
+                let Ok(offer) = self.offers.offer(id) else {
+                    return false;
+                };
+                let withdrawn = |(source, chain): (AgencyId, BasisChainId)| {
+                    matches!(self.bases.head(&source, chain), Ok(BasisHead::Withdrawn))
+                };
+                // All that was said goes with any of the chains that the offer rests on.
+                let own = chain.map(|chain| (offer.source.clone(), chain));
+                let parcels = offer.parcels.values();
+                offer.state_at(act.at).is_terminal()
+                    || own.is_some_and(withdrawn)
+                    || parcels
+                        .flat_map(|parcel| self.rests_on(*id, *parcel))
+                        .any(withdrawn)
             }
             Content::Parcel(id, stage, parcel) => {
                 let Ok(offer) = self.offers.offer(id) else {

@@ -1,5 +1,6 @@
 //! Messages: who posted what to whom, and every opening decided again by the gate.
 
+use super::contents::Content;
 use super::offers::Offer;
 use super::parcels::{digest, listed_labels, word};
 use super::{Act, Problem, Replay, SKEW};
@@ -172,6 +173,7 @@ impl Replay {
             labels,
         };
         let decided = self.message_gate(act, (id, offer), &posted, sealed.versions);
+        self.contents.carry(act, Content::Said(id, posted.chain));
         self.messages.insert((id, number), posted);
         decided.map_err(|problem| match problem {
             Problem::NotCovered(refusal) => Problem::DepositNotCovered(refusal),

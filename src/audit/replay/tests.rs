@@ -9,6 +9,7 @@ use crate::envelope::jws::JwsError;
 use crate::ledger::checkpoint::Checkpoint;
 
 mod carried;
+mod digests;
 mod onward;
 mod turns;
 

@@ -12,6 +12,13 @@ struct Log {
     next: u64,
 }
 
+/// Both objects' fields.
+fn merged(mut one: Value, other: &Value) -> Value {
+    let fields = other.as_object().unwrap().clone();
+    one.as_object_mut().unwrap().extend(fields);
+    one
+}
+
 fn text(n: u8) -> String {
     OfferId::from_random([n; 16]).to_string()
 }
@@ -229,7 +236,11 @@ fn a_disposition_stands_beside_its_finding_and_nobody_confirms_their_own() {
     log.act("agency:house", "access_requested", asked);
     let opened = json!({"access": text(1), "staff": "w1"});
     let about = log.act("agency:house", "access_opened", opened);
-    let said = |staff: &str, finding: &str| json!({"rule": "BREAK_GLASS", "about": about, "finding": finding, "staff": staff});
+    let rule = ReviewRule::BreakGlass.name();
+    let said = |staff: &str, finding: &str| {
+        let name = json!({"rule": rule, "about": about});
+        merged(name, &json!({"finding": finding, "staff": staff}))
+    };
     log.act("agency:ombud", "disposition_recorded", said("a", "MISUSE"));
     log.act("agency:ombud", "disposition_confirmed", said("a", "MISUSE"));
     log.act(

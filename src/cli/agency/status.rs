@@ -5,6 +5,7 @@ use crate::cli::home::{CallerArgs, told};
 use crate::cli::text::{day, minute, wrapped};
 use crate::client::agency::Agency;
 use crate::client::connect::certificates;
+use crate::client::directory::{Directory, DirectoryError, Witnessed};
 use crate::client::keys::{KeyFiles, KeyRotation};
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::StaffRole;
@@ -61,6 +62,14 @@ pub(super) async fn show(caller: &CallerArgs) -> Result<(), Failure> {
             );
         }
     }
+    if let Ok(directory) = &mirrored {
+        note(
+            "own entry",
+            Ok("what stands under our name is what we published".into()),
+        );
+        note("freshness", freshness(directory));
+        note("witnesses", witnesses(directory));
+    }
     if let Some(newest) = agency.log().freshest() {
         let text = format!("newest entry proved to us {}", minute(newest));
         note("log", Ok(text));
@@ -71,6 +80,27 @@ pub(super) async fn show(caller: &CallerArgs) -> Result<(), Failure> {
     match bad {
         0 => Ok(()),
         bad => Err(Failure::Refused(format!("{bad} to mend"))),
+    }
+}
+
+fn freshness(directory: &Directory) -> Result<String, String> {
+    let made = minute(directory.proven_at());
+    if directory.was_late() {
+        Err(format!(
+            "the newest directory digest is of {made}, and the router makes one every hour: call its operator"
+        ))
+    } else {
+        Ok(format!("directory digest of {made}"))
+    }
+}
+
+fn witnesses(directory: &Directory) -> Result<String, String> {
+    match directory.vouched() {
+        Witnessed::NotAsked => Ok("NONE ASKED: whether others are shown the same log is not checked; add \
+                                   trust/policy, or compare checkpoints (`safeconduct agency compare`)"
+            .into()),
+        Witnessed::At(at) => Ok(format!("a quorum vouched for the log at {}", minute(at))),
+        Witnessed::Missing => Err(DirectoryError::NotVouched.to_string()),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::domain::id::{AgencyId, BasisChainId, OfferId, ReferralId, StaffPseudo
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::ActClass;
 use crate::ledger::checkpoint::Checkpoint;
-use crate::ledger::question::{About, Question};
+use crate::ledger::question::{About, Question, event_named};
 use clap::{Args, ValueEnum};
 use std::collections::BTreeSet;
 
@@ -32,6 +32,9 @@ pub(super) struct ActsArgs {
     /// What this member of its staff did, by pseudonym
     #[arg(long, value_name = "NAME", requires = "agency")]
     pseudonym: Option<StaffPseudonym>,
+    /// Acts of this event, by the name that entries carry; may be given again
+    #[arg(long = "event", value_name = "NAME", value_parser = event)]
+    events: Vec<&'static str>,
     #[command(flatten)]
     classes: ClassArgs,
     /// Not before, as 2026-11-21 or 2026-11-21T21:30Z
@@ -99,6 +102,10 @@ enum Output {
     Ocsf,
 }
 
+fn event(name: &str) -> Result<&'static str, String> {
+    event_named(name).ok_or_else(|| "not an event, such as opened or offer_moved".to_owned())
+}
+
 /// A day or a minute, in UTC.
 pub(super) fn moment(text: &str) -> Result<Timestamp, String> {
     parse(text).ok_or_else(|| "not a time: write 2026-11-21 or 2026-11-21T21:30Z".to_owned())
@@ -162,6 +169,7 @@ impl ActsArgs {
             agency: self.agency.clone(),
             staff: self.pseudonym.clone(),
             classes: classes.map(|(_, class)| *class).collect(),
+            events: self.events.clone(),
             since: self.since,
             until: self.until,
         }
@@ -207,52 +215,58 @@ impl Answer {
     }
 }
 
-/// Every act of a folder below its checkpoint, in order.
+/// Hands out every act of a folder below its checkpoint, in order; gives the log's origin and how many there are.
 ///
 /// # Errors
 ///
 /// [`SourceError`] when the folder cannot be read, or an act is not what its entry commits to.
-pub(super) async fn all_of<S: AuditSource>(
+pub(super) async fn each_of<S: AuditSource>(
     source: &mut S,
-) -> Result<(String, Vec<Act>), SourceError> {
+    mut take: impl FnMut(Act),
+) -> Result<(String, u64), SourceError> {
     let given = source.checkpoint().await?;
     let end = given.note.find("\n\n").unwrap_or_default();
     let text = given.note.get(..=end).unwrap_or_default();
     let checkpoint = Checkpoint::parse(text)
         .map_err(|_| SourceError::Damaged("the checkpoint cannot be read".into()))?;
     let progress = drive::Progress::on_terminal();
-    progress.begin(checkpoint.size);
-    let mut acts = Vec::new();
-    while (acts.len() as u64) < checkpoint.size {
-        let start = acts.len() as u64;
-        let (entries, openings) = drive::run(source, start, checkpoint.size, true).await?;
-        for ((entry, opening), index) in entries.iter().zip(openings).zip(start..) {
-            let act = Act::read(index, entry, opening.as_ref());
-            acts.push(act.map_err(|problem| {
-                SourceError::Damaged(format!("entry {index}: {problem}; run `audit openings`"))
+    progress.begin(0, checkpoint.size);
+    let mut next = 0;
+    while next < checkpoint.size {
+        let (entries, openings) = drive::run(source, next, checkpoint.size, true).await?;
+        for (entry, opening) in entries.iter().zip(openings) {
+            let act = Act::read(next, entry, opening.as_ref());
+            take(act.map_err(|problem| {
+                SourceError::Damaged(format!("entry {next}: {problem}; run `audit openings`"))
             })?);
+            next += 1;
         }
-        progress.reached(acts.len() as u64);
+        progress.reached(next);
     }
     progress.end();
-    Ok((checkpoint.origin, acts))
+    Ok((checkpoint.origin, next))
 }
 
+/// Reads a folder twice, so that no more than the answer is kept: what acts are about is known only after the first.
 async fn of_folder<S: AuditSource>(
     source: &mut S,
     question: Question,
     start: u64,
 ) -> Result<Answer, CannotCheck> {
-    let (origin, all) = all_of(source).await?;
     let mut asking = Asking::new(question);
     let mut rights = Rights::default();
-    for act in &all {
-        asking.foresee(act);
-        rights.learn(act);
-    }
-    let next = all.len() as u64;
-    let mut acts = all;
-    acts.retain(|act| asking.answers(act) && act.index >= start);
+    let foreseen = each_of(source, |act| {
+        asking.foresee(&act);
+        rights.learn(&act);
+    });
+    foreseen.await?;
+    let mut acts = Vec::new();
+    let read = each_of(source, |act| {
+        if asking.answers(&act) && act.index >= start {
+            acts.push(act);
+        }
+    });
+    let (origin, next) = read.await?;
     Ok(Answer {
         origin,
         acts,
@@ -275,7 +289,7 @@ pub(super) async fn answered(
     let mut reader = live.acts(question, start);
     let (mut acts, mut next) = (Vec::new(), start);
     while let Some(run) = reader.next().await? {
-        progress.begin(run.end);
+        progress.begin(start, run.end);
         progress.reached(run.next);
         acts.extend(run.acts);
         next = run.next;

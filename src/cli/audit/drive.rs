@@ -2,10 +2,10 @@
 
 use crate::audit::finding::Problem;
 use crate::audit::source::{AuditSource, RUN_MAX, SealedOpening, SourceError};
+use crate::audit::verify::Standing;
 use crate::audit::{Audit, Level, Report};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::hash::Hash;
-use crate::ledger::layout::tile_path;
 use crate::ledger::note::NoteError;
 use crate::ledger::proof::verify_consistency;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -33,9 +33,14 @@ impl Progress {
         Self(None)
     }
 
-    pub(super) fn begin(&self, size: u64) {
+    /// `start` entries were read before: they count as done, and not for how long the rest will take.
+    pub(super) fn begin(&self, start: u64, size: u64) {
         if let Some(bar) = &self.0 {
             bar.set_length(size);
+            if bar.position() < start {
+                bar.set_position(start);
+                bar.reset_eta();
+            }
         }
     }
 
@@ -63,15 +68,42 @@ pub(super) fn unsigned(error: NoteError) -> Report {
 const fn empty() -> Report {
     Report {
         entries: 0,
+        resumed: 0,
         last_tick: None,
         counts: None,
         pins: None,
         findings: Vec::new(),
         intact: false,
+        standing: None,
     }
 }
 
-/// Reads every entry below the checkpoint, and checks it at `level`.
+/// What is known of the log from before, and whether to go on from there.
+#[derive(Debug, Clone, Default)]
+pub struct Past {
+    /// The saved checkpoint.
+    pub checkpoint: Option<Checkpoint>,
+    /// Where the recomputation stood there.
+    pub standing: Option<Standing>,
+    /// Whether what was read before is not read again. Openings and replay read everything all the same: what they
+    /// decide rests on all that came before.
+    pub resume: bool,
+}
+
+impl Past {
+    /// The audit that goes on where the saved one stood, if it may.
+    fn resumed(&self, level: Level, checkpoint: &Checkpoint) -> Option<Audit> {
+        let (saved, standing) = self.checkpoint.clone().zip(self.standing.as_ref())?;
+        let continues = saved.size <= checkpoint.size && saved.origin == checkpoint.origin;
+        let may = self.resume && continues && level == Level::Verify;
+        may.then(|| Audit::resume(saved, standing)).flatten()
+    }
+}
+
+/// Reads the entries below the checkpoint, and checks them at `level`.
+///
+/// What goes on from a saved state and finds something is done again from the first entry, so that it is named for
+/// what it is.
 ///
 /// # Errors
 ///
@@ -80,11 +112,28 @@ pub async fn audit<S: AuditSource>(
     source: &mut S,
     level: Level,
     checkpoint: &Checkpoint,
-    saved: Option<Checkpoint>,
+    past: &Past,
     progress: &Progress,
 ) -> Result<Report, SourceError> {
-    let mut audit = Audit::new(level, saved);
-    progress.begin(checkpoint.size);
+    if let Some(audit) = past.resumed(level, checkpoint) {
+        let report = pass(source, level, checkpoint, audit, progress).await?;
+        if report.violations().next().is_none() {
+            return Ok(report);
+        }
+    }
+    let edge = past.standing.as_ref().map(|standing| standing.edge.clone());
+    let audit = Audit::new(level, past.checkpoint.clone()).remembering(edge);
+    pass(source, level, checkpoint, audit, progress).await
+}
+
+async fn pass<S: AuditSource>(
+    source: &mut S,
+    level: Level,
+    checkpoint: &Checkpoint,
+    mut audit: Audit,
+    progress: &Progress,
+) -> Result<Report, SourceError> {
+    progress.begin(audit.size(), checkpoint.size);
     while audit.size() < checkpoint.size {
         let start = audit.size();
         let (entries, openings) =
@@ -144,8 +193,8 @@ async fn compare<S: AuditSource>(
     hashes: &[Hash],
 ) -> Result<(), SourceError> {
     let kept = source.tile(level, index, hashes.len()).await?;
-    if kept.is_some_and(|kept| kept != hashes) {
-        audit.wrong_tile(tile_path(level, index, hashes.len()));
+    if let Some(kept) = kept.filter(|kept| kept != hashes) {
+        audit.wrong_tile(level, index, hashes, kept);
     }
     Ok(())
 }
@@ -176,10 +225,15 @@ pub(super) async fn checkpoint_only<S: AuditSource>(
             .map(|_| Problem::Inconsistent)
         }
     };
+    Ok(of_checkpoint(problem))
+}
+
+/// The report on a checkpoint alone.
+pub(super) fn of_checkpoint(problem: Option<Problem>) -> Report {
     let findings: Vec<_> = problem.map(Problem::overall).into_iter().collect();
-    Ok(Report {
+    Report {
         intact: findings.is_empty(),
         findings,
         ..empty()
-    })
+    }
 }

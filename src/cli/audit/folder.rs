@@ -10,11 +10,10 @@ use crate::ledger::layout::{self, CHECKPOINT_PATH};
 use crate::ledger::proof;
 use crate::ledger::tree::{Edge, TILE_WIDTH, TileError, TileSource};
 use data_encoding::BASE64URL_NOPAD;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use std::cmp::Ordering;
 use std::fs;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The log's verifier key, as the folder's writer knew it.
@@ -28,15 +27,6 @@ const FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 const WIDTH: u64 = TILE_WIDTH as u64;
 
-/// One line of an openings file.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Line {
-    pub(super) decision: Value,
-    pub(super) index: u64,
-    pub(super) nonce: String,
-}
-
 /// An exported folder.
 #[derive(Debug, Clone)]
 pub struct FolderSource {
@@ -47,6 +37,80 @@ pub struct FolderSource {
 
 fn damaged(path: &str) -> SourceError {
     SourceError::Damaged(format!("{path} is damaged"))
+}
+
+/// The line of an opening, with its newline.
+pub(super) fn write_line(opening: &SealedOpening, out: &mut Vec<u8>) {
+    let canonical = serde_json::from_slice::<serde_json::Value>(&opening.decision)
+        .ok()
+        .filter(serde_json::Value::is_object)
+        .and_then(|value| serde_json_canonicalizer::to_vec(&value).ok())
+        .is_some_and(|bytes| bytes == opening.decision);
+    out.extend_from_slice(b"{\"decision\":");
+    if canonical {
+        out.extend_from_slice(&opening.decision);
+    } else {
+        let text = BASE64URL_NOPAD.encode(&opening.decision);
+        out.extend_from_slice(format!("\"{text}\"").as_bytes());
+    }
+    let nonce = BASE64URL_NOPAD.encode(&opening.nonce);
+    let rest = format!(",\"index\":{},\"nonce\":\"{nonce}\"}}\n", opening.index);
+    out.extend_from_slice(rest.as_bytes());
+}
+
+/// Reads exactly what [`write_line`] writes, without its newline. The decision is taken as it stands: whether it is
+/// RFC 8785 JSON is seen when it is opened.
+#[must_use]
+pub fn read_line(line: &str) -> Option<SealedOpening> {
+    let rest = line.strip_prefix("{\"decision\":")?.strip_suffix("\"}")?;
+    let (rest, nonce) = rest.rsplit_once(",\"nonce\":\"")?;
+    let (decision, digits) = rest.rsplit_once(",\"index\":")?;
+    let index: u64 = digits.parse().ok()?;
+    let decision = match decision.strip_prefix('"') {
+        Some(text) => BASE64URL_NOPAD
+            .decode(text.strip_suffix('"')?.as_bytes())
+            .ok()?,
+        None if decision.starts_with('{') && decision.ends_with('}') => {
+            decision.as_bytes().to_vec()
+        }
+        None => return None,
+    };
+    (index.to_string() == digits).then_some(SealedOpening {
+        index,
+        nonce: BASE64URL_NOPAD.decode(nonce.as_bytes()).ok()?,
+        decision,
+    })
+}
+
+/// The openings in the file of bundle `bundle`, in order.
+///
+/// # Errors
+///
+/// [`SourceError::Damaged`] with the line that cannot be read, or is out of order.
+pub fn read_openings(bundle: u64, bytes: &[u8]) -> Result<Vec<SealedOpening>, SourceError> {
+    let path = layout::openings_path(bundle);
+    let text = std::str::from_utf8(bytes).map_err(|error| {
+        let before = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        SourceError::Damaged(format!("{path} is damaged at line {line}"))
+    })?;
+    let lines = text.split_inclusive('\n');
+    let first = bundle.saturating_mul(WIDTH);
+    let mut next = first;
+    let mut openings = Vec::new();
+    for (line, number) in lines.zip(1..) {
+        let opening = line
+            .strip_suffix('\n')
+            .and_then(read_line)
+            .ok_or_else(|| SourceError::Damaged(format!("{path} is damaged at line {number}")))?;
+        if opening.index < next || opening.index - first >= WIDTH {
+            let text = format!("{path} is out of order at line {number}");
+            return Err(SourceError::Damaged(text));
+        }
+        next = opening.index + 1;
+        openings.push(opening);
+    }
+    Ok(openings)
 }
 
 impl FolderSource {
@@ -114,43 +178,79 @@ impl FolderSource {
         Ok((narrow, full))
     }
 
-    fn line(&self, path: &str, number: usize, line: &str) -> Result<SealedOpening, SourceError> {
-        let wrong = || SourceError::Damaged(format!("{path} is damaged at line {}", number + 1));
-        let line: Line = serde_json::from_str(line).map_err(|_| wrong())?;
-        let decision = match &line.decision {
-            Value::String(text) => BASE64URL_NOPAD
-                .decode(text.as_bytes())
-                .map_err(|_| wrong())?,
-            value => serde_json_canonicalizer::to_vec(value).map_err(|_| wrong())?,
+    /// Where the folder is.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Whether there are openings beside the log.
+    #[must_use]
+    pub fn has_openings(&self) -> bool {
+        self.folder.join(OPENINGS_FOLDER).is_dir()
+    }
+
+    /// The right edge of the tree at the size that the folder's checkpoint says, from its tiles alone.
+    ///
+    /// # Errors
+    ///
+    /// [`SourceError`] when a tile is missing or cut.
+    pub fn edge(&mut self) -> Result<Edge, SourceError> {
+        let size = self.size()?;
+        let tiles = Tiles { folder: self };
+        let last = |index: u64| {
+            let (_, bytes) = tiles
+                .folder
+                .tile_file(index / WIDTH, size, |index, width| {
+                    layout::tile_path(0, index, width)
+                })
+                .map_err(|error| TileError::Source(Box::new(error)))?;
+            let hashes = bytes.and_then(|bytes| layout::decode_tile(&bytes));
+            let position = usize::try_from(index % WIDTH).unwrap_or(TILE_WIDTH);
+            let index = index / WIDTH;
+            hashes
+                .and_then(|hashes| hashes.get(position).copied())
+                .ok_or(TileError::Missing { level: 0, index })
         };
-        let nonce = BASE64URL_NOPAD
-            .decode(line.nonce.as_bytes())
-            .map_err(|_| wrong())?;
-        Ok(SealedOpening {
-            index: line.index,
-            nonce,
-            decision,
-        })
+        match Edge::restore(size, &tiles, last) {
+            Ok(edge) => Ok(edge),
+            Err(TileError::Missing { level, index } | TileError::Damaged { level, index }) => {
+                let path = layout::tile_path(level, index, TILE_WIDTH);
+                let text = format!("{path}, whole or partial, is missing or cut short");
+                Err(SourceError::Damaged(text))
+            }
+            Err(TileError::Source(_)) => Err(damaged("a tile")),
+        }
     }
 }
 
 impl AuditSource for FolderSource {
     async fn checkpoint(&mut self) -> Result<SignedCheckpoint, SourceError> {
         let note = self.text(CHECKPOINT_PATH)?;
-        let vkey = self
-            .find(KEY_PATH)?
-            .and_then(|bytes| String::from_utf8(bytes).ok());
-        Ok(SignedCheckpoint {
-            note,
-            vkey: vkey.map(|vkey| vkey.trim_end().to_owned()),
-        })
+        let vkey = self.find(KEY_PATH)?.map(String::from_utf8).transpose();
+        let vkey = vkey.map_err(|_| damaged(KEY_PATH))?;
+        // Compared with the key that the auditor knows, byte by byte.
+        let vkey = vkey.map(|vkey| vkey.strip_suffix('\n').unwrap_or(&vkey).to_owned());
+        Ok(SignedCheckpoint { note, vkey })
     }
 
     async fn entries(&mut self, start: u64, count: u64) -> Result<Vec<Vec<u8>>, SourceError> {
         let size = self.size()?;
-        let (path, bytes) = self.tile_file(start / WIDTH, size, layout::entries_path)?;
+        let bundle = start / WIDTH;
+        let (path, bytes) = self.tile_file(bundle, size, layout::entries_path)?;
         let bytes = bytes.ok_or_else(|| SourceError::Damaged(format!("{path} is missing")))?;
         let entries = layout::decode_bundle(&bytes).ok_or_else(|| damaged(&path))?;
+        let width = size.saturating_sub(bundle * WIDTH).min(WIDTH);
+        // The full bundle stands in for one that was not full at this size.
+        let told = match (entries.len() as u64).cmp(&width) {
+            Ordering::Less => Some("fewer"),
+            Ordering::Greater => (entries.len() < TILE_WIDTH).then_some("more"),
+            Ordering::Equal => None,
+        };
+        if let Some(told) = told {
+            let text = format!("{path} has {told} entries than it must");
+            return Err(SourceError::Damaged(text));
+        }
         let skip = usize::try_from(start % WIDTH).unwrap_or(TILE_WIDTH);
         let take = usize::try_from(count).unwrap_or(TILE_WIDTH);
         let entries: Vec<_> = entries.into_iter().skip(skip).take(take).collect();
@@ -166,7 +266,7 @@ impl AuditSource for FolderSource {
         start: u64,
         count: u64,
     ) -> Result<Vec<Option<SealedOpening>>, SourceError> {
-        if !self.folder.join(OPENINGS_FOLDER).is_dir() {
+        if !self.has_openings() {
             let text = "the folder has no openings: it can be verified, not replayed";
             return Err(SourceError::NotPermitted(text.into()));
         }
@@ -180,17 +280,7 @@ impl AuditSource for FolderSource {
         let Some(bytes) = self.find(&path)? else {
             return Ok(found);
         };
-        let text = String::from_utf8(bytes).map_err(|_| damaged(&path))?;
-        let mut next = first;
-        for (number, line) in text.lines().enumerate() {
-            let opening = self.line(&path, number, line)?;
-            if opening.index < next || opening.index >= first + WIDTH {
-                return Err(SourceError::Damaged(format!(
-                    "{path} is out of order at line {}",
-                    number + 1
-                )));
-            }
-            next = opening.index + 1;
+        for opening in read_openings(start / WIDTH, &bytes)? {
             let slot = opening
                 .index
                 .checked_sub(start)
@@ -216,28 +306,8 @@ impl AuditSource for FolderSource {
     }
 
     async fn consistency(&mut self, old: u64, new: u64) -> Result<Vec<Hash>, SourceError> {
-        let count = self.size()?;
-        let unproven = |_| SourceError::Damaged("the folder's tiles do not reach so far".into());
-        let tiles = Tiles { folder: self };
-        let last = |index: u64| {
-            let (_, bytes) = tiles
-                .folder
-                .tile_file(index / WIDTH, count, |index, width| {
-                    layout::tile_path(0, index, width)
-                })
-                .map_err(|error| TileError::Source(Box::new(error)))?;
-            let hashes = bytes.and_then(|bytes| layout::decode_tile(&bytes));
-            let position = usize::try_from(index % WIDTH).unwrap_or(TILE_WIDTH);
-            let missing = TileError::Missing {
-                level: 0,
-                index: index / WIDTH,
-            };
-            hashes
-                .and_then(|hashes| hashes.get(position).copied())
-                .ok_or(missing)
-        };
-        let edge = Edge::restore(count, &tiles, last).map_err(unproven)?;
-        proof::consistency(&edge, &tiles, old, new)
+        let edge = self.edge()?;
+        proof::consistency(&edge, &Tiles { folder: self }, old, new)
             .map_err(|_| SourceError::Damaged("the folder's tiles do not reach so far".into()))
     }
 }

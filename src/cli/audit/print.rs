@@ -31,13 +31,18 @@ pub(super) fn wrapped(mark: &str, text: &str) -> String {
 }
 
 /// One line for each thing that the level checks, if nothing was found against it.
-fn shown(outcome: &Outcome) -> Vec<String> {
+pub(super) fn shown(outcome: &Outcome) -> Vec<String> {
     let report = &outcome.report;
     let mut lines = Vec::new();
     if !report.intact {
         return lines;
     }
-    if outcome.level.is_some() {
+    if report.resumed > 0 {
+        lines.push(format!(
+            "the {} entries since your saved state were hashed onto it, and the root is the one signed",
+            outcome.size - report.resumed
+        ));
+    } else if outcome.level.is_some() {
         lines.push("every entry and every tile was hashed, and the root is the one signed".into());
     } else {
         lines.push("the checkpoint is signed".into());
@@ -67,7 +72,8 @@ fn shown(outcome: &Outcome) -> Vec<String> {
 }
 
 /// What this run does not show.
-fn not_shown(outcome: &Outcome) -> Vec<String> {
+pub(super) fn not_shown(outcome: &Outcome) -> Vec<String> {
+    let report = &outcome.report;
     let mut lines: Vec<String> = Vec::new();
     if outcome.past.is_none() {
         lines.push(
@@ -80,6 +86,13 @@ fn not_shown(outcome: &Outcome) -> Vec<String> {
         lines.push(format!(
             "the key {} was named by the log itself: compare it with the one published",
             outcome.key
+        ));
+    }
+    if report.resumed > 0 {
+        lines.push(format!(
+            "the {} entries before, and their tiles, as they stand there today: you verified them then; \
+             --from-start reads them again",
+            report.resumed
         ));
     }
     match outcome.level {
@@ -101,7 +114,9 @@ fn not_shown(outcome: &Outcome) -> Vec<String> {
 /// The outcome for people.
 pub(super) fn text(outcome: &Outcome) -> String {
     let report = &outcome.report;
-    let scope = if outcome.level.is_some() {
+    let scope = if report.resumed > 0 {
+        "continued from your saved state"
+    } else if outcome.level.is_some() {
         "whole log, read entry by entry"
     } else {
         "checkpoint only"
@@ -110,6 +125,13 @@ pub(super) fn text(outcome: &Outcome) -> String {
         "",
         &format!("{}: {} entries ({scope})", outcome.origin, outcome.size),
     )];
+    if let Some((path, new)) = &outcome.mirror {
+        let text = format!(
+            "read from the mirror {}, {new} entries new in it",
+            path.display()
+        );
+        lines.push(wrapped("  ", &text));
+    }
     lines.extend(shown(outcome).iter().map(|line| wrapped("  ok ", line)));
     for finding in &report.findings {
         let mark = match finding.problem.severity() {
@@ -148,23 +170,41 @@ pub(super) fn text(outcome: &Outcome) -> String {
     lines.join("\n")
 }
 
+/// Name of the shape of the JSON: another one where a member changes its meaning or goes; members may be added.
+const FORMAT: &str = "safeconduct/audit/1";
+
+/// A level in words of programs.
+pub(super) const fn level(level: Option<Level>) -> &'static str {
+    match level {
+        None => "checkpoint",
+        Some(Level::Verify) => "verify",
+        Some(Level::Openings) => "openings",
+        Some(Level::Replay) => "replay",
+    }
+}
+
 /// The outcome for programs: one JSON object.
 pub(super) fn json(outcome: &Outcome) -> String {
+    value(outcome).to_string()
+}
+
+/// The outcome as JSON. Its members are described in deploy/auditing.md.
+pub(super) fn value(outcome: &Outcome) -> Value {
     let report = &outcome.report;
     let findings: Vec<Value> = report.findings.iter().map(finding).collect();
-    let value = json!({
-        "level": outcome.level.map(|level| match level {
-            Level::Verify => "verify",
-            Level::Openings => "openings",
-            Level::Replay => "replay",
-        }),
+    json!({
+        "format": FORMAT,
+        "level": outcome.level.map(|one| level(Some(one))),
         "origin": outcome.origin,
         "key": outcome.key,
         "key_pinned": outcome.pinned,
         "size": outcome.size,
         "entries": report.entries,
+        "resumed": report.resumed,
         "past_size": outcome.past,
         "intact": report.intact,
+        "state_saved": outcome.saved.is_some(),
+        "mirror_new": outcome.mirror.as_ref().map(|(_, new)| new),
         "last_tick_ms": report.last_tick.map(|at| at.millis()),
         "counts": report.counts.map(|counts| json!({
             "disclosures": counts.disclosures,
@@ -172,26 +212,30 @@ pub(super) fn json(outcome: &Outcome) -> String {
             "deposits": counts.deposits,
             "bases": counts.bases,
             "denials": counts.denials,
+            "tombstones": counts.tombstones,
         })),
         "pins": report.pins.as_ref().map(|pins| json!({
             "administrators": pins.administrators,
             "authorities": pins.authorities,
         })),
         "findings": findings,
+        "not_shown": not_shown(outcome),
         "exit_code": outcome.exit_code(),
-    });
-    value.to_string()
+    })
 }
 
 fn finding(finding: &Finding) -> Value {
-    let severity = match finding.problem.severity() {
-        Severity::Violation => "violation",
-        Severity::Notice => "notice",
-    };
     json!({
         "index": finding.index,
         "code": finding.problem.code(),
-        "severity": severity,
+        "severity": severity(finding),
         "text": finding.problem.to_string(),
     })
+}
+
+pub(super) const fn severity(finding: &Finding) -> &'static str {
+    match finding.problem.severity() {
+        Severity::Violation => "violation",
+        Severity::Notice => "notice",
+    }
 }

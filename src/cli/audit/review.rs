@@ -1,6 +1,6 @@
 //! `safeconduct audit review` and `dispose`: what a person should look at again, and what it came to.
 
-use super::acts::{all_of, answered, print};
+use super::acts::{answered, each_of, print};
 use super::{CannotCheck, Check, Opened, Outcome, Output, SourceArgs};
 use crate::audit::Level;
 use crate::audit::acts::Act;
@@ -8,6 +8,7 @@ use crate::audit::review::{Review, Standing, Suspicion};
 use crate::audit::source::{AuditSource, SealedOpening, SignedCheckpoint, SourceError};
 use crate::cli::text::{minute, wrapped};
 use crate::client::audit::LiveSource;
+use crate::domain::id::AgencyId;
 use crate::domain::vocabulary::{AccessFinding, ReviewRule};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::hash::{Hash, leaf};
@@ -56,13 +57,13 @@ pub(super) struct DisposeArgs {
 }
 
 /// Acts that were read before, as a source: a review verifies the very entries that it looks at.
-struct Collected<'a, S> {
+struct Collected<'a> {
     acts: &'a [Act],
     checkpoint: SignedCheckpoint,
-    of: &'a mut S,
+    live: &'a mut LiveSource,
 }
 
-impl<S: AuditSource> AuditSource for Collected<'_, S> {
+impl AuditSource for Collected<'_> {
     async fn checkpoint(&mut self) -> Result<SignedCheckpoint, SourceError> {
         Ok(self.checkpoint.clone())
     }
@@ -81,20 +82,20 @@ impl<S: AuditSource> AuditSource for Collected<'_, S> {
         start: u64,
         count: u64,
     ) -> Result<Vec<Option<SealedOpening>>, SourceError> {
-        self.of.openings(start, count).await
+        self.live.openings(start, count).await
     }
 
     async fn consistency(&mut self, old: u64, new: u64) -> Result<Vec<Hash>, SourceError> {
-        self.of.consistency(old, new).await
+        self.live.consistency(old, new).await
     }
 }
 
 /// What a review found, and how far what it looked at was verified.
 struct Reviewed {
     outcome: Outcome,
-    found: Vec<(Suspicion, Option<Standing>)>,
+    found: Vec<Found>,
     /// Acts looked at, and whether they are the whole log.
-    acts: usize,
+    acts: u64,
     whole: bool,
 }
 
@@ -106,29 +107,76 @@ fn size_of(note: &str) -> Result<u64, SourceError> {
         .ok_or_else(|| SourceError::Damaged("the checkpoint cannot be read".into()))
 }
 
-fn review(acts: &[Act]) -> Vec<(Suspicion, Option<Standing>)> {
+fn review(acts: &[Act]) -> Vec<Found> {
     let mut review = Review::new();
     acts.iter().for_each(|act| review.feed(act));
     review.finish()
 }
 
-impl ReviewArgs {
-    pub(super) async fn run(self) -> Result<u8, CannotCheck> {
-        let check = &self.check;
-        let reviewed = match check.source.open()? {
-            Opened::Folder(mut folder) => {
-                let (_, acts) = all_of(&mut folder).await?;
-                let checkpoint = folder.checkpoint().await?;
-                self.whole(&mut folder, &acts, checkpoint, None).await?
+/// A finding, and what stands in the log about it.
+pub(super) type Found = (Suspicion, Option<Standing>);
+
+/// What a review finds in the first `size` entries, for a report.
+///
+/// # Errors
+///
+/// [`CannotCheck`] when the acts cannot be read, or are beyond the caller's mandate.
+pub(super) async fn found(opened: Opened, size: u64) -> Result<Vec<Found>, CannotCheck> {
+    let mut review = Review::new();
+    let mut seen = 0;
+    match opened {
+        Opened::Folder(mut folder) => {
+            each_of(&mut folder, |act| {
+                if act.index < size {
+                    review.feed(&act);
+                    seen += 1;
+                }
+            })
+            .await?;
+        }
+        Opened::Live(live, _) => {
+            let (acts, _) = answered(&live, Question::default(), 0).await?;
+            for act in acts.iter().filter(|act| act.index < size) {
+                review.feed(act);
+                seen += 1;
             }
-            Opened::Live(mut live, pinned) => {
+        }
+    }
+    if seen == size {
+        Ok(review.finish())
+    } else {
+        let text = "your mandate does not reach over the whole log";
+        Err(SourceError::NotPermitted(text.into()).into())
+    }
+}
+
+impl ReviewArgs {
+    pub(super) async fn run(mut self) -> Result<u8, CannotCheck> {
+        // What is looked at is what is verified.
+        self.check.from_start = true;
+        let check = &self.check;
+        let reviewed = match check.opened().await? {
+            (Opened::Folder(mut folder), pinned) => {
+                let vkey = check.key(pinned)?;
+                let outcome = check
+                    .check(&mut folder, Some(Level::Openings), vkey)
+                    .await?;
+                let mut review = Review::new();
+                let (_, acts) = each_of(&mut folder, |act| review.feed(&act)).await?;
+                Reviewed {
+                    outcome,
+                    found: review.finish(),
+                    acts,
+                    whole: true,
+                }
+            }
+            (Opened::Live(mut live, pinned), _) => {
                 let checkpoint = live.checkpoint().await?;
                 let size = size_of(&checkpoint.note)?;
                 let (mut acts, _) = answered(&live, Question::default(), 0).await?;
                 acts.retain(|act| act.index < size);
                 if acts.len() as u64 == size {
-                    self.whole(&mut *live, &acts, checkpoint, Some(pinned))
-                        .await?
+                    self.whole(&mut live, &acts, checkpoint, pinned).await?
                 } else {
                     self.part(&mut live, &acts, pinned).await?
                 }
@@ -143,23 +191,24 @@ impl ReviewArgs {
     }
 
     /// The whole log: its entries are verified against the checkpoint and the saved state.
-    async fn whole<S: AuditSource>(
+    async fn whole(
         &self,
-        of: &mut S,
+        live: &mut LiveSource,
         acts: &[Act],
         checkpoint: SignedCheckpoint,
-        pinned: Option<NoteVerifier>,
+        pinned: NoteVerifier,
     ) -> Result<Reviewed, CannotCheck> {
         let mut source = Collected {
             acts,
             checkpoint,
-            of,
+            live,
         };
-        let outcome = self.check.check(&mut source, Some(Level::Verify), pinned);
+        let vkey = self.check.key(Some(pinned))?;
+        let outcome = self.check.check(&mut source, Some(Level::Verify), vkey);
         Ok(Reviewed {
             outcome: outcome.await?,
             found: review(acts),
-            acts: acts.len(),
+            acts: acts.len() as u64,
             whole: true,
         })
     }
@@ -171,7 +220,8 @@ impl ReviewArgs {
         acts: &[Act],
         pinned: NoteVerifier,
     ) -> Result<Reviewed, CannotCheck> {
-        let outcome = self.check.check(live, None, Some(pinned.clone())).await?;
+        let vkey = self.check.key(Some(pinned.clone()))?;
+        let outcome = self.check.check(live, None, vkey).await?;
         let found = review(acts);
         let note = live.checkpoint().await?.note;
         let checkpoint = pinned
@@ -192,13 +242,13 @@ impl ReviewArgs {
         Ok(Reviewed {
             outcome,
             found,
-            acts: acts.len(),
+            acts: acts.len() as u64,
             whole: false,
         })
     }
 }
 
-fn is_settled(standing: Option<&Standing>) -> bool {
+pub(super) fn is_settled(standing: Option<&Standing>) -> bool {
     standing.is_some_and(|standing| standing.confirmed.is_some())
 }
 
@@ -215,7 +265,7 @@ fn exit_code(reviewed: &Reviewed) -> u8 {
     }
 }
 
-fn disposition(standing: Option<&Standing>) -> String {
+pub(super) fn disposition(standing: Option<&Standing>) -> String {
     let Some(standing) = standing else {
         return "not looked at yet".to_owned();
     };
@@ -276,28 +326,33 @@ fn text(reviewed: &Reviewed) -> Vec<String> {
     lines
 }
 
-fn json_of(reviewed: &Reviewed) -> String {
-    let by = |(agency, staff, index): &(crate::domain::id::AgencyId, String, u64)| json!({"agency": agency.as_str(), "staff": staff, "index": index});
-    let findings = reviewed.found.iter().map(|(found, standing)| {
-        let standing = standing.as_ref().map(|standing| {
-            json!({
-                "finding": standing.finding.name(),
-                "by": by(&standing.by),
-                "confirmed_by": standing.confirmed.as_ref().map(by),
-            })
-        });
+/// One finding for programs.
+pub(super) fn finding_json((found, standing): &Found) -> serde_json::Value {
+    fn by((agency, staff, index): &(AgencyId, String, u64)) -> serde_json::Value {
+        json!({"agency": agency.as_str(), "staff": staff, "index": index})
+    }
+    let standing = standing.as_ref().map(|standing| {
         json!({
-            "rule": found.rule.name(),
-            "index": found.index,
-            "also": found.also,
-            "time_ms": found.at.millis(),
-            "agency": found.agency.as_str(),
-            "staff": found.staff,
-            "why": found.why,
-            "look_at": found.look_at(),
-            "disposition": standing,
+            "finding": standing.finding.name(),
+            "by": by(&standing.by),
+            "confirmed_by": standing.confirmed.as_ref().map(by),
         })
     });
+    json!({
+        "rule": found.rule.name(),
+        "index": found.index,
+        "also": found.also,
+        "time_ms": found.at.millis(),
+        "agency": found.agency.as_str(),
+        "staff": found.staff,
+        "why": found.why,
+        "look_at": found.look_at(),
+        "disposition": standing,
+    })
+}
+
+fn json_of(reviewed: &Reviewed) -> String {
+    let findings = reviewed.found.iter().map(finding_json);
     let violations = reviewed.outcome.report.violations();
     let violations = violations.map(|finding| finding.problem.code());
     json!({

@@ -1,10 +1,16 @@
-//! The auditor's saved state: the log's key and the last checkpoint that it was seen to continue.
+//! The auditor's saved state: the log's key, the last checkpoint that it was seen to continue, and the right edge of
+//! the tree there, so that the next `audit verify` reads only what is new.
 //!
 //! Losing it loses the past: the next audit can prove nothing about it. Keep a copy where the log's operator
 //! cannot reach it.
 
+use crate::audit::verify::Standing;
+use crate::domain::time::Timestamp;
 use crate::ledger::checkpoint::Checkpoint;
+use crate::ledger::hash::{Hash, leaf};
 use crate::ledger::note::NoteVerifier;
+use crate::ledger::tree::Edge;
+use data_encoding::BASE64;
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -30,6 +36,63 @@ struct Raw {
     origin: String,
     vkey: String,
     checkpoint: String,
+    /// Absent after a check of the checkpoint alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    standing: Option<RawStanding>,
+}
+
+/// The edge gives the checkpoint's root; the times have a digest, since nothing signed covers them.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawStanding {
+    edge: Vec<Vec<String>>,
+    last_ms: Option<i64>,
+    ticked_ms: Option<i64>,
+    last_tick_ms: Option<i64>,
+    digests: Option<u64>,
+    sha256: String,
+}
+
+impl RawStanding {
+    fn of(standing: &Standing) -> Self {
+        let millis = |at: Option<Timestamp>| at.map(Timestamp::millis);
+        let edge = standing.edge.iter();
+        let edge = edge.map(|level| level.iter().map(Hash::base64).collect());
+        let mut raw = Self {
+            edge: edge.collect(),
+            last_ms: millis(standing.last),
+            ticked_ms: millis(standing.ticked),
+            last_tick_ms: millis(standing.last_tick),
+            digests: standing.digests,
+            sha256: String::new(),
+        };
+        raw.sha256 = raw.digest();
+        raw
+    }
+
+    fn digest(&self) -> String {
+        let numbers = (self.last_ms, self.ticked_ms, self.last_tick_ms);
+        leaf(format!("{numbers:?} {:?}", self.digests).as_bytes()).base64()
+    }
+
+    fn read(&self) -> Option<Standing> {
+        let hash = |text: &String| Hash::from_slice(&BASE64.decode(text.as_bytes()).ok()?);
+        let level = |level: &Vec<String>| level.iter().map(hash).collect::<Option<Vec<Hash>>>();
+        let at = |millis: Option<i64>| millis.map(Timestamp::from_millis);
+        let whole = |at: Option<Option<Timestamp>>| at != Some(None);
+        let (last, ticked, last_tick) =
+            (at(self.last_ms), at(self.ticked_ms), at(self.last_tick_ms));
+        if self.sha256 != self.digest() || ![last, ticked, last_tick].into_iter().all(whole) {
+            return None;
+        }
+        Some(Standing {
+            edge: self.edge.iter().map(level).collect::<Option<_>>()?,
+            last: last.flatten(),
+            ticked: ticked.flatten(),
+            last_tick: last_tick.flatten(),
+            digests: self.digests,
+        })
+    }
 }
 
 /// What was saved.
@@ -39,6 +102,8 @@ pub struct State {
     pub verifier: NoteVerifier,
     /// The last checkpoint, its signature verified again.
     pub checkpoint: Checkpoint,
+    /// Where the recomputation stood at that checkpoint, its root compared; none after a check of the checkpoint alone.
+    pub standing: Option<Standing>,
 }
 
 /// Where it is saved.
@@ -80,9 +145,19 @@ impl StateFile {
         if verifier.name() != raw.origin {
             return Err(damaged());
         }
+        let standing = match &raw.standing {
+            None => None,
+            Some(raw) => {
+                let standing = raw.read().ok_or_else(damaged)?;
+                let edge = Edge::from_partials(checkpoint.size, &standing.edge);
+                let fits = edge.is_some_and(|edge| edge.root() == checkpoint.root);
+                Some(standing).filter(|_| fits).ok_or_else(damaged)?.into()
+            }
+        };
         Ok(Some(State {
             verifier,
             checkpoint,
+            standing,
         }))
     }
 
@@ -91,11 +166,17 @@ impl StateFile {
     /// # Errors
     ///
     /// [`StateError::Write`].
-    pub fn save(&self, verifier: &NoteVerifier, note: &str) -> Result<(), StateError> {
+    pub fn save(
+        &self,
+        verifier: &NoteVerifier,
+        note: &str,
+        standing: Option<&Standing>,
+    ) -> Result<(), StateError> {
         let raw = Raw {
             origin: verifier.name().to_owned(),
             vkey: verifier.vkey(),
             checkpoint: note.to_owned(),
+            standing: standing.map(RawStanding::of),
         };
         let write = || -> io::Result<()> {
             let text = serde_json::to_string_pretty(&raw)? + "\n";

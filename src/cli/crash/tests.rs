@@ -75,3 +75,18 @@ fn a_store_that_lost_a_batch_is_noticed() {
     assert!(model.clone().check(&engine, 5).is_err());
     model.check(&engine, 8).unwrap();
 }
+
+#[test]
+fn a_flipped_bit_of_an_exported_log_is_noticed_and_located() {
+    // Invariant 11.
+    let scratch = Scratch::new(None).unwrap();
+    let campaign = flips::Campaign {
+        entries: 40,
+        every: 61,
+        sample: 8,
+        seed: 1,
+    };
+    let tally = flips::run(&scratch.store(), &campaign, &|_| ()).unwrap();
+    assert!(tally.flips() > 5_000 && tally.sampled == 8, "{tally}");
+    assert_eq!(tally.located.len(), 3, "{tally}");
+}

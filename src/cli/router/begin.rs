@@ -93,6 +93,11 @@ pub(super) fn init(
         ));
     };
     require_not_begun(&config)?;
+    if config.log_origin() != config.origin {
+        return Err(wrong(
+            "leave ledger.origin out: a log begins under the name of its trust domain",
+        ));
+    }
     let roots_file = &config.listener.agency_roots_file;
     let initialise = Initialise {
         origin: config.origin.clone(),

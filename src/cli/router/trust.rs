@@ -3,7 +3,9 @@
 use crate::cli::exit::Failure;
 use crate::cli::home::mended;
 use crate::cli::key_file;
-use crate::client::trust::{ADMINISTRATORS_FILE, LOG_KEY_FILE, ROOTS_FILE, TrustAnchors};
+use crate::client::trust::{
+    ADMINISTRATORS_FILE, DOMAIN_FILE, LOG_KEY_FILE, ROOTS_FILE, TrustAnchors,
+};
 use crate::config::RouterConfig;
 use crate::storage::embedded::{EmbeddedEngine, OpenError, Options};
 use crate::storage::engine::Engine;
@@ -18,11 +20,11 @@ use std::path::Path;
 pub(super) fn write(config: &Path, out: &Path) -> Result<(), Failure> {
     let config = RouterConfig::read(config).map_err(Failure::settings)?;
     super::begin::require_begun(&config)?;
-    let signer = key_file::read(&config.ledger.signing_key_file, &config.origin)
+    let signer = key_file::read(&config.ledger.signing_key_file, config.log_origin())
         .map_err(Failure::settings)?;
     let pinned = pinned(&config)?;
-    if pinned.origin != config.origin {
-        let text = "origin is not the one that the store was begun with: put that back";
+    if pinned.origin != config.origin || pinned.log_origin() != config.log_origin() {
+        let text = "origin or ledger.origin is not what the store goes by: put that back";
         return Err(Failure::Settings(text.into()));
     }
     let unusable = |error: std::io::Error| Failure::Settings(format!("{}: {error}", out.display()));
@@ -50,6 +52,9 @@ pub(super) fn write(config: &Path, out: &Path) -> Result<(), Failure> {
         (ROOTS_FILE, format!("{}\n", pinned.roots.trim_end())),
     ] {
         fs::write(out.join(name), text).map_err(unusable)?;
+    }
+    if config.log_origin() != config.origin {
+        fs::write(out.join(DOMAIN_FILE), format!("{}\n", config.origin)).map_err(unusable)?;
     }
     let trust = TrustAnchors::read(out).map_err(Failure::settings)?;
     println!("wrote {} for {}", out.display(), trust.origin);

@@ -154,7 +154,7 @@ impl Kept {
         }
         if latest.checkpoint.as_ref() != Some(&signed.checkpoint) {
             if let Err(error) = self.write(origin, &submission.note) {
-                tracing::error!(alarm = true, %error, origin, "a checkpoint could not be kept; start the witness again");
+                tracing::error!(alarm = true, %error, origin, "a checkpoint was not kept; start the witness again");
                 latest.broken = true;
                 return Err(NotCosigned::Broken);
             }

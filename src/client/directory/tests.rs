@@ -35,6 +35,7 @@ impl World {
                 .map(|key| key.verifying_key().clone())
                 .collect(),
             roots: certificates(&root).unwrap(),
+            policy: None,
         };
         Self {
             now,
@@ -91,12 +92,22 @@ impl World {
         for record in &records {
             let enrolment = record.enrolment.clone().unwrap_or_default();
             let agency = words::agency_of(&record.name).unwrap();
+            let digest = sha256(&record.key_bundle);
+            let bundle = KeyBundle::parse(&record.key_bundle).unwrap();
+            let mut signers = vec![bundle.signing_key().fingerprint];
+            signers.extend(
+                record
+                    .signers
+                    .iter()
+                    .map(|chain| sha256(&chain.certificates[0])),
+            );
             let standing = DirectoryRecord {
                 agency: &agency,
                 kind: words::kind(record.kind).unwrap(),
                 parent: None,
                 suspended: record.suspended,
-                bundle: &record.key_bundle,
+                bundle: Some(&digest),
+                signers: &signers,
                 proposal: &enrolment.proposal,
                 approval: &enrolment.approval,
             };
@@ -136,8 +147,23 @@ impl World {
 
     fn verify(&self, records: Vec<v1::Agency>) -> Result<Directory, DirectoryError> {
         let (reply, entry) = self.prove(records);
-        let own = "alpha".parse().unwrap();
-        Directory::verify(&reply, &entry, None, &self.trust, (&own, None), self.now)
+        Directory::verify(
+            &reply,
+            &entry,
+            None,
+            &self.trust,
+            own(&id("alpha")),
+            self.now,
+        )
+    }
+}
+
+/// An agency that has published nothing.
+fn own(agency: &AgencyId) -> Own<'_> {
+    Own {
+        agency,
+        bundle: None,
+        certificates: &[],
     }
 }
 
@@ -165,8 +191,8 @@ fn a_record_that_is_not_under_the_digest_is_refused() {
     let records = vec![world.record("house1"), world.record("house2")];
     let (mut reply, entry) = world.prove(records);
     reply.agencies[0].suspended = true;
-    let own = (&id("alpha"), None);
-    let answer = Directory::verify(&reply, &entry, None, &world.trust, own, world.now);
+    let alpha = id("alpha");
+    let answer = Directory::verify(&reply, &entry, None, &world.trust, own(&alpha), world.now);
     assert_eq!(answer.unwrap_err(), DirectoryError::Unproven(id("house1")));
 }
 
@@ -222,9 +248,16 @@ fn a_digest_that_is_not_the_one_in_the_log_or_goes_backwards_is_refused() {
     let mut world = World::new();
     let records = vec![world.record("house1")];
     let (reply, mut entry) = world.prove(records);
-    let own = (&id("alpha"), None);
+    let alpha = id("alpha");
     let verify = |entry: &Entry, previous: Option<&Directory>| {
-        Directory::verify(&reply, entry, previous, &world.trust, own, world.now)
+        Directory::verify(
+            &reply,
+            entry,
+            previous,
+            &world.trust,
+            own(&alpha),
+            world.now,
+        )
     };
     let good = verify(&entry, None).unwrap();
     let later = Directory {
@@ -249,4 +282,157 @@ fn a_member_whose_certificate_has_ended_does_not_keep_us_from_the_others() {
     let answer = directory.sealing_key(&id("house1"), world.now);
     assert_eq!(answer.unwrap_err(), DirectoryError::Bundle(id("house1")));
     assert!(directory.sealing_key(&id("house2"), world.now).is_ok());
+}
+
+impl World {
+    /// An agency's keys in its folder.
+    fn keys(&self, id: &str) -> AgencyKeys {
+        let files = crate::client::keys::KeyFiles::in_folder(&self.folder.path().join(id));
+        AgencyKeys::load(id.parse().unwrap(), &files).unwrap()
+    }
+
+    /// An agency's record after it renewed its certificate: the earlier one stands beside the bundle.
+    fn renewed(&mut self, agency: &str) -> (v1::Agency, Chain) {
+        let mut record = self.record(agency);
+        let first = KeyBundle::parse(&record.key_bundle).unwrap();
+        let home = self.folder.path().join(agency);
+        issue(&mut self.authority, &id(agency), &home, self.now);
+        let keys = self.keys(agency);
+        record.key_bundle =
+            KeyRotation::next_bundle(&keys, facts(), self.now, &mut SystemRandom).unwrap();
+        let certificates = first.chain().to_vec();
+        record.signers = vec![v1::SigningChain {
+            certificates: certificates.clone(),
+        }];
+        (record, certificates)
+    }
+}
+
+#[test]
+fn what_was_signed_before_a_renewal_is_verified_with_the_certificate_that_stood() {
+    let mut world = World::new();
+    let (record, earlier) = world.renewed("house1");
+    let present = KeyBundle::parse(&record.key_bundle).unwrap().signing_key();
+    let directory = world.verify(vec![record.clone()]).unwrap();
+    let signer = |fingerprint: &[u8; 32], now| {
+        directory.signer(&id("house1"), fingerprint, &world.trust, now)
+    };
+    let found = signer(&present.fingerprint, world.now).unwrap().unwrap();
+    assert_eq!(found.key, present);
+    let old = sha256(&earlier[0]);
+    let found = signer(&old, world.now).unwrap().unwrap();
+    assert_eq!(found.key.fingerprint, old);
+    // A certificate that has ended still tells who signed, and until when it could have.
+    let later = world.now.plus(LEAF_LIFETIME * 2);
+    assert_eq!(signer(&old, later).unwrap().unwrap().until, found.until);
+    assert_eq!(signer(&[7; 32], world.now), Ok(None));
+    // A certificate that the digest does not name is not shown.
+    let (mut reply, entry) = world.prove(vec![record]);
+    reply.agencies[0].signers.clear();
+    let alpha = id("alpha");
+    let answer = Directory::verify(&reply, &entry, None, &world.trust, own(&alpha), world.now);
+    assert_eq!(answer.unwrap_err(), DirectoryError::Unproven(id("house1")));
+}
+
+#[test]
+fn an_earlier_certificate_of_another_authority_tells_nothing() {
+    let mut world = World::new();
+    let mut record = world.record("house1");
+    let foreign = KeyBundle::parse(&World::new().bundle("house1")).unwrap();
+    record.signers = vec![v1::SigningChain {
+        certificates: foreign.chain().to_vec(),
+    }];
+    let directory = world.verify(vec![record]).unwrap();
+    let fingerprint = foreign.signing_key().fingerprint;
+    let found = directory.signer(&id("house1"), &fingerprint, &world.trust, world.now);
+    assert_eq!(found, Ok(None));
+}
+
+#[test]
+fn an_agency_finds_its_own_entry_whole_or_raises_the_alarm() {
+    let mut world = World::new();
+    let (record, earlier) = world.renewed("alpha");
+    let other = world.record("house1");
+    let bundle = sha256(&record.key_bundle);
+    let certificates = [
+        KeyBundle::parse(&record.key_bundle)
+            .unwrap()
+            .signing_key()
+            .fingerprint,
+        sha256(&earlier[0]),
+    ];
+    let (reply, entry) = world.prove(vec![record, other.clone()]);
+    let verify = |reply: &v1::GetDirectoryResponse, certificates: &[[u8; 32]]| {
+        let own = Own {
+            agency: &id("alpha"),
+            bundle: Some(&bundle),
+            certificates,
+        };
+        let verified = Directory::verify(reply, &entry, None, &world.trust, own, world.now);
+        verified.map(|_| ())
+    };
+    assert_eq!(verify(&reply, &certificates), Ok(()));
+    // A certificate that others would verify our statements with, and that we never published.
+    assert_eq!(
+        verify(&reply, &certificates[..1]),
+        Err(DirectoryError::NotOurs)
+    );
+    // The others are shown, and we are not.
+    let mut without = reply.clone();
+    without.agencies.remove(0);
+    assert_eq!(
+        verify(&without, &certificates),
+        Err(DirectoryError::OwnMissing)
+    );
+}
+
+#[test]
+fn nothing_is_sealed_after_an_alarm_or_by_a_digest_that_was_old_when_it_was_shown() {
+    let mut world = World::new();
+    let record = world.record("house1");
+    let (reply, entry) = world.prove(vec![record]);
+    let alpha = id("alpha");
+    let at = |now| Directory::verify(&reply, &entry, None, &world.trust, own(&alpha), now);
+    let directory = at(world.now).unwrap();
+    let alarmed = directory.alarmed(DirectoryError::NotOurs);
+    let refused = alarmed.sealing_key(&id("house1"), world.now);
+    assert_eq!(refused.unwrap_err(), DirectoryError::NotOurs);
+    // Shown now, made long ago: the router stands still, or shows what once was.
+    let now = world.now.plus(FRESH_MAX + Duration::from_secs(1));
+    let old = at(now).unwrap();
+    assert!(old.was_late() && !directory.was_late());
+    let refused = old.sealing_key(&id("house1"), now);
+    assert_eq!(refused.unwrap_err(), DirectoryError::OldDigest);
+}
+
+#[test]
+fn nothing_is_sealed_by_a_directory_that_the_witnesses_asked_for_did_not_see() {
+    let mut world = World::new();
+    let record = world.record("house1");
+    let directory = world.verify(vec![record]).unwrap();
+    let key = |directory: &Directory, now| {
+        let key = directory.sealing_key(&id("house1"), now);
+        key.map(|_| ())
+    };
+    let unseen = directory.clone().witnessed(Witnessed::Missing, None);
+    assert_eq!(key(&unseen, world.now), Err(DirectoryError::NotVouched));
+    let seen = directory.clone().witnessed(Witnessed::At(world.now), None);
+    assert_eq!(key(&seen, world.now), Ok(()));
+    // They are away for an hour, and nothing has changed: what they vouched for stands.
+    let away = directory.clone().witnessed(Witnessed::Missing, Some(&seen));
+    assert_eq!(
+        (away.vouched(), key(&away, world.now)),
+        (seen.vouched(), Ok(()))
+    );
+    // Other records are not what they vouched for.
+    let changed = Directory {
+        root: leaf(b"other"),
+        ..directory.clone()
+    };
+    let changed = changed.witnessed(Witnessed::Missing, Some(&seen));
+    assert_eq!(key(&changed, world.now), Err(DirectoryError::NotVouched));
+    // Nor is it for ever.
+    let long_ago = world.now.minus(FRESH_MAX + Duration::from_secs(1));
+    let old = directory.witnessed(Witnessed::At(long_ago), None);
+    assert_eq!(key(&old, world.now), Err(DirectoryError::NotVouched));
 }

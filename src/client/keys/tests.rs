@@ -76,3 +76,42 @@ fn a_damaged_key_folder_is_named_and_not_made_anew_invariant_29() {
     let answer = AgencyKeys::load("house1".parse().unwrap(), &files);
     assert!(matches!(answer, Err(KeyFileError::Damaged(STAFF_KEY_FILE))));
 }
+
+#[test]
+fn signed_statements_are_kept_until_they_are_refused_or_no_basis_lasts_so_long() {
+    use crate::client::keys::{KeptKind, KeptStatement};
+    use crate::domain::basis::BASIS_MAX;
+    use crate::domain::id::BasisChainId;
+    let folder = tempfile::tempdir().unwrap();
+    let now = Timestamp::from_seconds(1_780_000_000).unwrap();
+    let files = files(folder.path(), now);
+    let keys = AgencyKeys::load("house1".parse().unwrap(), &files).unwrap();
+    let kept = |chain: u8, sequence, kind, signed| KeptStatement {
+        chain: BasisChainId::from_random([chain; 16]),
+        sequence,
+        kind,
+        signed,
+        token: b"a.b.c".to_vec(),
+    };
+    let later = now.plus(Duration::from_secs(1));
+    let all = [
+        kept(1, 1, KeptKind::Basis, now),
+        kept(1, 2, KeptKind::Withdrawal, later),
+        kept(2, 1, KeptKind::Basis, now),
+    ];
+    for statement in &all {
+        keys.keep(statement).unwrap();
+    }
+    let refused = kept(3, 1, KeptKind::Basis, now);
+    keys.keep(&refused).unwrap();
+    keys.keep_refused(refused.chain, 1).unwrap();
+    // A crash in the middle of a line: it was never sent.
+    let file = files.own.join("statements");
+    let whole = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{whole}basis torn")).unwrap();
+    assert_eq!(keys.kept().unwrap(), all);
+    // A chain lives as long as its newest statement.
+    assert_eq!(keys.forget_ended(now.plus(BASIS_MAX)).unwrap(), 2);
+    assert_eq!(keys.kept().unwrap(), all[..2]);
+    assert_eq!(keys.forget_ended(later.plus(BASIS_MAX)).unwrap(), 0);
+}

@@ -1,5 +1,6 @@
 use super::*;
 use crate::ledger::entry::Actor;
+use crate::ledger::hash::leaf;
 use crate::ledger::note::NoteSigner;
 use crate::ledger::proof::{consistency, inclusion};
 use crate::ledger::tree::{Edge, TileError, TileSource};

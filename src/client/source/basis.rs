@@ -2,6 +2,7 @@
 
 use crate::client::agency::Desk;
 use crate::client::error::ClientError;
+use crate::client::keys::{KeptKind, KeptStatement};
 use crate::client::log::Proven;
 use crate::client::random::SystemRandom;
 use crate::client::session::request_id;
@@ -129,20 +130,42 @@ impl Desk {
             evidence,
         };
         let token = statement.sign(self.agency().keys().signer())?;
+        let kept = KeptStatement {
+            chain: statement.basis.chain,
+            sequence: statement.basis.seq,
+            kind: KeptKind::Basis,
+            signed: statement.issued,
+            token: token.clone(),
+        };
         let request = v1::RecordBasisRequest {
             parent: words::agency_name(self.agency().id()),
             request_id: request_id(),
             statement: token.clone(),
         };
-        let (reply, known) = self
+        self.agency().keys().keep(&kept)?;
+        let answer = self
             .call(request, |channel, request| async move {
                 BasisServiceClient::new(channel).record_basis(request).await
             })
-            .await?;
+            .await;
+        let (reply, known) = self.unless_refused(&kept, answer)?;
         self.prove(reply.receipt.as_ref(), known).await?.expect(|decision| {
             matches!(decision, Decision::BasisRecorded { statement, .. } if statement.as_bytes() == token)
         })?;
         Ok(statement.basis)
+    }
+
+    /// Forgets a kept statement that the router refused.
+    fn unless_refused<T>(
+        &self,
+        kept: &KeptStatement,
+        answer: Result<T, ClientError>,
+    ) -> Result<T, ClientError> {
+        if let Err(ClientError::Refused(_)) = &answer {
+            let keys = self.agency().keys();
+            keys.keep_refused(kept.chain, kept.sequence)?;
+        }
+        answer
     }
 
     /// That a duty to notify is one which this agency has published.
@@ -167,7 +190,6 @@ impl Desk {
     ///
     /// As any call.
     pub async fn bases(&self, case: Option<CaseHandle>) -> Result<Vec<BasisView>, ClientError> {
-        let signer = self.agency().directory()?.signing_key(self.agency().id())?;
         let mut found = Vec::new();
         let mut page_token = String::new();
         loop {
@@ -183,7 +205,13 @@ impl Desk {
                 })
                 .await?;
             for basis in reply.bases {
-                let parsed = BasisStatement::parse(&basis.statement, &signer).ok();
+                let own = self.agency().id();
+                let signer = self.signing_key_behind(&basis.statement, own).await;
+                let parsed = match signer {
+                    Ok(signer) => BasisStatement::parse(&basis.statement, &signer).ok(),
+                    Err(ClientError::UnknownCertificate(_)) => None,
+                    Err(error) => return Err(error),
+                };
                 found.push(BasisView {
                     chain: words::own_id(&basis.name, self.agency().id(), "bases")?,
                     state: basis.state(),
@@ -218,18 +246,27 @@ impl Desk {
             leave: also.leave,
         };
         let token = withdrawal.sign(self.agency().keys().signer())?;
+        let kept = KeptStatement {
+            chain: withdrawal.chain,
+            sequence: withdrawal.seq,
+            kind: KeptKind::Withdrawal,
+            signed: withdrawal.issued,
+            token: token.clone(),
+        };
+        self.agency().keys().keep(&kept)?;
         let request = v1::WithdrawBasisRequest {
             name: words::basis_name(self.agency().id(), basis.chain),
             request_id: request_id(),
             statement: token.clone(),
         };
-        let (reply, known) = self
+        let answer = self
             .call(request, |channel, request| async move {
                 BasisServiceClient::new(channel)
                     .withdraw_basis(request)
                     .await
             })
-            .await?;
+            .await;
+        let (reply, known) = self.unless_refused(&kept, answer)?;
         let proven = self.prove(reply.receipt.as_ref(), known).await?;
         Ok(proven.expect(|decision| {
             matches!(decision, Decision::BasisWithdrawn { statement, .. } if statement.as_bytes() == token)

@@ -31,8 +31,12 @@ pub struct RouterProcess {
     log_key: String,
     listening: SocketAddr,
     admin: SocketAddr,
+    publication: Option<String>,
+    published: SocketAddr,
     child: Option<Child>,
     wrapper: Vec<String>,
+    limits: String,
+    log_origin: Option<String>,
 }
 
 impl RouterProcess {
@@ -51,8 +55,12 @@ impl RouterProcess {
             log_key: String::new(),
             listening: any,
             admin: any,
+            publication: options.publication.clone(),
+            published: any,
             child: None,
             wrapper: Vec::new(),
+            limits: options.limits.clone(),
+            log_origin: None,
         };
         make_folder(&router.folder)?;
         router.write_settings()?;
@@ -93,6 +101,13 @@ impl RouterProcess {
     }
 
     fn write_settings(&self) -> Result<(), TownError> {
+        let publication = match &self.publication {
+            Some(settings) => format!(
+                "[publication]\naddress = \"{}\"\n{settings}",
+                self.published
+            ),
+            None => String::new(),
+        };
         let text = format!(
             "origin = \"{ORIGIN}\"\n\
              data_directory = \"store\"\n\
@@ -105,11 +120,24 @@ impl RouterProcess {
              reload_seconds = 1\n\
              [ledger]\n\
              signing_key_file = \"log.key\"\n\
+             {}\
              [admin]\n\
              address = \"{}\"\n\
              [log]\n\
-             filter = {:?}\n",
-            self.listening, self.root, self.lists, self.admin, self.log_filter
+             filter = {:?}\n\
+             [limits]\n\
+             {}\n\
+             {publication}",
+            self.listening,
+            self.root,
+            self.lists,
+            self.log_origin
+                .as_ref()
+                .map(|origin| format!("origin = {origin:?}\n"))
+                .unwrap_or_default(),
+            self.admin,
+            self.log_filter,
+            self.limits
         );
         write(&self.settings_file(), text.as_bytes())
     }
@@ -136,7 +164,8 @@ impl RouterProcess {
         });
         let until = Instant::now() + START_MAX;
         let (mut listening, mut admin) = (None, None);
-        while listening.is_none() || admin.is_none() {
+        let mut published = self.publication.is_none().then_some(self.published);
+        while listening.is_none() || admin.is_none() || published.is_none() {
             let left = until.saturating_duration_since(Instant::now());
             let Ok(line) = heard.recv_timeout(left) else {
                 self.kill();
@@ -146,8 +175,11 @@ impl RouterProcess {
                 listening = address.parse().ok();
             } else if let Some(address) = line.strip_prefix("admin on ") {
                 admin = address.parse().ok();
+            } else if let Some(address) = line.strip_prefix("publication on ") {
+                published = address.parse().ok();
             }
         }
+        self.published = published.unwrap_or(self.published);
         if let (Some(listening), Some(admin)) = (listening, admin) {
             (self.listening, self.admin) = (listening, admin);
         }
@@ -178,6 +210,16 @@ impl RouterProcess {
             .stderr(log)
             .spawn()
             .map_err(|cause| io(&self.binary, cause))
+    }
+
+    /// Names the log anew in the settings, for a succession; the trust domain stays.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError::File`] when the settings cannot be written.
+    pub fn rename_log(&mut self, origin: &str) -> Result<(), TownError> {
+        self.log_origin = Some(origin.to_owned());
+        self.write_settings()
     }
 
     /// Starts the process and ends it again after so long, whether it listens by then or not.
@@ -271,6 +313,22 @@ impl RouterProcess {
     #[must_use]
     pub const fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    /// Where the log is published, if it is.
+    #[must_use]
+    pub const fn published(&self) -> SocketAddr {
+        self.published
+    }
+
+    /// Changes what stands under `[publication]`, for the next start.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError::Io`].
+    pub fn publish(&mut self, settings: &str) -> Result<(), TownError> {
+        self.publication = Some(settings.to_owned());
+        self.write_settings()
     }
 
     /// Its folder: settings, certificate, log key, store.

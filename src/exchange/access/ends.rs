@@ -29,6 +29,9 @@ pub(in crate::exchange) fn ends(
         access: id.to_string(),
         to: state.name().to_owned(),
     };
+    if state == AccessState::Ended {
+        snapshot.note_erased(view.record.released_entry);
+    }
     let mut change = snapshot.change();
     change.entries.push(snapshot.entry(Actor::Router, decision));
     change.writes.push(view.put());

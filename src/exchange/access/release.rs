@@ -62,7 +62,7 @@ pub(super) fn prepare(
     let requester = snapshot.agency(&view.access.requester)?;
     let requester = requester.ok_or(Refusal::RecipientUnavailable)?;
     let bundle = requester.available(snapshot.now)?;
-    let signer = own.signer_of(&parcel.statement, snapshot.now)?;
+    let signer = snapshot.signer_of(&own, &parcel.statement)?;
     let statement = parcel.verify(signer).map_err(invalid)?;
     let claims = statement.claims();
     let meant = claims.recipient == view.access.requester
@@ -129,12 +129,15 @@ pub(super) fn prepare(
         until: permit.until().min(until),
     });
     change.entries.push(snapshot.entry_by(caller, decision));
-    change.writes.push(view.put());
     change.writes.push(content.put(key::access(view.id)));
     let ends = clockwork::schedule(until, Due::AccessEnds(view.id));
     let review = clockwork::schedule(now.plus(REVIEW_WITHIN), Due::Review(view.id));
     change.writes.extend([ends, review]);
     ring_all(snapshot, &mut change, &view)?;
+    change.late.push(Box::new(move |placed| {
+        view.record.released_entry = placed.first + 1;
+        vec![view.put()]
+    }));
     let time = until.millis();
     snapshot.remember(
         &mut change,
@@ -162,6 +165,7 @@ pub(super) fn prepare_opening(
     let mut view = view.ok_or(Refusal::NotFound)?;
     let content = content.ok_or(Refusal::NotFound)?;
     let mut offer = offer_of(snapshot, &view)?;
+    snapshot.confirmed(&offer.source)?;
     let standing = Standing::of(snapshot, &offer)?;
     let protocol = snapshot.protocol()?;
     let permit = view

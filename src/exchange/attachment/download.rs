@@ -51,6 +51,7 @@ fn standing(
     name.owned_by(caller)?;
     let own = snapshot.own_agency(caller)?;
     let offer = OfferView::of_recipient(snapshot, name)?;
+    snapshot.confirmed(&offer.source)?;
     let row = key::attachment(offer.id, attachment);
     let record = snapshot.get::<AttachmentRecord>(row.clone())?;
     let secret = snapshot.get::<AttachmentKeyRecord>(row.clone())?;

@@ -2,6 +2,7 @@
 
 use crate::domain::directory_record::DirectoryRecord;
 use crate::domain::id::AgencyId;
+use crate::envelope::bundle::KeyBundle;
 use crate::exchange::agencies::AgencyView;
 use crate::exchange::sequencer::{Change, EntryDraft};
 use crate::exchange::snapshot::{Prepared, Snapshot};
@@ -37,7 +38,7 @@ impl Built {
     fn over(changes: u64, views: &[Arc<AgencyView>]) -> Self {
         let (mut edge, mut tiles) = (Edge::new(), Tiles::default());
         for view in views {
-            for tile in edge.append(hash::leaf(&record_of(view).bytes())) {
+            for tile in edge.append(leaf_of(view)) {
                 tiles.0.insert((tile.level, tile.index), tile.hashes.into());
             }
         }
@@ -54,22 +55,33 @@ impl Built {
         &self.agencies
     }
 
+    /// The index of an agency's leaf.
+    pub(super) fn index_of(&self, agency: &AgencyId) -> Option<u64> {
+        let index = self.agencies.binary_search(agency).ok()?;
+        u64::try_from(index).ok()
+    }
+
     /// The proof that leaf `index` is under the root.
     pub(super) fn inclusion(&self, index: u64) -> Result<Vec<Hash>, ProofError> {
         proof::inclusion(&self.edge, &self.tiles, index, self.edge.size())
     }
 }
 
-fn record_of(view: &AgencyView) -> DirectoryRecord<'_> {
-    DirectoryRecord {
+/// The leaf of one agency.
+fn leaf_of(view: &AgencyView) -> Hash {
+    let signers = view.signers().iter();
+    let signers: Vec<[u8; 32]> = signers.map(|signer| *signer.fingerprint()).collect();
+    let record = DirectoryRecord {
         agency: &view.id,
         kind: view.kind,
         parent: view.parent.as_ref(),
         suspended: view.record.suspended,
-        bundle: &view.record.bundle,
+        bundle: view.bundle.as_ref().map(KeyBundle::digest),
+        signers: &signers,
         proposal: &view.record.proposal,
         approval: &view.record.approval,
-    }
+    };
+    hash::leaf(&record.bytes())
 }
 
 /// The tree of the directory as it last was.

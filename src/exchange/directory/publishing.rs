@@ -82,6 +82,7 @@ fn prepare(
             fingerprint: certificate.fingerprint().to_vec(),
             public_key: certificate.public_key_sec1().to_vec(),
             not_after: certificate.not_after().millis(),
+            chain: bundle.chain().to_vec(),
         },
     );
     record.signers.truncate(SIGNERS_KEPT);

@@ -34,7 +34,7 @@ pub(in crate::exchange) fn hold(
         _ => {}
     }
     let mut writes = Vec::new();
-    if offer.record.hold_until != 0 {
+    if offer.record.hold_until != 0 && offer.record.hold_until != until.millis() {
         // Its clock goes with it: who holds again and again has one, as everybody.
         let before = records::time(Table::Offer, offer.record.hold_until)?;
         writes.push(clockwork::forget(before, Due::HoldEnds(offer.id)));

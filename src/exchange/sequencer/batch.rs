@@ -5,6 +5,7 @@ use super::tiles::StoredTiles;
 use super::{Answer, SubmitError, Waiting};
 use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
+use crate::ledger::decision::Decision;
 use crate::ledger::entry::Opening;
 use crate::ledger::hash;
 use crate::ledger::tree::Edge;
@@ -182,7 +183,8 @@ impl Building {
                     nonce: opening.nonce.to_vec(),
                     decision,
                 };
-                self.writes.push(record.put(key::index(index)));
+                let kept = Decision::outlives_retention(opening.decision.event());
+                self.writes.push(record.put_as(key::index(index), kept));
                 opening
             });
             kept.push((bytes, opening));

@@ -87,6 +87,19 @@ impl EntryDraft {
         }
     }
 
+    /// A tombstone of the openings of these entries; indexes strictly ascending.
+    #[must_use]
+    pub const fn expired(indexes: Vec<u64>) -> Self {
+        Self {
+            by: Actor::Router,
+            body: EntryBody::Erased {
+                of: Erased::Decision,
+                indexes,
+            },
+            opening: None,
+        }
+    }
+
     /// The entry at `at`, and its opening with the decision's bytes.
     pub(super) fn at(self, at: Timestamp) -> (Entry, Option<(Opening, Vec<u8>)>) {
         let entry = Entry {

@@ -75,6 +75,36 @@ impl Recent {
     }
 }
 
+/// The edge of a store's tree, verified against its root, its full tiles, and the time of the last entry.
+///
+/// # Errors
+///
+/// [`RecoveryError`]: the store must not be written to.
+pub fn restored(
+    engine: &Arc<dyn Engine>,
+) -> Result<(Edge, Arc<StoredTiles>, Timestamp), RecoveryError> {
+    let head = engine.head();
+    let tiles = Arc::new(StoredTiles::new(Arc::clone(engine)));
+    let leaf = |index: u64| {
+        let stored = engine
+            .get(Table::Entry, &key::index(index))
+            .map_err(|error| TileError::Source(Box::new(error)))?;
+        let stored = stored.ok_or(TileError::Missing { level: 0, index })?;
+        Ok(hash::leaf(&stored.value))
+    };
+    let edge = Edge::restore(head.size, tiles.as_ref(), leaf)?;
+    if *edge.root().as_bytes() != head.root {
+        return Err(RecoveryError::OtherRoot);
+    }
+    let mut last = Timestamp::from_millis(0).unwrap_or(Timestamp::MAX);
+    if let Some(index) = head.size.checked_sub(1) {
+        let stored = engine.get(Table::Entry, &key::index(index))?;
+        let entry = stored.and_then(|stored| Entry::parse(&stored.value).ok());
+        last = entry.ok_or(RecoveryError::OtherRoot)?.at;
+    }
+    Ok((edge, tiles, last))
+}
+
 /// What the sequencer's thread holds.
 pub struct State {
     engine: Arc<dyn Engine>,
@@ -105,24 +135,7 @@ impl State {
         listener: Box<dyn Listener>,
     ) -> Result<Self, RecoveryError> {
         let head = engine.head();
-        let tiles = Arc::new(StoredTiles::new(Arc::clone(&engine)));
-        let leaf = |index: u64| {
-            let stored = engine
-                .get(Table::Entry, &key::index(index))
-                .map_err(|error| TileError::Source(Box::new(error)))?;
-            let stored = stored.ok_or(TileError::Missing { level: 0, index })?;
-            Ok(hash::leaf(&stored.value))
-        };
-        let edge = Edge::restore(head.size, tiles.as_ref(), leaf)?;
-        if *edge.root().as_bytes() != head.root {
-            return Err(RecoveryError::OtherRoot);
-        }
-        let mut last = Timestamp::from_millis(0).unwrap_or(Timestamp::MAX);
-        if let Some(index) = head.size.checked_sub(1) {
-            let stored = engine.get(Table::Entry, &key::index(index))?;
-            let entry = stored.and_then(|stored| Entry::parse(&stored.value).ok());
-            last = entry.ok_or(RecoveryError::OtherRoot)?.at;
-        }
+        let (edge, tiles, last) = restored(&engine)?;
         let root = Hash::from_bytes(head.root);
         let (signer, checkpoint) = if head.size == 0 {
             (CheckpointSigner::begin(signer), String::new())

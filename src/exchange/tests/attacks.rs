@@ -2,18 +2,20 @@
 
 use super::town::{Town, dawn, fresh, id, settings};
 use crate::audit::finding::{Finding, Severity};
-use crate::domain::id::{OfferId, PoolId};
+use crate::domain::id::{BasisChainId, OfferId, PoolId};
 use crate::domain::label::Label;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    AccessReason, AgencyKind, OfferState, Purpose, Question, Stage, Urgency,
+    AccessReason, AgencyKind, AlertKind, ErasureAnswer, OfferState, Purpose, Question, Stage,
+    Urgency,
 };
 use crate::exchange::clock::{Clock, MockClock};
 use crate::exchange::parcel::{self, Ask};
 use crate::exchange::place::Wanted;
 use crate::exchange::referral::NewReferral;
 use crate::exchange::sequencer::Placed;
-use crate::exchange::{Exchange, OfferName, PoolName, Refusal, Settings};
+use crate::exchange::withdrawal::Wishes;
+use crate::exchange::{BasisName, Exchange, OfferName, Page, PoolName, Refusal, Settings};
 use crate::storage::engine::{Engine as _, Table, Write};
 use crate::storage::records::key;
 use std::sync::{Arc, Mutex};
@@ -285,5 +287,70 @@ async fn a_source_replaces_what_nobody_opened_only_so_often() {
     let (north, name) = (town.intake("north"), of("north", offer));
     let opened = town.exchange.open_parcel(&north, &name, Stage::Triage);
     let _ = opened.await.expect("opened").into_parts();
+    assert!(violations(&town).is_empty());
+}
+
+#[tokio::test]
+async fn who_kept_what_it_was_asked_to_erase_is_asked_again() {
+    // R16: what the person asks reaches the recipient, also the second time.
+    const THREE_DAYS: Duration = Duration::from_secs(72 * 60 * 60);
+    let town = Town::begin().await;
+    let name = town.refer(&["north"]).await.remove(0);
+    let (ngo, north) = (town.caseworker(), town.intake("north"));
+    let exchange = &town.exchange;
+    let opened = exchange.open_parcel(&north, &name, Stage::Triage).await;
+    let _ = opened.expect("opened").into_parts();
+    let _ = exchange
+        .accept_offer(&north, &name, fresh(), None)
+        .await
+        .expect("accepted");
+    let chain = BasisName {
+        agency: id("ngo"),
+        chain: BasisChainId::from_random([1; 16]),
+    };
+    let wishes = Wishes {
+        erase: true,
+        leave: false,
+    };
+    let _ = exchange
+        .ask_recipient(&ngo, &chain, fresh(), wishes)
+        .await
+        .expect("asked");
+    let kept = ErasureAnswer::KeptLegalDuty;
+    let _ = exchange
+        .confirm_erasure(&north, &name, fresh(), kept)
+        .await
+        .expect("answered");
+    town.clock.pass(HOUR);
+    let _ = exchange
+        .ask_recipient(&ngo, &chain, fresh(), wishes)
+        .await
+        .expect("asked again");
+    let unanswered = || async {
+        exchange.run_due().await.expect("clocks run");
+        let page = Page {
+            size: 50,
+            token: String::new(),
+        };
+        let listed = exchange.alerts(&ngo, &id("ngo"), page).await;
+        let alerts = listed.expect("listed").items;
+        let kind = AlertKind::ErasureUnanswered;
+        alerts.iter().filter(|alert| alert.kind == kind).count()
+    };
+    town.clock.pass(THREE_DAYS - HOUR);
+    assert_eq!(unanswered().await, 0, "the first was answered");
+    town.clock.pass(HOUR);
+    assert_eq!(unanswered().await, 1, "and the second was not");
+    let erased = ErasureAnswer::Erased;
+    let _ = exchange
+        .confirm_erasure(&north, &name, fresh(), erased)
+        .await
+        .expect("answered");
+    let _ = exchange
+        .ask_recipient(&ngo, &chain, fresh(), wishes)
+        .await
+        .expect("asked");
+    town.clock.pass(THREE_DAYS);
+    assert_eq!(unanswered().await, 1, "who erased all has nothing");
     assert!(violations(&town).is_empty());
 }

@@ -21,7 +21,7 @@ use crate::envelope::seal::{ParcelDraft, seal};
 use crate::envelope::statement::Forward;
 use crate::envelope::withdrawal::Withdrawal;
 use crate::exchange::ReferralName;
-use crate::exchange::clock::MockClock;
+use crate::exchange::clock::{Clock as _, MockClock};
 use crate::exchange::parcel::Deposit;
 use crate::exchange::referral::{NewOffer, NewReferral};
 use crate::exchange::{
@@ -82,7 +82,7 @@ pub struct Town {
     pub exchange: Arc<Exchange>,
     pub desks: HashMap<AgencyId, Desk>,
     pub case: CaseHandle,
-    authority: Authority,
+    pub authority: Authority,
     administrators: [KeyPairSigner; 2],
 }
 
@@ -278,6 +278,14 @@ impl Town {
             kind,
         };
         self.desks.insert(agency, desk);
+    }
+
+    pub fn signer(&self, agency: &str) -> &CertifiedSigner {
+        &self.desks.get(&id(agency)).expect("a desk").signer
+    }
+
+    pub fn clock_now(&self) -> Timestamp {
+        self.clock.wall()
     }
 
     fn source(&self) -> &Desk {

@@ -3,7 +3,7 @@
 use super::Services;
 use crate::domain::vocabulary::{AccessFinding, ReviewRule};
 use crate::exchange::Page;
-use crate::exchange::acts::{ACTS_MAX, About, Question, SeenAct};
+use crate::exchange::acts::{ACTS_MAX, About, Question, SeenAct, event_named};
 use crate::exchange::audit::RUN_MAX;
 use crate::exchange::disposition::Said;
 use crate::grpc::call::Call;
@@ -28,6 +28,9 @@ const RUN_DEFAULT: usize = 256;
 
 /// Acts of a page when the request does not say.
 const PAGE_DEFAULT: usize = 100;
+
+/// Most events named in one question.
+const EVENTS_MAX: usize = 32;
 
 /// Runs that wait for a slow reader: one, so that a stream keeps little in memory.
 const WAITING_MAX: usize = 1;
@@ -107,6 +110,29 @@ impl AuditService for Services {
             .await?;
         let proof = convert::hashes(proof.iter().map(|hash| hash.as_bytes()));
         Ok(Response::new(proto::ProveConsistencyResponse { proof }))
+    }
+
+    async fn record_watermark(
+        &self,
+        request: Request<proto::RecordWatermarkRequest>,
+    ) -> Result<Response<proto::RecordWatermarkResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let parent = fields.agency("parent", &message.parent);
+        let statement = fields.bytes(
+            "statement",
+            message.statement,
+            convert::STATEMENT_BYTES_MAX,
+            "must be a statement of at most 16 KiB",
+        );
+        let (requested, parent, statement) = fields.all((requested, parent, statement))?;
+        let receipt = self
+            .exchange
+            .record_watermark(call.caller(), &parent, requested, statement)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::RecordWatermarkResponse { receipt }))
     }
 
     type ReadActsStream =
@@ -254,6 +280,15 @@ fn question(fields: &mut Fields, filter: Option<proto::ActFilter>) -> Option<Que
             }
             classes => classes,
         };
+        let few = filter.events.len() <= EVENTS_MAX;
+        let events = filter.events.iter().map(|event| event_named(event));
+        let events = match events.collect::<Option<Vec<_>>>() {
+            Some(events) if few => Some(events),
+            _ => fields.wrong(
+                "events",
+                "must be at most 32 names of events as entries carry them",
+            ),
+        };
         let since = time(fields, "since", filter.since);
         let until = time(fields, "until", filter.until);
         Some(Question {
@@ -261,6 +296,7 @@ fn question(fields: &mut Fields, filter: Option<proto::ActFilter>) -> Option<Que
             agency: agency?,
             staff: staff?,
             classes: classes?,
+            events: events?,
             since: since?,
             until: until?,
         })

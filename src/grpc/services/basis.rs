@@ -120,6 +120,23 @@ impl BasisService for Services {
         let receipt = Some(call.receipt(&receipt)?);
         Ok(Response::new(proto::AskRecipientResponse { receipt }))
     }
+
+    async fn confirm_succession(
+        &self,
+        request: Request<proto::ConfirmSuccessionRequest>,
+    ) -> Result<Response<proto::ConfirmSuccessionResponse>, Status> {
+        let (call, message) = Call::of(request)?;
+        let mut fields = Fields::new();
+        let requested = call.requested(&mut fields, &message, &message.request_id);
+        let parent = fields.agency("parent", &message.parent);
+        let (requested, parent) = fields.all((requested, parent))?;
+        let receipt = self
+            .exchange
+            .confirm_succession(call.caller(), &parent, requested)
+            .await?;
+        let receipt = Some(call.receipt(&receipt)?);
+        Ok(Response::new(proto::ConfirmSuccessionResponse { receipt }))
+    }
 }
 
 fn view(basis: BasisHead) -> proto::Basis {

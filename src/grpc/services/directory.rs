@@ -128,8 +128,13 @@ fn view(entry: AgencyEntry) -> proto::Agency {
         name: names::agency(&entry.agency),
         kind: entry.kind.number(),
         parent: entry.parent.as_ref().map(names::agency).unwrap_or_default(),
-        signing_certificates: entry.certificates,
         key_bundle: entry.bundle,
+        bundle_digest: entry.bundle_digest,
+        signers: entry
+            .signers
+            .into_iter()
+            .map(|certificates| proto::SigningChain { certificates })
+            .collect(),
         enrolment: Some(enrolment),
         capacity: entry.capacity.map_or(0, |(capacity, _)| capacity.number()),
         capacity_time: entry.capacity.map(|(_, at)| fields::time(at)),

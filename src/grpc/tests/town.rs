@@ -97,6 +97,8 @@ impl Town {
             drain: Duration::from_secs(5),
             revocation_lists: Arc::new(move || ders(&listed.lock().expect("not poisoned").lists)),
             stop: stop.clone(),
+            publishing: None,
+            witnesses: Vec::new(),
         };
         let ended = tokio::spawn(serving.serve());
         let operator = desk(&mut authority, "operator", address);

@@ -17,6 +17,9 @@ use crate::identity::signing_chain::TrustStore;
 /// The one application protocol: gRPC is HTTP/2.
 pub(in crate::grpc) const ALPN: &[u8] = b"h2";
 
+/// The one application protocol of readers: HTTP/1.1.
+const PUBLICATION_ALPN: &[u8] = b"http/1.1";
+
 /// When one issuer's list was made and when it ends.
 #[derive(Debug, Clone, Copy)]
 struct ListTimes {
@@ -28,6 +31,8 @@ struct ListTimes {
 pub(super) struct Current {
     digest: [u8; 32],
     config: Arc<ServerConfig>,
+    /// For readers of tiles, who may come without a certificate.
+    publication: Arc<ServerConfig>,
     verifier: Verifier,
     trust: Arc<TrustStore>,
     /// By the issuer's name, DER.
@@ -73,25 +78,35 @@ impl Current {
         for root in roots {
             store.add(root).map_err(|_| TlsError::Roots)?;
         }
-        let verifier =
-            WebPkiClientVerifier::builder_with_provider(Arc::new(store), Arc::clone(&provider))
-                .with_crls(lists)
+        let store = Arc::new(store);
+        let builder = || {
+            let provider = Arc::clone(&provider);
+            WebPkiClientVerifier::builder_with_provider(Arc::clone(&store), provider)
+                .with_crls(lists.clone())
                 .enforce_revocation_expiration()
-                .build()
-                .map_err(|_| TlsError::Lists)?;
-        let clock = Arc::new(ClockOf(Arc::clone(now)));
-        let mut config = ServerConfig::builder_with_details(provider, clock)
-            .with_protocol_versions(&[&rustls::version::TLS13])
-            .map_err(|_| TlsError::Certificate)?
-            .with_client_cert_verifier(Arc::clone(&verifier))
-            .with_single_cert(chain, key)
-            .map_err(|_| TlsError::Certificate)?;
-        config.alpn_protocols = vec![ALPN.to_vec()];
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
+        };
+        let verifier = builder().build().map_err(|_| TlsError::Lists)?;
+        let optional = builder().allow_unauthenticated().build();
+        let optional = optional.map_err(|_| TlsError::Lists)?;
+        let server = |verifier: &Verifier, protocol: &[u8]| -> Result<ServerConfig, TlsError> {
+            let clock = Arc::new(ClockOf(Arc::clone(now)));
+            let mut config = ServerConfig::builder_with_details(Arc::clone(&provider), clock)
+                .with_protocol_versions(&[&rustls::version::TLS13])
+                .map_err(|_| TlsError::Certificate)?
+                .with_client_cert_verifier(Arc::clone(verifier))
+                .with_single_cert(chain.clone(), key.clone_key())
+                .map_err(|_| TlsError::Certificate)?;
+            config.alpn_protocols = vec![protocol.to_vec()];
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+            Ok(config)
+        };
+        let config = server(&verifier, ALPN)?;
+        let publication = server(&optional, PUBLICATION_ALPN)?;
         Ok(Self {
             digest: digest(material),
             config: Arc::new(config),
+            publication: Arc::new(publication),
             verifier,
             trust: Arc::new(trust),
             lists: times,
@@ -116,6 +131,10 @@ impl Current {
 
     pub(super) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
+    }
+
+    pub(super) fn publication(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.publication)
     }
 
     pub(super) fn trust(&self) -> Arc<TrustStore> {

@@ -233,6 +233,37 @@ fn an_opening_reads_back_and_opens_its_commitment() {
     assert!(Opening::parse(&[7; 32], more).is_err());
 }
 
+#[test]
+fn the_short_way_takes_what_the_general_way_takes_and_nothing_else() {
+    let by = [Actor::Router, Actor::Agency("k7".parse().unwrap())];
+    for (by, body) in by.into_iter().zip([EntryBody::Tick, bodies().remove(0)]) {
+        let entry = Entry { by, at: at(), body };
+        let bytes = entry.encode().unwrap();
+        assert_eq!(Entry::parse_usual(&bytes), Some(entry));
+        for bit in 0..bytes.len() * 8 {
+            let mut flipped = bytes.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            if let Some(entry) = Entry::parse_usual(&flipped) {
+                assert_eq!(Entry::parse_any(&flipped), Ok(entry), "{bit}");
+            }
+            let mut cut = bytes.clone();
+            cut.remove(bit / 8);
+            assert_eq!(
+                Entry::parse_usual(&cut),
+                Entry::parse_any(&cut).ok(),
+                "{bit}"
+            );
+        }
+        for time in ["0", "01794000000000", "-1", "1794000000000.0", "+1", ""] {
+            let text = String::from_utf8(bytes.clone()).unwrap();
+            let odd = text.replace("1794000000000", time).into_bytes();
+            if let Some(entry) = Entry::parse_usual(&odd) {
+                assert_eq!(Entry::parse_any(&odd), Ok(entry), "{time}");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -180,6 +180,14 @@ fn classes_agency_staff_and_time_each_narrow_the_answer() {
         &json!({"staff": "w8"})
     ));
 
+    let named = Question {
+        events: event_named("opened").into_iter().collect(),
+        ..Question::default()
+    };
+    assert!(answers(&named, "agency:beta", "opened", &empty));
+    assert!(!answers(&named, "agency:beta", "offer_moved", &empty));
+    assert_eq!(event_named("no such event"), None);
+
     let at = Timestamp::from_millis(1_000);
     let since = Question {
         since: at,

@@ -1,3 +1,5 @@
+mod oracles;
+
 use super::super::hash::leaf;
 use super::super::proof::{consistency, inclusion, root_at, verify_consistency, verify_inclusion};
 use super::*;

@@ -52,12 +52,27 @@ pub(super) struct Keyring {
 }
 
 impl Keyring {
+    /// As [`Keyring::open`], to be read alone: nothing is tidied up, and no chunk will be made.
+    pub(super) fn look(folder: PathBuf, store: [u8; 16]) -> Result<Keyring, OpenError> {
+        Self::open_as(folder, Io::default(), store, 1, false)
+    }
+
     /// Opens every chunk; an unfinished one was never used.
     pub(super) fn open(
         folder: PathBuf,
         io: Io,
         store: [u8; 16],
         chunk_slots: u64,
+    ) -> Result<Keyring, OpenError> {
+        Self::open_as(folder, io, store, chunk_slots, true)
+    }
+
+    fn open_as(
+        folder: PathBuf,
+        io: Io,
+        store: [u8; 16],
+        chunk_slots: u64,
+        is_own: bool,
     ) -> Result<Keyring, OpenError> {
         let mut numbers = Vec::new();
         for item in fs::read_dir(&folder)? {
@@ -73,7 +88,8 @@ impl Keyring {
             match (extension, stem.parse::<u32>()) {
                 ("a", Ok(number)) => numbers.push(number),
                 ("b", Ok(_)) => {}
-                (UNFINISHED, _) => fs::remove_file(&path)?,
+                (UNFINISHED, _) if is_own => fs::remove_file(&path)?,
+                (UNFINISHED, _) => {}
                 _ => return corrupt("the keyring's folder holds a foreign file"),
             }
         }

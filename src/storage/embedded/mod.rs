@@ -17,6 +17,7 @@
 //! What is promised of values: a plain one carries a CRC-32, an encrypted one is authenticated; a frame is bound to its
 //! place and to all history before it by SHA-256. See [`recovery`] for what a stop can and cannot look like.
 
+pub mod backup;
 mod cipher;
 mod cluster;
 mod commit;
@@ -114,8 +115,14 @@ fn present_month() -> u32 {
     let since = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
         .unwrap_or_default();
+    month_of(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+}
+
+/// The month in UTC, counted from year 0, of a time in seconds since the epoch; none before that is told apart.
+#[must_use]
+pub fn month_of(seconds: i64) -> u32 {
     // Days to civil date, after Howard Hinnant's `civil_from_days`.
-    let days = since.as_secs() / 86_400 + 719_468;
+    let days = u64::try_from(seconds).unwrap_or(0) / 86_400 + 719_468;
     let (era, day) = (days / 146_097, days % 146_097);
     let year_of_era = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
     let day_of_year = day - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
@@ -303,6 +310,10 @@ impl Engine for EmbeddedEngine {
 
     fn commit(&self, batch: &Batch) -> Result<Head, StorageError> {
         self.shared.commit(batch)
+    }
+
+    fn expire_decisions(&self, month: u32) -> Result<(), StorageError> {
+        self.shared.expire_decisions(month).map(|_| ())
     }
 
     fn fresh_id(&self) -> Result<[u8; 16], StorageError> {

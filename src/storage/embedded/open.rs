@@ -35,14 +35,14 @@ pub(super) const LOCK_ATTEMPTS: u32 = 20;
 /// How long between two attempts.
 pub(super) const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
-const STORE: &str = "store";
+pub(super) const STORE: &str = "store";
 const FIRST_LINE: &str = "safeconduct store";
 
-fn journal_folder(folder: &Path) -> PathBuf {
+pub(super) fn journal_folder(folder: &Path) -> PathBuf {
     folder.join("journal")
 }
 
-fn keyring_folder(folder: &Path) -> PathBuf {
+pub(super) fn keyring_folder(folder: &Path) -> PathBuf {
     folder.join("keyring")
 }
 
@@ -94,7 +94,7 @@ fn describe(format: u32, store: &[u8; 16]) -> String {
 }
 
 /// Reads the `store` file: what this is, before anything else is believed.
-fn identify(folder: &Path) -> Result<[u8; 16], OpenError> {
+pub(super) fn identify(folder: &Path) -> Result<[u8; 16], OpenError> {
     let text = match fs::read(folder.join(STORE)) {
         Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -131,7 +131,7 @@ fn identify(folder: &Path) -> Result<[u8; 16], OpenError> {
     }
 }
 
-fn lock(folder: &Path, is_new: bool) -> Result<File, OpenError> {
+pub(super) fn lock(folder: &Path, is_new: bool) -> Result<File, OpenError> {
     let file = OpenOptions::new()
         .write(true)
         .create(true)

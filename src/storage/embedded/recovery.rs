@@ -197,6 +197,18 @@ fn is_torn(offset: u64, body_bytes: usize, frame: &[u8], digest: &[u8; DIGEST_BY
     false
 }
 
+/// That nothing follows the blank place at `at`.
+pub(super) fn nothing_after(
+    segments: &Segments,
+    store: &[u8; 16],
+    at: Position,
+) -> Result<(), OpenError> {
+    match segments.find(at.segment) {
+        Some(segment) => nothing_follows(segments, store, &segment, at.offset),
+        None => corrupt(format!("{:010}.segment is missing", at.segment)),
+    }
+}
+
 /// Refuses when a whole header follows the damaged or blank place at `offset`: frames are written in order.
 fn nothing_follows(
     segments: &Segments,

@@ -121,6 +121,15 @@ pub(super) struct Segments {
 impl Segments {
     /// Opens every segment of `folder`; their numbers must run from 1 without a gap.
     pub(super) fn open(folder: &Path, store: &[u8; 16]) -> Result<Segments, OpenError> {
+        Self::read(folder, store, true)
+    }
+
+    /// As [`Segments::open`], of a journal that another process may be writing: nothing is tidied up.
+    pub(super) fn look(folder: &Path, store: &[u8; 16]) -> Result<Segments, OpenError> {
+        Self::read(folder, store, false)
+    }
+
+    fn read(folder: &Path, store: &[u8; 16], is_own: bool) -> Result<Segments, OpenError> {
         let mut numbers = Vec::new();
         for item in fs::read_dir(folder)? {
             let path = item?.path();
@@ -135,7 +144,8 @@ impl Segments {
             match (extension, stem.parse::<u32>()) {
                 ("segment", Ok(number)) => numbers.push((number, path)),
                 // Was being made when the process ended; never used.
-                (UNFINISHED, _) => fs::remove_file(&path)?,
+                (UNFINISHED, _) if is_own => fs::remove_file(&path)?,
+                (UNFINISHED, _) => {}
                 _ => return corrupt("the journal's folder holds a foreign file"),
             }
         }

@@ -66,6 +66,9 @@ pub struct AccessRecord {
     /// Whether its end is recorded.
     #[prost(bool, tag = "20")]
     pub ended: bool,
+    /// One more than the leaf index of the release's entry; zero before it.
+    #[prost(uint64, tag = "26")]
+    pub released_entry: u64,
 }
 
 impl Record for AccessRecord {

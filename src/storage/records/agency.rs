@@ -14,6 +14,9 @@ pub struct Signer {
     /// Milliseconds since the epoch; the certificate ends here.
     #[prost(int64, tag = "3")]
     pub not_after: i64,
+    /// The certificate and its issuers, DER, leaf first; empty in the record of a basis.
+    #[prost(bytes = "vec", repeated, tag = "6")]
+    pub chain: Vec<Vec<u8>>,
 }
 
 /// An enrolled agency.

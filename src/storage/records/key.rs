@@ -313,6 +313,10 @@ pub fn proposal(proposal: ProposalId) -> Vec<u8> {
 pub const LOG: &[u8] = b"log";
 /// Of the directory's version: written with every change of an agency's record.
 pub const DIRECTORY: &[u8] = b"directory";
+/// Of the replay watermark.
+pub const WATERMARK: &[u8] = b"watermark";
+/// Of the index below which decisions have ended.
+pub const EXPIRED: &[u8] = b"expired";
 /// Of the latest directory digest.
 pub const DIGEST: &[u8] = b"digest";
 /// Of the protocol in force.

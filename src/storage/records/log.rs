@@ -1,11 +1,12 @@
 //! The log's own facts: origin, administrators, protocols, proposals, digests, openings.
 
 use super::{Life, Record, Table};
+use crate::storage::engine::Write;
 
 /// What `initialise` pinned.
 #[derive(Clone, PartialEq, Eq, prost::Message)]
 pub struct LogRecord {
-    /// Log origin, which is also the trust domain.
+    /// The trust domain, and the log's origin when it was begun.
     #[prost(string, tag = "1")]
     pub origin: String,
     /// Administrators' public keys (SubjectPublicKeyInfo PEM).
@@ -17,6 +18,36 @@ pub struct LogRecord {
     /// Key that authenticates page and resume tokens.
     #[prost(bytes = "vec", tag = "4")]
     pub token_key: Vec<u8>,
+    /// The log's own origin, where it is not the trust domain's name: the log was succeeded.
+    #[prost(string, tag = "11")]
+    pub log_origin: String,
+    /// One more than the index of the last succession's entry; zero when there was none.
+    #[prost(uint64, tag = "12")]
+    pub succession: u64,
+}
+
+impl LogRecord {
+    /// What the log calls itself in its checkpoints.
+    #[must_use]
+    pub fn log_origin(&self) -> &str {
+        if self.log_origin.is_empty() {
+            &self.origin
+        } else {
+            &self.log_origin
+        }
+    }
+}
+
+/// That a source has resubmitted what it signed since the backup that a succession restored.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct ConfirmationRecord {
+    /// As [`LogRecord::succession`] at that time.
+    #[prost(uint64, tag = "1")]
+    pub succession: u64,
+}
+
+impl Record for ConfirmationRecord {
+    const TABLE: Table = Table::Confirmation;
 }
 
 impl Record for LogRecord {
@@ -134,6 +165,30 @@ pub struct OpeningRecord {
     /// The decision: RFC 8785 JSON.
     #[prost(bytes = "vec", tag = "2")]
     pub decision: Vec<u8>,
+}
+
+impl OpeningRecord {
+    /// The write that keeps it: with the decisions of its month, or `for_ever`.
+    #[must_use]
+    pub fn put_as(&self, key: Vec<u8>, for_ever: bool) -> Write {
+        let mut write = self.put(key);
+        if let (true, Write::Put { life, .. }) = (for_ever, &mut write) {
+            *life = Life::Record;
+        }
+        write
+    }
+}
+
+/// Up to where an auditor has replayed the log.
+#[derive(Clone, Copy, PartialEq, Eq, prost::Message)]
+pub struct WatermarkRecord {
+    /// All entries below this index.
+    #[prost(uint64, tag = "1")]
+    pub upto: u64,
+}
+
+impl Record for WatermarkRecord {
+    const TABLE: Table = Table::Meta;
 }
 
 impl Record for OpeningRecord {

@@ -39,6 +39,9 @@ pub struct MessageRecord {
     /// Whether the other party opened it.
     #[prost(bool, tag = "11")]
     pub opened: bool,
+    /// One more than the leaf index of the entry of a sealed message; zero for a code.
+    #[prost(uint64, tag = "18")]
+    pub entry: u64,
 }
 
 impl Record for MessageRecord {

@@ -4,6 +4,7 @@ pub mod cast;
 pub mod eyes;
 pub mod forge;
 pub mod jose;
+pub mod liar;
 pub mod normal;
 pub mod person;
 pub mod record;
@@ -12,6 +13,7 @@ pub mod scene;
 pub mod search;
 pub mod simulated;
 pub mod wire;
+pub mod witness;
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -186,7 +188,7 @@ pub fn assert_replays(world: &World) {
     assert_eq!(output.status.code(), Some(3), "{said}{why}");
 }
 
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     PathBuf::from(env!("CARGO_BIN_EXE_safeconduct"))
 }
 

@@ -445,6 +445,13 @@ impl About {
         let parent = || self.parent();
         vec![
             call(
+                "BasisService/ConfirmSuccession",
+                &v1::ConfirmSuccessionRequest {
+                    parent: self.parent(),
+                    request_id: request_id(),
+                },
+            ),
+            call(
                 "SlipService/RegisterCode",
                 &v1::RegisterCodeRequest {
                     parent: parent(),
@@ -674,6 +681,14 @@ impl About {
     /// What needs a key or a mandate.
     pub fn offices(&self) -> Vec<Call> {
         vec![
+            call(
+                "AuditService/RecordWatermark",
+                &v1::RecordWatermarkRequest {
+                    parent: self.parent(),
+                    request_id: request_id(),
+                    statement: self.statement.clone(),
+                },
+            ),
             call(
                 "DirectoryService/PublishKeyBundle",
                 &v1::PublishKeyBundleRequest {

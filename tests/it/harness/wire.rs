@@ -220,7 +220,7 @@ impl Refused {
 }
 
 /// Hands bytes through as they are.
-struct RawCodec;
+pub struct RawCodec;
 
 impl Codec for RawCodec {
     type Encode = Vec<u8>;

@@ -147,6 +147,8 @@ impl SimulatedRouter {
             drain: DRAIN,
             revocation_lists: Arc::new(move || lists.revocation_lists()),
             stop: stop.clone(),
+            publishing: None,
+            witnesses: Vec::new(),
         };
         self.running = Some(Running {
             exchange,

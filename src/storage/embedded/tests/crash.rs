@@ -8,13 +8,13 @@ use crate::storage::embedded::io::is_blank;
 
 /// What happens at the chosen operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Deed {
+pub(super) enum Deed {
     FailBefore,
     FailAfter,
 }
 
 /// A machine that stops at its `nth` operation, and then loses what was not synced: all of it, or every other sector.
-struct Machine {
+pub(super) struct Machine {
     nth: u64,
     deed: Deed,
     state: Mutex<State>,
@@ -29,7 +29,7 @@ struct State {
 }
 
 impl Machine {
-    fn new(nth: u64, deed: Deed) -> Arc<Machine> {
+    pub(super) fn new(nth: u64, deed: Deed) -> Arc<Machine> {
         Arc::new(Machine {
             nth,
             deed,
@@ -37,12 +37,12 @@ impl Machine {
         })
     }
 
-    fn operations(&self) -> u64 {
+    pub(super) fn operations(&self) -> u64 {
         self.state.lock().unwrap().operations
     }
 
     /// Takes back what was never synced: all sectors, or those that `lost` picks.
-    fn lose(&self, lost: impl Fn(u64) -> bool) {
+    pub(super) fn lose(&self, lost: impl Fn(u64) -> bool) {
         let state = self.state.lock().unwrap();
         for (path, writes) in &state.unsynced {
             let Ok(file) = fs::File::options().write(true).open(path) else {

@@ -9,6 +9,7 @@ use super::*;
 use crate::storage::conformance::{Subject, check, put, writes};
 use crate::storage::engine::{Life, Write};
 
+mod backup;
 mod crash;
 mod damage;
 mod erasure;

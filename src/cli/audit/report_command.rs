@@ -1,0 +1,295 @@
+//! `safeconduct audit report` and `audit report-check`.
+
+use super::bundle::{self, Checked, Digests, Signed};
+use super::folder::FolderSource;
+use super::print::{self, wrapped};
+use super::review::{self, Found};
+use super::{CannotCheck, Check, Opened, Outcome, page};
+use crate::audit::Level;
+use crate::cli::key_file::refuse_open;
+use crate::cli::text::minute;
+use crate::client::connect::certificates;
+use crate::client::keys::KeyFiles;
+use crate::client::trust::TrustAnchors;
+use crate::domain::id::AgencyId;
+use crate::domain::time::Timestamp;
+use crate::envelope::keys::{AgencySigner, CertifiedSigner};
+use crate::identity::certificate::CertifiedAgency;
+use crate::ledger::note::NoteVerifier;
+use clap::{Args, ValueEnum};
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject as _;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Check the log, and write a report to hand on: for a board, an authority, a court
+#[derive(Debug, Args)]
+pub(super) struct ReportCommand {
+    #[command(flatten)]
+    check: Check,
+    /// How deep to check
+    #[arg(long, value_enum, default_value_t = Depth::Replay)]
+    level: Depth,
+    /// Folder to write; must be empty or not exist
+    #[arg(long, value_name = "DIR")]
+    to: PathBuf,
+    /// Sign with the signing key in this folder of certificates and keys; --identity if not given
+    #[arg(long, value_name = "DIR")]
+    sign_with: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Depth {
+    Verify,
+    Openings,
+    Replay,
+}
+
+/// Check a report that somebody handed to you, offline
+///
+/// Exit codes: 0 signed by an agency under the roots you pinned, and unchanged; 1 changed, the file is named;
+/// 3 unchanged, but nobody signed it or nothing vouches for who did
+#[derive(Debug, Args)]
+pub(super) struct ReportCheckCommand {
+    /// The report's folder
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// Folder with log.vkey, administrators.pem and roots.pem, as `router trust` writes it
+    #[arg(long, value_name = "DIR")]
+    trust: Option<PathBuf>,
+}
+
+/// Who signs a report.
+pub(super) struct Auditor {
+    agency: AgencyId,
+    signer: CertifiedSigner,
+}
+
+impl Auditor {
+    /// From a folder as `ca issue agency` writes it, for the log `origin`.
+    pub(super) fn read(folder: &Path, origin: &str) -> Result<Self, CannotCheck> {
+        fn unusable(error: impl std::fmt::Display) -> CannotCheck {
+            CannotCheck::Report(format!("the report cannot be signed: {error}"))
+        }
+        let files = KeyFiles::in_folder(folder);
+        refuse_open(&files.signing_key).map_err(unusable)?;
+        let tls = certificates(&files.tls_certificate).map_err(unusable)?;
+        let leaf = tls.first().map(|leaf| leaf.as_ref()).unwrap_or_default();
+        let certified = CertifiedAgency::from_verified_leaf(leaf, origin).map_err(unusable)?;
+        let chain = certificates(&files.signing_certificate).map_err(unusable)?;
+        let chain = chain.iter().map(|der| der.to_vec()).collect();
+        let key = PrivateKeyDer::from_pem_file(&files.signing_key).map_err(unusable)?;
+        let signer = CertifiedSigner::new(key.secret_der(), chain).map_err(unusable)?;
+        Ok(Self {
+            agency: certified.agency().clone(),
+            signer,
+        })
+    }
+}
+
+/// What a review adds to a report.
+pub(super) enum Reviewed {
+    /// The level does not open the entries.
+    NotAsked,
+    /// It could not be made: why.
+    Not(String),
+    /// What a person should look at.
+    Found(Vec<Found>),
+}
+
+impl Reviewed {
+    fn of(review: Option<Result<Vec<Found>, CannotCheck>>) -> Self {
+        match review {
+            None => Self::NotAsked,
+            Some(Err(error)) => Self::Not(error.to_string()),
+            Some(Ok(found)) => Self::Found(found),
+        }
+    }
+
+    fn json(&self) -> Value {
+        match self {
+            Self::NotAsked => Value::Null,
+            Self::Not(why) => json!({ "not_made": why }),
+            Self::Found(found) => {
+                let open = found
+                    .iter()
+                    .filter(|(_, said)| !review::is_settled(said.as_ref()));
+                json!({
+                    "findings": found.iter().map(review::finding_json).collect::<Vec<_>>(),
+                    "unsettled": open.count(),
+                })
+            }
+        }
+    }
+}
+
+fn now() -> Timestamp {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    let millis = i64::try_from(since.as_millis()).unwrap_or_default();
+    Timestamp::from_millis(millis)
+        .unwrap_or_else(|| Timestamp::from_seconds(0).expect("zero is a time"))
+}
+
+impl ReportCommand {
+    pub(super) async fn run(self) -> Result<u8, CannotCheck> {
+        let level = match self.level {
+            Depth::Verify => Level::Verify,
+            Depth::Openings => Level::Openings,
+            Depth::Replay => Level::Replay,
+        };
+        let outcome = self.check.outcome(Some(level)).await?;
+        let review = match level {
+            Level::Verify => None,
+            // A mirror was just brought up to date: what is reviewed is what was checked.
+            _ => Some(match &self.check.mirror {
+                Some(mirror) => {
+                    let folder = FolderSource::new(mirror.clone());
+                    review::found(Opened::Folder(folder), outcome.size).await
+                }
+                None => review::found(self.check.source.open()?, outcome.size).await,
+            }),
+        };
+        let review = Reviewed::of(review);
+        let signs = self
+            .sign_with
+            .as_ref()
+            .or(self.check.source.identity.as_ref());
+        let auditor = signs
+            .map(|folder| Auditor::read(folder, &outcome.origin))
+            .transpose()?;
+        write(&outcome, &review, &self.to, auditor.as_ref(), now())?;
+        println!("{}", print::text(&outcome));
+        let by = match &auditor {
+            Some(auditor) => format!("signed by {}", auditor.agency),
+            None => "NOT SIGNED: --sign-with names the folder of a signing key".into(),
+        };
+        println!(
+            "{}",
+            wrapped("", &format!("Report in {}, {by}.", self.to.display()))
+        );
+        Ok(outcome.exit_code())
+    }
+}
+
+/// Writes the report on `outcome` into `folder`.
+pub(super) fn write(
+    outcome: &Outcome,
+    review: &Reviewed,
+    folder: &Path,
+    auditor: Option<&Auditor>,
+    now: Timestamp,
+) -> Result<(), CannotCheck> {
+    let agency = auditor.map(|auditor| &auditor.agency);
+    let mut report = report(outcome, agency, now);
+    if let Value::Object(members) = &mut report {
+        members.insert("review".into(), review.json());
+    }
+    let json = format!("{report:#}\n");
+    let page = page::html(outcome, review, &report, agency, now);
+    let files: [(&str, &[u8]); 3] = [
+        (bundle::REPORT, json.as_bytes()),
+        (bundle::PAGE, page.as_bytes()),
+        (bundle::CHECKPOINT, outcome.note.as_bytes()),
+    ];
+    let digests = Digests::of(&files, agency, now);
+    let signer = auditor.map(|auditor| &auditor.signer as &dyn AgencySigner);
+    bundle::write(folder, &files, &digests, signer)
+        .map_err(|error| CannotCheck::Write(folder.display().to_string(), error))
+}
+
+/// The lines of signatures under a checkpoint that are not the log's own: name and key id, not verified.
+pub(super) fn others(outcome: &Outcome) -> Vec<String> {
+    let lines = outcome
+        .note
+        .lines()
+        .filter_map(|line| line.strip_prefix("\u{2014} "));
+    lines
+        .filter_map(|line| line.split_once(' ').map(|(name, _)| name.to_owned()))
+        .filter(|name| *name != outcome.origin)
+        .collect()
+}
+
+fn report(outcome: &Outcome, agency: Option<&AgencyId>, now: Timestamp) -> Value {
+    let mut report = print::value(outcome);
+    let checkpoint = NoteVerifier::parse(&outcome.key)
+        .and_then(|verifier| verifier.verify(&outcome.note))
+        .ok();
+    let more = json!({
+        "format": "safeconduct/audit-report/1",
+        "made_at_ms": now.millis(),
+        "made_by": agency.map(ToString::to_string),
+        "tool": { "name": "safeconduct", "version": env!("CARGO_PKG_VERSION") },
+        "root": checkpoint.map(|checkpoint| checkpoint.root.base64()),
+        "other_signatures": others(outcome),
+        "shown": print::shown(outcome),
+        "violations": outcome.report.violations().count(),
+        "notices": outcome.report.notices().count(),
+    });
+    if let (Value::Object(report), Value::Object(more)) = (&mut report, more) {
+        report.extend(more);
+    }
+    report
+}
+
+impl ReportCheckCommand {
+    pub(super) fn run(&self) -> Result<u8, CannotCheck> {
+        let trust = self.trust.as_deref().map(TrustAnchors::read).transpose();
+        let trust = trust.map_err(|error| CannotCheck::Report(error.to_string()))?;
+        match bundle::check(&self.folder, trust.as_ref()) {
+            Ok(checked) => {
+                let (code, text) = said(&checked);
+                println!("{text}");
+                Ok(code)
+            }
+            Err(what) => {
+                println!("{}", wrapped("  !! ", &what));
+                println!("Result: refused. This is not the report that was made.");
+                Ok(1)
+            }
+        }
+    }
+}
+
+/// What a report that was not changed is worth, with the exit code.
+pub(super) fn said(checked: &Checked) -> (u8, String) {
+    let mut lines = vec![wrapped(
+        "",
+        &format!(
+            "Report on {}, {} entries, made {}: {} violation(s).",
+            checked.origin,
+            checked.size,
+            minute(checked.issued),
+            checked.violations
+        ),
+    )];
+    let (code, who) = match &checked.signed {
+        Signed::Nobody => (
+            3,
+            "NOBODY SIGNED IT: its files fit together, and anybody can have made them".into(),
+        ),
+        Signed::Unpinned {
+            agency,
+            certificate,
+        } => (
+            3,
+            format!(
+                "signed by a key whose certificate {certificate} says {agency}; NOTHING HERE VOUCHES FOR IT: \
+                 give --trust, or compare that digest"
+            ),
+        ),
+        Signed::Agency(agency) => (
+            0,
+            format!("signed by {agency}, under a root that you pinned"),
+        ),
+    };
+    let mark = if code == 0 { "  ok " } else { "  ?  " };
+    lines.push(wrapped(mark, &who));
+    if checked.pinned {
+        lines.push(wrapped("  ok ", "about the log whose key you pinned"));
+    }
+    lines.push("Result: unchanged since it was made. What it says is its auditor's word.".into());
+    (code, lines.join("\n"))
+}

@@ -1,0 +1,142 @@
+//! Decisions end after their retention time, below a replay watermark and never above it.
+
+use super::town::{ORIGIN, Town, fresh, id};
+use crate::audit::finding::{Finding, Problem, Severity};
+use crate::audit::openings::Openings;
+use crate::audit::replay::Replay;
+use crate::audit::source::SealedOpening;
+use crate::domain::vocabulary::{AgencyKind, StaffRole, Stage};
+use crate::envelope::watermark::Watermark;
+use crate::exchange::Refusal;
+use crate::ledger::entry::Entry;
+use crate::storage::engine::{Engine, Table};
+use crate::storage::records::log::OpeningRecord;
+use crate::storage::records::{Record as _, key};
+use std::time::Duration;
+
+const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
+
+impl Town {
+    fn watermark(&self, upto: u64, origin: &str) -> Vec<u8> {
+        let desk = self.desks.get(&id("ombud")).expect("a desk");
+        let watermark = Watermark {
+            auditor: id("ombud"),
+            origin: origin.to_owned(),
+            upto,
+            root: [1; 32],
+            report: [2; 32],
+            issued: self.exchange.now(),
+        };
+        watermark.sign(&desk.signer).expect("signed")
+    }
+
+    async fn mark(&self, statement: Vec<u8>) -> Result<(), Refusal> {
+        let auditor = self.staff("ombud", StaffRole::Auditor);
+        let ombud = id("ombud");
+        let exchange = &self.exchange;
+        let recorded = exchange.record_watermark(&auditor, &ombud, fresh(), statement);
+        recorded.await.map(|_| ())
+    }
+
+    /// Openings and replay over everything; the entries of which `hidden` says so are given without their opening.
+    fn audited(&self, hidden: impl Fn(&str) -> bool) -> (Vec<Finding>, u64) {
+        let (mut openings, mut replay) = (Openings::new(), Replay::new());
+        let mut found = Vec::new();
+        for index in 0..self.engine.head().size {
+            let row = key::index(index);
+            let entry = self.engine.get(Table::Entry, &row).expect("readable");
+            let entry = Entry::parse(&entry.expect("there").value).expect("an entry");
+            let given = self.engine.get(Table::Opening, &row).expect("readable");
+            let given = given.filter(|_| !hidden(entry.body.event())).map(|stored| {
+                let record = OpeningRecord::from_stored(&stored).expect("a record");
+                SealedOpening {
+                    index,
+                    nonce: record.nonce,
+                    decision: record.decision,
+                }
+            });
+            let opening = openings.feed(Some(&entry), given.as_ref());
+            found.extend(replay.feed(Some(&entry), opening.as_ref()));
+        }
+        found.extend(openings.finish(replay.watermark()));
+        (found, replay.counts().ended)
+    }
+}
+
+fn violations(found: &[Finding]) -> Vec<&Finding> {
+    let severe = |finding: &&Finding| finding.problem.severity() == Severity::Violation;
+    found.iter().filter(severe).collect()
+}
+
+#[tokio::test]
+async fn decisions_end_by_month_below_a_watermark_and_replay_says_what_it_could_not_decide() {
+    let mut town = Town::begin().await;
+    town.join("ombud", AgencyKind::Ombudsperson).await;
+    let offers = town.refer(&["north"]).await;
+    let north = town.intake("north");
+    let opened = town.exchange.open_parcel(&north, &offers[0], Stage::Triage);
+    let _ = opened.await.expect("opened");
+    let upto = town.engine.head().size;
+    let bad = [
+        town.watermark(upto, "other.example"),
+        town.watermark(upto + 1, ORIGIN),
+        town.watermark(0, ORIGIN),
+    ];
+    for statement in bad {
+        let refused = town.mark(statement).await;
+        assert_eq!(refused, Err(Refusal::InvalidField("statement")));
+    }
+    town.clock.pass(YEAR * 6);
+    town.exchange.tick().await.expect("ticked");
+    town.exchange
+        .expire_openings()
+        .await
+        .expect("nothing to do");
+    assert_eq!(town.audited(|_| false).1, 0, "nobody has replayed it");
+
+    let mut town = Town::begin().await;
+    town.join("ombud", AgencyKind::Ombudsperson).await;
+    let offers = town.refer(&["north"]).await;
+    // In the next month an auditor replays it.
+    town.clock.pass(Duration::from_secs(40 * 24 * 3600));
+    let upto = town.engine.head().size;
+    let marked = town.mark(town.watermark(upto, ORIGIN));
+    marked.await.expect("recorded");
+    let again = town.mark(town.watermark(upto, ORIGIN)).await;
+    assert_eq!(again, Err(Refusal::InvalidField("statement")));
+    // What follows is not replayed by anybody.
+    let north = town.intake("north");
+    let late = town.exchange.open_parcel(&north, &offers[0], Stage::Triage);
+    let _ = late.await;
+    let later = town.engine.head().size - 1;
+    town.exchange.expire_openings().await.expect("done");
+    assert_eq!(town.audited(|_| false).1, 0, "its time is not over");
+    town.clock.pass(YEAR * 6);
+    town.exchange.tick().await.expect("ticked");
+    town.exchange.expire_openings().await.expect("done");
+
+    let opening = |index| town.engine.get(Table::Opening, &key::index(index));
+    assert!(opening(0).expect("readable").is_some(), "what all stand on");
+    assert!(opening(upto - 1).expect("readable").is_none(), "ended");
+    assert!(
+        opening(later).expect("readable").is_some(),
+        "above the watermark"
+    );
+    let (found, ended) = town.audited(|_| false);
+    assert!(ended > 0);
+    assert_eq!(violations(&found), Vec::<&Finding>::new());
+    let unreplayed = |finding: &Finding| finding.problem == Problem::ErasedUnreplayed;
+    assert!(!found.iter().any(unreplayed), "{found:?}");
+    // Without the watermark, the same tombstones are named.
+    let (found, _) = town.audited(|event| event == "watermark_recorded");
+    let unlawful = |finding: &Finding| matches!(finding.problem, Problem::ErasedUnwatermarked(_));
+    assert!(found.iter().any(unlawful), "{found:?}");
+    assert!(found.iter().any(unreplayed), "{found:?}");
+    // A second run has nothing to do.
+    let size = town.engine.head().size;
+    town.exchange
+        .expire_openings()
+        .await
+        .expect("nothing to do");
+    assert_eq!(town.engine.head().size, size);
+}
