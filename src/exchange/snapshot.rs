@@ -147,6 +147,17 @@ impl<'a> Snapshot<'a> {
         Ok(view)
     }
 
+    /// Whether a request that was looked for and not found was answered since: its other copy came first, and whatever
+    /// was read after that shows its effect (invariant 6).
+    pub(super) fn is_answered_meanwhile(&self) -> Result<bool, Refusal> {
+        let mut requests = self.reads.iter();
+        let Some(read) = requests.find(|read| read.table == Table::Request) else {
+            return Ok(false);
+        };
+        let stored = self.shared.engine.get(read.table, &read.key)?;
+        Ok(stored.map_or(0, |stored| stored.version) != read.version)
+    }
+
     /// Notes that the change counts only before `until`: what it found open ends then by itself, with nothing written.
     ///
     /// Before the snapshot gives its change.

@@ -449,7 +449,15 @@ impl Exchange {
     {
         for _ in 0..ATTEMPTS_MAX {
             let prepare = Arc::clone(&prepare);
-            match self.blocking(move |snapshot| prepare(snapshot)).await? {
+            let prepared = self.blocking(move |snapshot| match prepare(snapshot) {
+                // Refused for what its own other copy has done: it is looked for again, and found.
+                Err(_) if snapshot.is_answered_meanwhile()? => Ok(None),
+                other => other.map(Some),
+            });
+            let Some(prepared) = prepared.await? else {
+                continue;
+            };
+            match prepared {
                 Prepared::Again(value, indexes) => {
                     let receipts = self.receipts_again(indexes).await?;
                     return Ok(Done { value, receipts });
