@@ -39,6 +39,10 @@ pub(super) struct Snapshot<'a> {
 }
 
 /// The outcome of a preparation.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once a request and taken apart at once; a box would be one more allocation each"
+)]
 pub(super) enum Prepared<T> {
     /// A change to submit, the answer if it is committed, and which of its entries the caller gets receipts of.
     New(Change, T, Vec<usize>),
