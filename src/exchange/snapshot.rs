@@ -151,15 +151,19 @@ impl<'a> Snapshot<'a> {
         Ok(view)
     }
 
-    /// Whether a request that was looked for and not found was answered since: its other copy came first, and whatever
-    /// was read after that shows its effect (invariant 6).
-    pub(super) fn is_answered_meanwhile(&self) -> Result<bool, Refusal> {
-        let mut requests = self.reads.iter();
-        let Some(read) = requests.find(|read| read.table == Table::Request) else {
-            return Ok(false);
-        };
-        let stored = self.shared.engine.get(read.table, &read.key)?;
-        Ok(stored.map_or(0, |stored| stored.version) != read.version)
+    /// Whether something that was read has changed since: then what was found rests on no one moment.
+    ///
+    /// Rows are read one by one while others commit. A change is held against its reads by the sequencer; a refusal is
+    /// never submitted, so it is held against them here: a copy of a request that its twin overtook is not refused for
+    /// what its twin did (invariant 6), nor anybody for half of what somebody else did (invariant 5).
+    pub(super) fn is_overtaken(&self) -> Result<bool, Refusal> {
+        for read in &self.reads {
+            let stored = self.shared.engine.get(read.table, &read.key)?;
+            if stored.map_or(0, |stored| stored.version) != read.version {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Notes that the change counts only before `until`: what it found open ends then by itself, with nothing written.

@@ -447,11 +447,11 @@ impl Exchange {
         T: Send + 'static,
         F: Fn(&mut Snapshot<'_>) -> Result<Prepared<T>, Refusal> + Send + Sync + 'static,
     {
-        for _ in 0..ATTEMPTS_MAX {
+        for attempt in 1..=ATTEMPTS_MAX {
             let prepare = Arc::clone(&prepare);
             let prepared = self.blocking(move |snapshot| match prepare(snapshot) {
-                // Refused for what its own other copy has done: it is looked for again, and found.
-                Err(_) if snapshot.is_answered_meanwhile()? => Ok(None),
+                // Looked at again; in a crowd the last refusal has to do.
+                Err(_) if attempt < ATTEMPTS_MAX && snapshot.is_overtaken()? => Ok(None),
                 other => other.map(Some),
             });
             let Some(prepared) = prepared.await? else {
