@@ -345,6 +345,9 @@ fn prepare_open(
         let replier = replier.ok_or(Refusal::NotFound)?;
         permit_reply(snapshot, &offer, &replier, set)?
     };
+    if records::time(TABLE, record.expires)? <= snapshot.now {
+        return Err(Refusal::NotFound);
+    }
     let mut change = snapshot.change();
     change.within(until(&permit, &record)?);
     if offer.state.can_lapse() {

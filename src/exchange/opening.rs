@@ -96,6 +96,10 @@ fn prepare(
     )
     .map_err(gate_refusal)?;
     let expires = records::time(Table::Parcel, record.expires)?;
+    if expires <= snapshot.now {
+        // It ends up to a quarter of an hour before its basis, whose time is not rounded.
+        return Err(Refusal::NotFound);
+    }
     // What is passed on stands only as long as everything that it rests on.
     let beneath = forward::standing(snapshot, &record, set)?;
     let ancestors = forward::statements(snapshot, &record)?;

@@ -39,6 +39,10 @@ pub(super) struct Snapshot<'a> {
 }
 
 /// The outcome of a preparation.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once a request and taken apart at once; a box would be one more allocation each"
+)]
 pub(super) enum Prepared<T> {
     /// A change to submit, the answer if it is committed, and which of its entries the caller gets receipts of.
     New(Change, T, Vec<usize>),
@@ -145,6 +149,21 @@ impl<'a> Snapshot<'a> {
         let view = self.shared.register.protocol()?;
         self.note(Table::Meta, key::PROTOCOL.to_vec(), view.version);
         Ok(view)
+    }
+
+    /// Whether something that was read has changed since: then what was found rests on no one moment.
+    ///
+    /// Rows are read one by one while others commit. A change is held against its reads by the sequencer; a refusal is
+    /// never submitted, so it is held against them here: a copy of a request that its twin overtook is not refused for
+    /// what its twin did (invariant 6), nor anybody for half of what somebody else did (invariant 5).
+    pub(super) fn is_overtaken(&self) -> Result<bool, Refusal> {
+        for read in &self.reads {
+            let stored = self.shared.engine.get(read.table, &read.key)?;
+            if stored.map_or(0, |stored| stored.version) != read.version {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Notes that the change counts only before `until`: what it found open ends then by itself, with nothing written.

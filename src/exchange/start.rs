@@ -447,9 +447,17 @@ impl Exchange {
         T: Send + 'static,
         F: Fn(&mut Snapshot<'_>) -> Result<Prepared<T>, Refusal> + Send + Sync + 'static,
     {
-        for _ in 0..ATTEMPTS_MAX {
+        for attempt in 1..=ATTEMPTS_MAX {
             let prepare = Arc::clone(&prepare);
-            match self.blocking(move |snapshot| prepare(snapshot)).await? {
+            let prepared = self.blocking(move |snapshot| match prepare(snapshot) {
+                // Looked at again; in a crowd the last refusal has to do.
+                Err(_) if attempt < ATTEMPTS_MAX && snapshot.is_overtaken()? => Ok(None),
+                other => other.map(Some),
+            });
+            let Some(prepared) = prepared.await? else {
+                continue;
+            };
+            match prepared {
                 Prepared::Again(value, indexes) => {
                     let receipts = self.receipts_again(indexes).await?;
                     return Ok(Done { value, receipts });

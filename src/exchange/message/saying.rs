@@ -139,7 +139,7 @@ pub(super) fn verify(
     }
     let reader = snapshot.agency(to)?.ok_or(Refusal::RecipientUnavailable)?;
     let bundle = reader.available(snapshot.now)?;
-    let signer = snapshot.signer_of(&own, &parcel.statement)?;
+    let signer = snapshot.signer_of(own, &parcel.statement)?;
     let message = parcel.verify_message(signer).map_err(invalid)?;
     let statement = message.statement();
     let claims = statement.claims();

@@ -18,6 +18,10 @@ use std::collections::{BTreeMap, HashMap};
 /// Doorbells kept for an agency; who resumes from before them must list.
 pub const DOORBELLS_KEPT: u64 = 10_000;
 
+/// Most indexes of one tombstone: with 16 digits each it stays below an entry's 65,535 bytes. What erases more, such as
+/// the close of a referral with thousands of messages, leaves several.
+pub const TOMBSTONE_INDEXES_MAX: usize = 3_000;
+
 /// An entry's bytes, and its opening with the decision's bytes.
 type Encoded = (Vec<u8>, Option<(Opening, Vec<u8>)>);
 
@@ -106,9 +110,10 @@ impl Building {
             at: self.at,
         };
         let mut entries = Vec::with_capacity(change.entries.len());
-        let tombstone =
-            (!change.erased.is_empty()).then(|| EntryDraft::erased(change.erased.into_vec()));
-        for draft in change.entries.into_iter().chain(tombstone) {
+        let erased = change.erased.into_vec();
+        let tombstones = erased.chunks(TOMBSTONE_INDEXES_MAX);
+        let tombstones = tombstones.map(|indexes| EntryDraft::erased(indexes.to_vec()));
+        for draft in change.entries.into_iter().chain(tombstones) {
             let (entry, opening) = draft.at(self.at);
             match entry.encode() {
                 Ok(bytes) => entries.push((bytes, opening)),

@@ -6,6 +6,7 @@ use super::{SubmitError, Waiting};
 use crate::domain::id::AgencyId;
 use crate::domain::time::{Period, Timestamp};
 use crate::exchange::clock::{MockClock, Watched};
+use crate::ledger::entry::{Entry, EntryBody};
 use crate::ledger::hash::{self, Hash};
 use crate::ledger::note::NoteSigner;
 use crate::ledger::tree::Edge;
@@ -168,6 +169,30 @@ fn a_change_is_committed_only_within_its_validity_and_time_never_goes_back() {
     let later = within(at.plus(second), at.plus(second * 2));
     assert_eq!(later.err(), Some(SubmitError::Expired));
     assert_eq!(within(at, at.plus(second)), Ok(at));
+}
+
+#[test]
+fn a_change_that_erases_more_than_one_tombstone_can_name_leaves_several() {
+    let engine = Arc::new(MemoryEngine::new());
+    let mut state = begin(&engine);
+    let first = 1 << 52;
+    let erased: Vec<u64> = (first..first + 7_001).collect();
+    let (one, mut answered) = submit(Change {
+        entries: vec![EntryDraft::tick()],
+        erased: erased.clone().into(),
+        ..Change::default()
+    });
+    assert!(state.process(vec![one]));
+    let _ = answered.try_recv().expect("answered").expect("committed");
+    let named = (1..engine.head().size).flat_map(|index| {
+        let entry = engine.get(Table::Entry, &key::index(index));
+        let entry = entry.expect("readable").expect("written").value;
+        match Entry::parse(&entry).expect("an entry").body {
+            EntryBody::Erased { indexes, .. } => indexes,
+            _ => Vec::new(),
+        }
+    });
+    assert_eq!(named.collect::<Vec<_>>(), erased);
 }
 
 #[test]

@@ -125,3 +125,20 @@ async fn a_yes_that_expires_ends_a_download_within_a_chunk() {
     cast.town.clock.pass(Duration::from_secs(4 * 24 * 3600));
     assert_eq!(download.next().await, Err(Refusal::NotFound));
 }
+
+/// A parcel ends at a quarter of an hour, its basis at any moment: in between there is nothing to open, and that is said
+/// as of anything else that is not there.
+#[tokio::test]
+async fn a_parcel_that_ended_before_its_basis_is_not_found() {
+    let (cast, offer, _) = told().await;
+    let lawyer = cast.staff(&id("law"));
+    let basis = cast.book.bases.values().next().expect("one").clone();
+    let until = basis.allows[0].until;
+    let left = Duration::from_millis(until.millis().abs_diff(cast.now().millis()));
+    cast.town.clock.pass(left - Duration::from_secs(60));
+    let opened = cast
+        .town
+        .exchange
+        .open_parcel(&lawyer, &offer, Stage::Accepted);
+    assert_eq!(opened.await.err(), Some(Refusal::NotFound));
+}

@@ -187,3 +187,33 @@ async fn a_caller_who_hangs_up_in_a_withdrawal_leaves_nothing_to_accept_and_noth
     house.abort();
     assert!(kept.is_ok(), "housekeeping finishes what was cut off");
 }
+
+/// Invariant 6, also for copies that are under way side by side: the second is not refused for what the first did.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_request_sent_twice_at_once_has_one_effect_and_one_answer() {
+    let town = Arc::new(Town::begin().await);
+    for chain in 1..=60 {
+        let (statement, requested) = (town.basis("north", chain, 1), fresh());
+        let record = || {
+            let (town, statement) = (Arc::clone(&town), statement.clone());
+            tokio::spawn(async move {
+                let (ngo, source) = (town.caseworker(), id("ngo"));
+                let recorded = town
+                    .exchange
+                    .record_basis(&ngo, &source, requested, statement);
+                let (name, receipt) = recorded.await.expect("recorded, once");
+                (name.to_string(), receipt.index())
+            })
+        };
+        let both = [record(), record(), record()];
+        let mut answers = Vec::new();
+        for one in both {
+            answers.push(one.await.expect("no panic"));
+        }
+        answers.dedup();
+        assert_eq!(answers.len(), 1);
+    }
+    let recorded = town.events(0);
+    let recorded = recorded.iter().filter(|event| **event == "basis_recorded");
+    assert_eq!(recorded.count(), 60);
+}

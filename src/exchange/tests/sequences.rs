@@ -165,7 +165,7 @@ impl Life {
             _ => self.act(step, beside).await,
         }
         self.catch_up();
-        if step.pick % 9 == 0 {
+        if step.pick.is_multiple_of(9) {
             if let Some((planned, requested, done)) = choose(&self.past, step.pick / 9).cloned() {
                 self.again(&planned, requested, &done).await;
             }
@@ -194,7 +194,7 @@ impl Life {
             let (one, two) = tokio::join!(self.run(&planned, requested), self.run(&other, second));
             self.note(&planned, requested, &one);
             self.note(&other, second, &two);
-        } else if step.twice && planned.again && step.pick % 2 == 0 {
+        } else if step.twice && planned.again && step.pick.is_multiple_of(2) {
             // Both at once: one effect, one answer.
             let (one, two) =
                 tokio::join!(self.run(&planned, requested), self.run(&planned, requested),);

@@ -294,7 +294,8 @@ impl Cast {
                 label,
                 value: "nobody".into(),
             };
-            disclosures.push(Disclosure::new(&salt, field).ok().expect("a disclosure"));
+            disclosures
+                .push(Disclosure::new(&salt, field).unwrap_or_else(|_| panic!("a disclosure")));
         }
         let told = Told {
             forward: draft.forward.clone(),

@@ -101,7 +101,7 @@ impl Players {
         let Some(basis) = choose(&heads, step.pick).cloned() else {
             return self.first(Kind::Consent, step);
         };
-        let statement = self.cast.withdrawal(&basis, step.pick % 2 == 0);
+        let statement = self.cast.withdrawal(&basis, step.pick.is_multiple_of(2));
         let caller = self.cast.staff(&basis.source);
         let name = BasisName {
             agency: basis.source,
@@ -132,7 +132,7 @@ impl Players {
         };
         let wishes = Wishes {
             erase: true,
-            leave: step.pick % 2 == 0,
+            leave: step.pick.is_multiple_of(2),
         };
         Some(planned!(
             Kind::AskErase,

@@ -188,7 +188,10 @@ impl Players {
         };
         let caller = self.cast.staff(&offer.recipient);
         let name = Self::name(&offer.recipient, &offer);
-        let places = (beds(&offer.recipient), 1 + u32::from(step.pick % 5 == 0));
+        let places = (
+            beds(&offer.recipient),
+            1 + u32::from(step.pick.is_multiple_of(5)),
+        );
         Some(planned!(
             kind,
             true,
@@ -346,7 +349,7 @@ impl Players {
             room: None,
             members: Vec::new(),
         };
-        let taken = (roomy && step.pick % 2 == 0).then(|| places.clone());
+        let taken = (roomy && step.pick.is_multiple_of(2)).then(|| places.clone());
         let caller = self.cast.staff(&name.agency);
         Some(planned!(
             kind,

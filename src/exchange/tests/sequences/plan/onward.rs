@@ -229,7 +229,8 @@ impl Players {
                 self.said(kind, &offer, &basis)?
             }
         };
-        let of_source = kind == Kind::PostSealed || (kind == Kind::PostCode && step.pick % 2 == 0);
+        let of_source =
+            kind == Kind::PostSealed || (kind == Kind::PostCode && step.pick.is_multiple_of(2));
         let by = if of_source {
             &offer.source
         } else {

@@ -79,7 +79,7 @@ impl Players {
             (_, 1) => Urgency::Emergency,
             _ => Urgency::Normal,
         };
-        let place_by = (step.pick % 5 == 0).then(|| self.now().plus(HOUR * 20));
+        let place_by = (step.pick.is_multiple_of(5)).then(|| self.now().plus(HOUR * 20));
         let new = NewReferral {
             case: anchor.case,
             purpose,
@@ -131,7 +131,7 @@ impl Players {
             purpose: crate::domain::vocabulary::Purpose::SafeAccommodation,
             urgency: Urgency::Emergency,
             decide_by: None,
-            together: step.pick % 4 != 0,
+            together: !step.pick.is_multiple_of(4),
             members,
         };
         let source = id(source);
