@@ -234,6 +234,9 @@ problems! {
     /// A watermark of another log, past its end, or no further than the one before.
     Watermark = Violation, "WATERMARK",
         "the replay watermark is of another log, past its end, or not further than before";
+    /// A watermark over other entries than those of this log.
+    WatermarkRoot = Violation, "WATERMARK_ROOT",
+        "the replay watermark is of another history: its auditor was shown other entries than these";
     /// Openings ended that no auditor had replayed.
     ErasedUnwatermarked(u64) = Violation, "ERASED_UNWATERMARKED",
         "the opening of entry {0} was erased before any auditor said that it was replayed";

@@ -16,6 +16,7 @@ use crate::envelope::keys::{CertifiedSigner, KeyPairSigner, Signer, b64u, sha256
 use crate::envelope::statement::{
     COARSE, DIGEST_STEP, Forward, LabelledDigest, ParcelClaims, basis_commitment, labels_digest,
 };
+use crate::envelope::watermark::Watermark;
 use crate::envelope::withdrawal::Withdrawal;
 use crate::identity::authority::Authority;
 use crate::ledger::checkpoint::{Checkpoint, CheckpointSigner};
@@ -482,6 +483,24 @@ impl Town {
             staff: "s2".into(),
         };
         self.push(Self::by("shelter"), decision)
+    }
+
+    /// What `auditor` signs and has recorded after a replay of so many entries with this root.
+    pub(crate) fn watermark(&mut self, auditor: &str, upto: u64, root: [u8; 32]) -> u64 {
+        let watermark = Watermark {
+            auditor: agency(auditor),
+            origin: ORIGIN.into(),
+            upto,
+            root,
+            report: [2; 32],
+            issued: self.now,
+        };
+        let statement = text(watermark.sign(&self.signers[auditor]).unwrap());
+        let staff = "a".into();
+        self.push(
+            Self::by(auditor),
+            Decision::WatermarkRecorded { statement, staff },
+        )
     }
 
     pub(crate) fn source(&self) -> Memory {

@@ -161,7 +161,7 @@ impl Replay {
     pub fn feed(&mut self, entry: Option<&Entry>, opening: Option<&Opening>) -> Vec<Finding> {
         let index = self.next;
         self.next += 1;
-        self.oversight.note(entry.map(|entry| &entry.by));
+        self.oversight.note(entry, opening);
         let Some(entry) = entry else {
             return Vec::new();
         };

@@ -8,8 +8,9 @@ use super::source::SealedOpening;
 use super::verify::{Standing, Verify};
 use crate::domain::time::Timestamp;
 use crate::ledger::checkpoint::Checkpoint;
-use crate::ledger::hash::Hash;
-use crate::ledger::tree::FullTile;
+use crate::ledger::hash::{Hash, leaf};
+use crate::ledger::tree::{Edge, FullTile};
+use std::collections::VecDeque;
 
 /// How deep an audit goes; each level includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +31,27 @@ pub struct Audit {
     replay: Option<Replay>,
     damage: Damage,
     findings: Vec<Finding>,
+    replayed: Replayed,
+}
+
+/// The tree as far as a watermark says that it was replayed, and the leaves after that.
+#[derive(Debug)]
+struct Replayed {
+    edge: Edge,
+    after: VecDeque<Hash>,
+}
+
+impl Replayed {
+    /// Whether the tree has this root at this size, which is past those asked for before.
+    fn has(&mut self, size: u64, root: &[u8; 32]) -> bool {
+        while self.edge.size() < size {
+            let Some(leaf) = self.after.pop_front() else {
+                return false;
+            };
+            let _ = self.edge.append(leaf);
+        }
+        self.edge.size() == size && self.edge.root().as_bytes() == root
+    }
 }
 
 /// What an audit showed.
@@ -81,6 +103,10 @@ impl Audit {
             replay: (level >= Level::Replay).then(Replay::new),
             damage: Damage::default(),
             findings: Vec::new(),
+            replayed: Replayed {
+                edge: Edge::new(),
+                after: VecDeque::new(),
+            },
         }
     }
 
@@ -118,6 +144,13 @@ impl Audit {
         if let Some(replay) = &mut self.replay {
             self.findings
                 .extend(replay.feed(entry.as_ref(), opening.as_ref()));
+            self.replayed.after.push_back(leaf(bytes));
+            if let Some((size, root)) = replay.take_claim()
+                && !self.replayed.has(size, &root)
+            {
+                let index = self.verify.size().saturating_sub(1);
+                self.findings.push(Problem::WatermarkRoot.at(index));
+            }
         }
         tiles
     }
@@ -131,6 +164,23 @@ impl Audit {
     /// Notes that a tile of the source is not the recomputed one; none of its hashes, if it is missing or cut.
     pub fn wrong_tile(&mut self, level: u8, index: u64, recomputed: &[Hash], kept: Vec<Hash>) {
         self.damage.note(level, index, recomputed, kept);
+    }
+
+    /// Index below which a replay has found openings to have been replayed by an auditor before; zero without one, and
+    /// once anything about that was wrong.
+    #[must_use]
+    pub fn watermark(&self) -> u64 {
+        let doubted = self.findings.iter().any(|finding| {
+            matches!(
+                finding.problem,
+                Problem::WatermarkStatement(_)
+                    | Problem::Watermark
+                    | Problem::WatermarkRoot
+                    | Problem::ErasedUnwatermarked(_)
+            )
+        });
+        let replay = self.replay.as_ref().filter(|_| !doubted);
+        replay.map_or(0, Replay::watermark)
     }
 
     /// What the replay found so far.

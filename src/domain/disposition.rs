@@ -21,7 +21,7 @@ pub struct Auditor {
 pub struct Disposition {
     /// What it comes to.
     pub finding: AccessFinding,
-    /// Who said so.
+    /// Who said so; national as well once a body with a national mandate has confirmed it.
     pub by: Auditor,
     /// Whether another person confirmed it.
     pub confirmed: bool,
@@ -91,9 +91,14 @@ impl Disposition {
         if before.confirmed {
             return Err(Refusal::Confirmed);
         }
+        // What a national body has confirmed is its word too: an office cannot take it back.
         Ok(Self {
             confirmed: true,
-            ..before.clone()
+            finding,
+            by: Auditor {
+                national: before.by.national || by.national,
+                ..before.by.clone()
+            },
         })
     }
 }
@@ -142,5 +147,19 @@ mod tests {
         let over = Disposition::record(Some(&said), national.clone(), misuse);
         assert!(over.is_ok());
         assert!(Disposition::confirm(Some(&said), &national, justified).is_ok());
+    }
+
+    #[test]
+    fn an_office_does_not_take_back_what_a_national_body_has_confirmed() {
+        let (office, national) = (auditor("dpo", "a", false), auditor("dpa", "b", true));
+        let (misuse, justified) = (AccessFinding::Misuse, AccessFinding::Justified);
+        let said = Disposition::record(None, office.clone(), misuse).expect("recorded");
+        let stands = Disposition::confirm(Some(&said), &national, misuse).expect("confirmed");
+        assert_eq!(stands.by.agency, office.agency);
+        let taken_back = Disposition::record(Some(&stands), office, justified);
+        assert_eq!(taken_back, Err(Refusal::National));
+        // Another national body may see it otherwise, and says so in its own name.
+        let other = auditor("ombud", "c", true);
+        assert!(Disposition::record(Some(&stands), other, justified).is_ok());
     }
 }

@@ -4,7 +4,8 @@
 //! steps; then, a month later, the key. What later acts stand on has no such end ([`Decision::outlives_retention`]).
 
 use super::basis::{STATEMENT_BYTES_MAX, statement_refusal, text};
-use super::sequencer::EntryDraft;
+use super::receipt::broken;
+use super::sequencer::{EntryDraft, Published};
 use super::snapshot::{DAY_MILLIS, Prepared, Snapshot, own};
 use super::{Exchange, Receipt, Refusal, Requested, SKEW};
 use crate::domain::id::AgencyId;
@@ -13,6 +14,8 @@ use crate::envelope::watermark::Watermark;
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::ledger::entry::Entry;
+use crate::ledger::hash::Hash;
+use crate::ledger::proof;
 use crate::storage::embedded::month_of;
 use crate::storage::engine::{Table, Write};
 use crate::storage::records::log::{CounterRecord, WatermarkRecord};
@@ -41,8 +44,8 @@ fn prepare(
     caller: &Caller,
     auditor: &AgencyId,
     requested: &Requested,
-    (token, size): (&[u8], u64),
-    origin: &str,
+    token: &[u8],
+    published: &Published,
 ) -> Result<Prepared<()>, Refusal> {
     const BAD: Refusal = Refusal::InvalidField("statement");
     own(caller, auditor)?;
@@ -58,12 +61,20 @@ fn prepare(
         Watermark::parse(token, signer).map_err(|error| statement_refusal(error, BAD))?;
     let before = snapshot.get::<WatermarkRecord>(key::WATERMARK.to_vec())?;
     let before = before.map_or(0, |record| record.upto);
-    let meant = watermark.origin == origin
+    let size = published.edge.size();
+    let origin = published.checkpoint.lines().next();
+    let meant = Some(watermark.origin.as_str()) == origin
         && watermark.issued <= snapshot.now.plus(SKEW)
         && (before + 1..=size).contains(&watermark.upto);
     if !meant {
         return Err(BAD);
     }
+    // What was replayed must be this log, and no other that its operator showed the auditor.
+    let (edge, tiles) = (&published.edge, published.tiles.as_ref());
+    let proof = proof::consistency(edge, tiles, watermark.upto, size).map_err(broken)?;
+    let replayed = Hash::from_bytes(watermark.root);
+    proof::verify_consistency(watermark.upto, size, &replayed, &edge.root(), &proof)
+        .map_err(|_| BAD)?;
     let mut change = snapshot.change();
     let record = WatermarkRecord {
         upto: watermark.upto,
@@ -171,8 +182,8 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`] when it is of another log, is past its end, or goes
-    /// no further than the one before.
+    /// [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`] when it is of another log or another history of this
+    /// one, is past its end, or goes no further than the one before.
     pub async fn record_watermark(
         &self,
         caller: &Caller,
@@ -182,22 +193,8 @@ impl Exchange {
     ) -> Result<Receipt, Refusal> {
         let (by, auditor) = (caller.clone(), auditor.clone());
         let published = self.sequencer.published();
-        let size = published.edge.size();
-        let origin = published
-            .checkpoint
-            .lines()
-            .next()
-            .unwrap_or_default()
-            .to_owned();
         let step = move |snapshot: &mut Snapshot<'_>| {
-            prepare(
-                snapshot,
-                &by,
-                &auditor,
-                &requested,
-                (&statement, size),
-                &origin,
-            )
+            prepare(snapshot, &by, &auditor, &requested, &statement, &published)
         };
         let done = self.perform_for(caller, "RecordWatermark", step).await?;
         Ok(done.single()?.1)
@@ -223,12 +220,13 @@ impl Exchange {
         {
             any = true;
         }
+        let shared = Arc::clone(&self.shared);
+        // A month's key may also have sealed what came in the first moments of the next, by a clock that went back.
+        let month = month.saturating_sub(1);
+        // Also when nothing was left to bury: a stop between the two steps must not keep a key for ever.
+        let ended = tokio::task::spawn_blocking(move || shared.engine.expire_decisions(month));
+        ended.await.map_err(|_| Refusal::Internal)??;
         if any {
-            let shared = Arc::clone(&self.shared);
-            // A month's key may also have sealed what came in the first moments of the next, by a clock that went back.
-            let month = month.saturating_sub(1);
-            let ended = tokio::task::spawn_blocking(move || shared.engine.expire_decisions(month));
-            ended.await.map_err(|_| Refusal::Internal)??;
             tracing::info!(bound, "decisions past their retention have ended");
         }
         Ok(())

@@ -5,7 +5,7 @@
 //! Checkpoints and hash tiles say how large the log is and nothing of any act; entries say who acted when, and are for
 //! national oversight, by its certificate, each bundle with an entry of its own.
 
-use super::http::{REPLY_TEXT, accept, connection};
+use super::http::{Places, REPLY_TEXT, accept, connection};
 use super::limits::HANDSHAKE_TIMEOUT;
 use super::listener::{Dropped, Peer, recognised};
 use super::metrics::Metrics;
@@ -23,8 +23,12 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-/// Connections at a time: monitors and auditors, not every member.
-const CONNECTIONS_MAX: usize = 256;
+/// Connections at a time: monitors and auditors, not every member. Of one address fewer than there are handshakes, so
+/// that nobody holds up all others by shaking hands slowly.
+const PLACES: Places = Places {
+    all: 256,
+    of_address: 16,
+};
 
 /// Handshakes at a time, a quarter of the agencies' listener's.
 const HANDSHAKES_MAX: usize = 32;
@@ -92,7 +96,7 @@ impl Publishing {
             .with_state(Arc::new(shared));
         let handshakes = Arc::new(Semaphore::new(HANDSHAKES_MAX));
         let until = stop.clone();
-        accept(self.listener, CONNECTIONS_MAX, stop, move |tcp, remote| {
+        accept(self.listener, PLACES, stop, move |tcp, remote| {
             let (app, tls, handshakes) = (app.clone(), Arc::clone(&tls), Arc::clone(&handshakes));
             let stop = until.clone();
             async move {

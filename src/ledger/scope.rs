@@ -12,6 +12,12 @@ use std::collections::BTreeSet;
 /// The one refusal whose reason the caller always hears.
 const TOLD: &str = "NOT_PERMITTED";
 
+/// Whether an agency, and so its own office, hears of a denial for this reason.
+#[must_use]
+pub fn shows_denial(reason: Option<&str>) -> bool {
+    reason == Some(TOLD)
+}
+
 /// Whose acts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
@@ -67,7 +73,7 @@ impl Scope {
             // Where the answer was "not found", the entry itself would tell that something is there.
             "denied" => {
                 let reason = decision.and_then(|decision| decision.get("reason")?.as_str());
-                if reason == Some(TOLD) {
+                if shows_denial(reason) {
                     Sight::Opened
                 } else {
                     Sight::Nothing

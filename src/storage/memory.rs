@@ -54,6 +54,9 @@ struct Control {
     faults: BTreeMap<u64, Fault>,
     blocked: bool,
     failed: bool,
+    /// Decisions before this month have no key any more.
+    expired: u32,
+    refuses_expiry: bool,
 }
 
 impl Default for MemoryEngine {
@@ -106,6 +109,17 @@ impl MemoryEngine {
     #[must_use]
     pub fn commits(&self) -> u64 {
         self.control().commits
+    }
+
+    /// Refuses the next [`Engine::expire_decisions`], as a stop just before it would.
+    pub fn refuse_expiry(&self) {
+        self.control().refuses_expiry = true;
+    }
+
+    /// The first month whose decisions still have a key.
+    #[must_use]
+    pub fn expired_before(&self) -> u32 {
+        self.control().expired
     }
 
     /// Undoes [`Fault::Fail`], as a restart does: what was kept is kept.
@@ -169,6 +183,15 @@ impl Engine for MemoryEngine {
             .read()
             .unwrap_or_else(PoisonError::into_inner)
             .head
+    }
+
+    fn expire_decisions(&self, month: u32) -> Result<(), StorageError> {
+        let mut control = self.control();
+        if std::mem::take(&mut control.refuses_expiry) {
+            return Err(StorageError::Refused("a test asked for it".into()));
+        }
+        control.expired = control.expired.max(month);
+        Ok(())
     }
 
     fn get(&self, table: Table, key: &[u8]) -> Result<Option<Stored>, StorageError> {

@@ -5,28 +5,43 @@ use crate::domain::disposition::{Auditor, Disposition};
 use crate::domain::id::AgencyId;
 use crate::domain::vocabulary::{AgencyKind, ReviewRule};
 use crate::ledger::decision::Decision;
-use crate::ledger::entry::Actor;
+use crate::ledger::entry::{Actor, Entry, Opening};
+use crate::ledger::scope::shows_denial;
 use std::collections::HashMap;
 
 /// Who acted where, and what was said of findings.
 #[derive(Debug, Default)]
 pub(super) struct Oversight {
-    /// The agency that acted, by index; none for the router and administrators.
+    /// The agency that acted, by index; none for the router and administrators, and where the act is kept from the
+    /// agency and its office.
     actors: Vec<Option<AgencyId>>,
     said: HashMap<(ReviewRule, u64), Disposition>,
 }
 
 impl Oversight {
     /// Notes who acted in the next entry.
-    pub(super) fn note(&mut self, by: Option<&Actor>) {
-        self.actors.push(match by {
-            Some(Actor::Agency(agency)) => Some(agency.clone()),
-            Some(Actor::Router | Actor::Admin) | None => None,
-        });
+    pub(super) fn note(&mut self, entry: Option<&Entry>, opening: Option<&Opening>) {
+        self.actors.push(entry.and_then(|entry| match &entry.by {
+            // Without its opening nobody can tell; what is missing is found elsewhere.
+            Actor::Agency(agency) => {
+                let kept = opening.is_some_and(|opening| is_kept(&opening.decision));
+                (!kept).then(|| agency.clone())
+            }
+            Actor::Router | Actor::Admin => None,
+        }));
     }
 
     fn actor(&self, index: u64) -> Option<&AgencyId> {
         self.actors.get(usize::try_from(index).ok()?)?.as_ref()
+    }
+}
+
+/// Whether an act is kept from an agency's own office altogether.
+fn is_kept(decision: &Decision) -> bool {
+    match decision {
+        Decision::Denied { reason, .. } => !shows_denial(Some(reason)),
+        Decision::DeniedCounted { .. } => true,
+        _ => false,
     }
 }
 

@@ -59,6 +59,7 @@ impl Replay {
             }
             Decision::SuccessionConfirmed { succession, .. } => {
                 let agency = act.agency()?.clone();
+                self.agencies.member(&agency)?;
                 let known = &mut self.successions;
                 let fresh = known.last == Some(*succession) && known.confirmed.insert(agency);
                 fresh.then_some(()).ok_or(Problem::Succession)

@@ -10,6 +10,8 @@ use crate::ledger::entry::Actor;
 #[derive(Debug, Default)]
 pub(super) struct Watermarks {
     upto: u64,
+    /// The root that the last one names for its size, to be compared with the tree.
+    claimed: Option<(u64, [u8; 32])>,
     has_ended: bool,
 }
 
@@ -40,7 +42,13 @@ impl Replay {
             return Err(Problem::Watermark);
         }
         self.watermarks.upto = watermark.upto;
+        self.watermarks.claimed = Some((watermark.upto, watermark.root));
         Ok(())
+    }
+
+    /// The size and root that the watermark just fed names, once: whoever has the tree compares them.
+    pub const fn take_claim(&mut self) -> Option<(u64, [u8; 32])> {
+        self.watermarks.claimed.take()
     }
 
     /// A tombstone of openings: by the router, of what an auditor had replayed.

@@ -258,6 +258,10 @@ fn signed(
         }
     };
     let wrong = |error: &dyn std::fmt::Display| format!("{SIGNATURE}: {error}");
+    // Before anything of it is printed: whoever made the report may have written anything there.
+    let id: AgencyId = agency
+        .parse()
+        .map_err(|_| wrong(&"the agency's name is not one"))?;
     let token = Unverified::parse(&token).map_err(|error| wrong(&error))?;
     let KeyReference::Chain(chain) = token.header().key.clone() else {
         return Err(wrong(&"it brings no certificate"));
@@ -275,9 +279,6 @@ fn signed(
             certificate,
         });
     };
-    let id: AgencyId = agency
-        .parse()
-        .map_err(|_| wrong(&"the agency's name is not one"))?;
     if trust.certifies_chain(&chain, &id, issued) {
         Ok(Signed::Agency(agency))
     } else {

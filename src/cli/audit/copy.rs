@@ -4,6 +4,7 @@ use super::CannotCheck;
 use super::folder::{FolderSource, KEY_PATH, OPENINGS_FOLDER, read_openings, write_line};
 use crate::audit::openings::open;
 use crate::audit::source::{AuditSource as _, SealedOpening, SignedCheckpoint, SourceError};
+use crate::audit::{Audit, Level};
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::entry::{Entry, EntryBody};
 use crate::ledger::hash::leaf;
@@ -12,7 +13,7 @@ use crate::ledger::tree::{Edge, TILE_WIDTH};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 /// Where what is not yet checked is written, in the folder.
@@ -45,6 +46,13 @@ fn make_folder(path: &Path) -> io::Result<()> {
         .recursive(true)
         .mode(0o700)
         .create(path)
+}
+
+/// A file for its owner alone, whatever its folder is.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = fs::OpenOptions::new();
+    let options = options.write(true).create(true).truncate(true);
+    options.mode(0o600).open(path)
 }
 
 impl Copy {
@@ -214,7 +222,9 @@ impl Copy {
                 let full = self.folder.join(ASIDE).join(path);
                 make_folder(full.parent().unwrap_or(&self.folder))?;
                 let temporary = full.with_extension("part");
-                fs::write(&temporary, bytes)?;
+                // The folder may have been there, open to others.
+                let mut file = private(&temporary)?;
+                file.write_all(bytes)?;
                 fs::rename(temporary, full)
             })
             .map_err(|error| CannotCheck::Write(path.to_owned(), error))?;
@@ -237,29 +247,73 @@ impl Copy {
         self.put(&layout::entries_path(index, bundle.len()), &bytes)
     }
 
-    /// Takes the openings of `erased` out of the files that have them.
-    pub(super) fn forget_openings(&mut self, erased: &BTreeSet<u64>) -> Result<(), CannotCheck> {
+    /// The file at `path` as it will be: what is aside, else what is in place; none if there is none.
+    fn newest(&self, path: &str) -> Option<Vec<u8>> {
+        let aside = fs::read(self.folder.join(ASIDE).join(path));
+        aside.or_else(|_| fs::read(self.folder.join(path))).ok()
+    }
+
+    /// The openings of a bundle as they will be, by index.
+    fn newest_openings(&self, bundle: u64) -> Result<BTreeMap<u64, SealedOpening>, CannotCheck> {
+        let bytes = self.newest(&layout::openings_path(bundle));
+        let openings = read_openings(bundle, &bytes.unwrap_or_default())?;
+        let by_index = openings.into_iter().map(|opening| (opening.index, opening));
+        Ok(by_index.collect())
+    }
+
+    /// Index below which an auditor has replayed the log, as a replay of what the folder will have finds.
+    ///
+    /// The router alone writes tombstones: one that would have an auditor destroy what nobody has looked at is not
+    /// obeyed, but kept with what it would destroy, and found.
+    fn replayed(&self, size: u64) -> Result<u64, CannotCheck> {
+        let mut audit = Audit::new(Level::Replay, None);
+        while audit.size() < size {
+            let bundle = audit.size() / WIDTH;
+            let width = (size - audit.size()).min(WIDTH);
+            let width = usize::try_from(width).unwrap_or(TILE_WIDTH);
+            let path = layout::entries_path(bundle, width);
+            let entries = self.newest(&path);
+            let entries = entries.and_then(|bytes| layout::decode_bundle(&bytes));
+            let entries = entries.filter(|entries| entries.len() == width);
+            let damaged = || SourceError::Damaged(format!("{path} is damaged"));
+            let mut openings = self.newest_openings(bundle)?;
+            for entry in entries.ok_or_else(damaged)? {
+                let opening = openings.remove(&audit.size());
+                let _ = audit.feed(&entry, opening.as_ref());
+            }
+        }
+        Ok(audit.watermark())
+    }
+
+    /// Takes the openings of `erased`, of a log of so many entries, out of the files that have them: those that an
+    /// auditor has replayed.
+    pub(super) fn forget_openings(
+        &mut self,
+        erased: &BTreeSet<u64>,
+        size: u64,
+    ) -> Result<(), CannotCheck> {
         if !self.openings {
             return Ok(());
         }
-        let mut bundles: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
-        for index in erased {
-            bundles.entry(index / WIDTH).or_default().push(*index);
-        }
-        for (bundle, indexes) in bundles {
-            let path = layout::openings_path(bundle);
-            let aside = fs::read(self.folder.join(ASIDE).join(&path));
-            let Ok(bytes) = aside.or_else(|_| fs::read(self.folder.join(&path))) else {
+        let bundles: BTreeSet<u64> = erased.iter().map(|index| index / WIDTH).collect();
+        let mut replayed = None;
+        for bundle in bundles {
+            let mut openings = self.newest_openings(bundle)?;
+            if !openings.keys().any(|index| erased.contains(index)) {
                 continue;
-            };
-            let mut text = Vec::new();
-            for opening in read_openings(bundle, &bytes)? {
-                if !indexes.contains(&opening.index) {
-                    write_line(&opening, &mut text);
-                }
             }
-            if text != bytes {
-                self.put(&path, &text)?;
+            let upto = match replayed {
+                Some(upto) => upto,
+                None => *replayed.insert(self.replayed(size)?),
+            };
+            let before = openings.len();
+            openings.retain(|index, _| *index >= upto || !erased.contains(index));
+            if openings.len() < before {
+                let mut text = Vec::new();
+                for opening in openings.values() {
+                    write_line(opening, &mut text);
+                }
+                self.put(&layout::openings_path(bundle), &text)?;
             }
         }
         Ok(())
@@ -289,7 +343,7 @@ impl Copy {
         self.step()
             .and_then(|()| {
                 let temporary = self.folder.join(ASIDE).join(CHECKPOINT_PATH);
-                let mut file = File::create(&temporary)?;
+                let mut file = private(&temporary)?;
                 file.write_all(given.note.as_bytes())?;
                 file.sync_all()?;
                 fs::rename(temporary, self.folder.join(CHECKPOINT_PATH))?;

@@ -3,7 +3,8 @@
 //! Only what is new is read from the source. It is written beside the folder's files, in `.new/`, hashed onto the
 //! right edge of what the folder has, and moved into place when that gives the root of the new checkpoint; the
 //! checkpoint comes last. A run that was stopped anywhere is taken up by the next one, which reads again only the
-//! bundle it was in. Openings that the log has erased since are erased in the folder too.
+//! bundle it was in. Openings that the log has erased since are erased in the folder too,
+//! as far as an auditor's watermark says that they were replayed: no tombstone alone destroys evidence.
 
 use super::CannotCheck;
 use super::copy::{Copied, Copy};
@@ -128,7 +129,7 @@ pub(super) async fn update_by<S: AuditSource>(
             .iter()
             .any(|finding| breaks(&finding.problem));
         if right || (before.is_none() && how.verifier.is_none()) {
-            copy.forget_openings(&erased)?;
+            copy.forget_openings(&erased, checkpoint.size)?;
             copy.adopt(&checkpoint, &given)?;
             progress.end();
             return Ok(Updated {

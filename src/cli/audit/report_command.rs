@@ -276,8 +276,8 @@ pub(super) fn said(checked: &Checked) -> (u8, String) {
         } => (
             3,
             format!(
-                "signed by a key whose certificate {certificate} says {agency}; NOTHING HERE VOUCHES FOR IT: \
-                 give --trust, or compare that digest"
+                "signed by somebody who says to be {agency}, with the key of certificate {certificate}; NOTHING HERE \
+                 VOUCHES FOR IT: give --trust, or compare that digest"
             ),
         ),
         Signed::Agency(agency) => (

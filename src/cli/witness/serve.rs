@@ -1,7 +1,7 @@
 //! The witness's HTTP side: `POST /add-checkpoint`, exactly as C2SP tlog-witness has it.
 
 use super::kept::{Kept, NotCosigned};
-use crate::grpc::http::{REPLY_TEXT, accept, connection};
+use crate::grpc::http::{Places, REPLY_TEXT, accept, connection};
 use crate::grpc::limits::HANDSHAKE_TIMEOUT;
 use crate::grpc::tls::Now;
 use crate::ledger::cosignature::Cosigner;
@@ -25,6 +25,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Connections at a time: a few for each of some hundred logs.
 const CONNECTIONS_MAX: usize = 256;
+
+/// Connections of one address at a time: a log needs one. A stranger who held them all could keep every log that needs
+/// this witness from handing out checkpoints.
+const CONNECTIONS_PER_ADDRESS_MAX: usize = 16;
 
 /// Time for a request's body: 20 KiB over a bad line.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -71,7 +75,15 @@ pub async fn serve(
 ) {
     let app = app(witness);
     let acceptor = tls.map(TlsAcceptor::from);
-    accept(tcp, CONNECTIONS_MAX, stop.clone(), move |stream, _| {
+    let max = Places {
+        all: CONNECTIONS_MAX,
+        of_address: match acceptor {
+            Some(_) => CONNECTIONS_PER_ADDRESS_MAX,
+            // Without TLS there is a proxy in front, whose address is everybody's.
+            None => CONNECTIONS_MAX,
+        },
+    };
+    accept(tcp, max, stop.clone(), move |stream, _| {
         let (app, acceptor, stop) = (app.clone(), acceptor.clone(), stop.clone());
         async move {
             let Some(acceptor) = acceptor else {

@@ -126,8 +126,8 @@ async fn a_yes_that_expires_ends_a_download_within_a_chunk() {
     assert_eq!(download.next().await, Err(Refusal::NotFound));
 }
 
-/// A parcel ends at a quarter of an hour, its basis at any moment: in between there is nothing to open, and that is said
-/// as of anything else that is not there.
+/// A parcel ends at a quarter of an hour, its basis at any moment: in between there is nothing to open, and that is
+/// said as of anything else that is not there.
 #[tokio::test]
 async fn a_parcel_that_ended_before_its_basis_is_not_found() {
     let (cast, offer, _) = told().await;

@@ -9,6 +9,8 @@ use crate::domain::vocabulary::{AgencyKind, StaffRole, Stage};
 use crate::envelope::watermark::Watermark;
 use crate::exchange::Refusal;
 use crate::ledger::entry::Entry;
+use crate::ledger::hash::leaf;
+use crate::ledger::tree::Edge;
 use crate::storage::engine::{Engine, Table};
 use crate::storage::records::log::OpeningRecord;
 use crate::storage::records::{Record as _, key};
@@ -18,12 +20,26 @@ const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
 
 impl Town {
     fn watermark(&self, upto: u64, origin: &str) -> Vec<u8> {
+        self.watermark_over(upto, origin, self.root(upto))
+    }
+
+    /// Root of the tree of so many entries.
+    fn root(&self, size: u64) -> [u8; 32] {
+        let mut edge = Edge::new();
+        for index in 0..size.min(self.engine.head().size) {
+            let entry = self.engine.get(Table::Entry, &key::index(index));
+            let _ = edge.append(leaf(&entry.expect("readable").expect("there").value));
+        }
+        *edge.root().as_bytes()
+    }
+
+    fn watermark_over(&self, upto: u64, origin: &str, root: [u8; 32]) -> Vec<u8> {
         let desk = self.desks.get(&id("ombud")).expect("a desk");
         let watermark = Watermark {
             auditor: id("ombud"),
             origin: origin.to_owned(),
             upto,
-            root: [1; 32],
+            root,
             report: [2; 32],
             issued: self.exchange.now(),
         };
@@ -139,4 +155,39 @@ async fn decisions_end_by_month_below_a_watermark_and_replay_says_what_it_could_
         .await
         .expect("nothing to do");
     assert_eq!(town.engine.head().size, size);
+}
+
+#[tokio::test]
+async fn a_watermark_over_another_history_is_refused() {
+    // An operator who shows an auditor a fork would else end decisions that nobody has looked at.
+    let mut town = Town::begin().await;
+    town.join("ombud", AgencyKind::Ombudsperson).await;
+    let upto = town.engine.head().size;
+    for (size, root) in [(upto, [1; 32]), (upto, town.root(upto - 1)), (1, [1; 32])] {
+        let refused = town.mark(town.watermark_over(size, ORIGIN, root)).await;
+        assert_eq!(refused, Err(Refusal::InvalidField("statement")), "{size}");
+    }
+    // Also of a size that the log had before.
+    let lawful = town.mark(town.watermark(upto - 1, ORIGIN)).await;
+    lawful.expect("recorded");
+}
+
+#[tokio::test]
+async fn a_stop_between_the_tombstones_and_the_keys_end_keeps_no_key() {
+    let mut town = Town::begin().await;
+    town.join("ombud", AgencyKind::Ombudsperson).await;
+    let _ = town.refer(&["north"]).await;
+    town.clock.pass(Duration::from_secs(40 * 24 * 3600));
+    let upto = town.engine.head().size;
+    let marked = town.mark(town.watermark(upto, ORIGIN)).await;
+    marked.expect("recorded");
+    town.clock.pass(YEAR * 6);
+    town.exchange.tick().await.expect("ticked");
+    town.engine.refuse_expiry();
+    let stopped = town.exchange.expire_openings().await;
+    assert!(stopped.is_err());
+    assert!(town.audited(|_| false).1 > 0, "the tombstones are there");
+    assert_eq!(town.engine.expired_before(), 0);
+    town.exchange.expire_openings().await.expect("gone on with");
+    assert!(town.engine.expired_before() > 0);
 }

@@ -100,3 +100,37 @@ fn nobody_reads_or_judges_beyond_their_mandate() {
     town.push(Town::by("ombud"), said(next, "MISUSE", "a"));
     assert_eq!(found(&town), vec![Problem::Mandate; 5]);
 }
+
+#[test]
+fn an_office_judges_nothing_that_was_kept_from_its_agency() {
+    // R3: the office would show that it knew of it.
+    let mut town = town();
+    let denied = |reason: &str| Decision::Denied {
+        method: "OpenParcel".into(),
+        reason: reason.into(),
+        staff: Some("s1".into()),
+    };
+    let told = town.push(Town::by("shelter"), denied("NOT_PERMITTED"));
+    let kept = town.push(Town::by("shelter"), denied("BASIS_WITHDRAWN"));
+    let counted = town.push(Town::by("shelter"), Decision::DeniedCounted { count: 3 });
+    town.push(Town::by("ombud"), said(kept, "MISUSE", "a"));
+    for about in [told, kept, counted] {
+        town.push(Town::by("dpo"), said(about, "JUSTIFIED", "a"));
+    }
+    assert_eq!(found(&town), vec![Problem::Mandate; 2]);
+}
+
+#[test]
+fn a_watermark_over_another_history_is_named() {
+    let mut town = town();
+    let early = (town.next(), *town.source().edge().root().as_bytes());
+    town.tick();
+    town.watermark("ombud", early.0, early.1);
+    let now = (town.next(), *town.source().edge().root().as_bytes());
+    town.watermark("ombud", now.0, now.1);
+    assert_eq!(found(&town), []);
+    // The operator records here what the auditor signed of a fork.
+    let upto = town.next();
+    town.watermark("ombud", upto, now.1);
+    assert_eq!(found(&town), [Problem::WatermarkRoot]);
+}

@@ -86,7 +86,9 @@ fn a_signed_report_is_checked_offline_and_a_flipped_bit_in_any_file_is_named() {
     assert_eq!(said(&good).0, 0);
     let unpinned = bundle::check(&folder, None).unwrap();
     assert!(matches!(&unpinned.signed, Signed::Unpinned { agency, .. } if agency == "ombud"));
-    assert_eq!(said(&unpinned).0, 3);
+    let (code, text) = said(&unpinned);
+    // Nothing was compared with the certificate: the name is the signer's own word.
+    assert!(code == 3 && text.contains("says to be ombud"), "{text}");
     for name in names {
         let honest = fs::read(folder.join(name)).unwrap();
         let every = if name.starts_with("report") { 101 } else { 7 };
@@ -131,6 +133,23 @@ fn a_signed_report_is_checked_offline_and_a_flipped_bit_in_any_file_is_named() {
             .unwrap_err()
             .contains("another key")
     );
+}
+
+#[test]
+fn a_report_by_a_name_that_is_none_is_refused_before_anything_of_it_is_printed() {
+    let log = long();
+    let outcome = checked(exported(&log).path(), Some(Level::Verify), None).unwrap();
+    let home = TempDir::new().unwrap();
+    let (auditor, _) = auditor(home.path(), &log.vkey());
+    let folder = home.path().join("report");
+    let by = Some(&auditor);
+    write(&outcome, &Reviewed::NotAsked, &folder, by, now()).unwrap();
+    let digests = fs::read_to_string(folder.join("digests.json")).unwrap();
+    let forged = digests.replace("\"ombud\"", "\"ombud \\u001b[2J\"");
+    assert_ne!(forged, digests);
+    fs::write(folder.join("digests.json"), forged).unwrap();
+    let refused = bundle::check(&folder, None).unwrap_err();
+    assert!(refused.contains("name is not one"), "{refused}");
 }
 
 #[test]

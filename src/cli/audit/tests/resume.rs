@@ -4,7 +4,7 @@ use super::super::*;
 use super::{exported, long, runtime};
 use crate::audit::fixture::{Memory, TRIAGE, Town};
 use crate::audit::source::{SealedOpening, SignedCheckpoint};
-use crate::domain::vocabulary::Stage;
+use crate::domain::vocabulary::{AgencyKind, Stage};
 use crate::ledger::entry::{Actor, EntryBody, Erased};
 use crate::ledger::hash::Hash;
 use std::fs;
@@ -304,14 +304,18 @@ fn a_mirror_takes_nothing_that_it_does_not_lead_to() {
     }
 }
 
-#[test]
-fn what_the_log_erased_is_erased_in_the_mirror() {
+/// A log whose last disclosure is erased, after an auditor replayed it or not; as it was before, and the disclosure.
+fn erased(replayed: bool) -> (Memory, Memory, u64) {
     let mut town = Town::ordinary();
+    town.enrol("ombud", AgencyKind::Ombudsperson);
     town.record_basis();
     let offer = town.offer(TRIAGE);
     let opened = town.open(offer, Stage::Triage);
-    let folder = TempDir::new().unwrap();
-    mirror(&mut Counted::of(&town.source()), folder.path()).unwrap();
+    let before = town.source();
+    if replayed {
+        let root = *before.edge().root().as_bytes();
+        town.watermark("ombud", town.next(), root);
+    }
     let body = EntryBody::Erased {
         of: Erased::Decision,
         indexes: vec![opened],
@@ -319,11 +323,52 @@ fn what_the_log_erased_is_erased_in_the_mirror() {
     town.push_body(Actor::Router, body);
     let mut log = town.source();
     log.log[usize::try_from(opened).unwrap()].1 = None;
+    (before, log, opened)
+}
+
+#[test]
+fn what_the_log_erased_is_erased_in_the_mirror() {
+    let (before, log, _) = erased(true);
+    let folder = TempDir::new().unwrap();
+    mirror(&mut Counted::of(&before), folder.path()).unwrap();
     mirror(&mut Counted::of(&log), folder.path()).unwrap();
     assert_eq!(files(folder.path()), files(exported(&log).path()));
-    let outcome = super::checked(folder.path(), Some(Level::Openings), None).unwrap();
-    assert_eq!(
-        outcome.report.findings,
-        [Problem::ErasedUnreplayed.at(opened)]
+    let outcome = super::checked(folder.path(), Some(Level::Replay), None).unwrap();
+    assert_eq!(outcome.report.violations().next(), None);
+}
+
+#[test]
+fn no_router_has_a_mirror_destroy_what_nobody_has_replayed() {
+    let (before, log, opened) = erased(false);
+    let folder = TempDir::new().unwrap();
+    mirror(&mut Counted::of(&before), folder.path()).unwrap();
+    assert!(
+        mirror(&mut Counted::of(&log), folder.path())
+            .unwrap()
+            .adopted
     );
+    let mut kept = FolderSource::new(folder.path().to_owned());
+    let kept = runtime().block_on(kept.openings(opened, 1)).unwrap();
+    assert!(kept[0].is_some(), "the evidence is still there");
+    let outcome = super::checked(folder.path(), Some(Level::Replay), None).unwrap();
+    let found: Vec<_> = outcome.report.violations().map(|it| &it.problem).collect();
+    assert!(
+        found.contains(&&Problem::ErasedUnwatermarked(opened)),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn a_copy_is_for_its_owner_alone_whatever_its_folder_is() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = TempDir::new().unwrap();
+    fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    mirror(&mut Counted::of(&long()), folder.path()).unwrap();
+    for name in super::files(folder.path(), "") {
+        let mode = fs::metadata(folder.path().join(&name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o077, 0, "{name}");
+    }
 }
