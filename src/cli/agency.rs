@@ -15,6 +15,8 @@ use crate::domain::id::CaseHandle;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::StaffRole;
 use crate::envelope::keys::AgencySigner;
+use crate::ledger::checkpoint::parse_any;
+use crate::ledger::note::unverified_text;
 use crate::ledger::receipt_file::ReceiptFile;
 use crate::proto::v1::EventKind;
 use clap::{Args, Subcommand};
@@ -256,6 +258,24 @@ async fn compare(caller: &CallerArgs, checkpoint: &Path) -> Result<(), Failure> 
     let note = ReceiptFile::parse(&note).map_or(note, |receipt| receipt.checkpoint);
     let desk = caller.desk(StaffRole::Administrator)?;
     let session = desk.agency().session();
+    let named = match parse_any(unverified_text(&note).unwrap_or_default()) {
+        Ok(checkpoint) => checkpoint.origin,
+        Err(_) => {
+            let mend = "it holds no checkpoint: give the other agency's `checkpoint` file, or one of its receipts";
+            return Err(Failure::Settings(format!(
+                "{}: {mend}",
+                checkpoint.display()
+            )));
+        }
+    };
+    if named != session.log().origin() {
+        let mend =
+            "it is of another log than the pinned one, and can say nothing about this router's";
+        return Err(Failure::Settings(format!(
+            "{}: {mend}",
+            checkpoint.display()
+        )));
+    }
     session
         .compare(desk.staff(), &note)
         .await

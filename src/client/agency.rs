@@ -33,6 +33,7 @@ use super::connect::{ConnectError, RouterAddress, channel};
 use super::directory::{Directory, DirectoryError, Own, Witnessed};
 use super::error::ClientError;
 use super::keys::AgencyKeys;
+use super::keys::KeyFileError;
 use super::log::{Known, LogView, Proven};
 use super::retry::RetryPolicy;
 use super::session::{Clock, Session, system_clock};
@@ -43,6 +44,7 @@ use crate::domain::protocol::Protocol;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{StaffRole, Stage};
 use crate::envelope::act::{Act, ActBody, Approval, act_digest, claimed_kid};
+use crate::envelope::bundle::KeyBundle;
 use crate::envelope::statement::Forward;
 use crate::proto::v1;
 use crate::proto::v1::directory_service_client::DirectoryServiceClient;
@@ -344,20 +346,35 @@ impl Desk {
             .ok_or(DirectoryError::Malformed("no digest"))?;
         let proven = self.prove(digest.receipt.as_ref(), known).await?;
         let keys = self.agency.keys();
-        let (bundle, certificates) = (keys.published(), keys.published_certificates());
-        let own = Own {
-            agency: self.agency.id(),
-            bundle: bundle.as_ref(),
-            certificates: &certificates,
+        let verify = |bundle: Option<[u8; 32]>, certificates: &[[u8; 32]]| {
+            let own = Own {
+                agency: self.agency.id(),
+                bundle: bundle.as_ref(),
+                certificates,
+            };
+            Directory::verify(
+                &reply,
+                &proven.entry,
+                previous.as_deref(),
+                self.agency.trust(),
+                own,
+                self.now(),
+            )
         };
-        let verified = Directory::verify(
-            &reply,
-            &proven.entry,
-            previous.as_deref(),
-            self.agency.trust(),
-            own,
-            self.now(),
-        );
+        let mut verified = verify(keys.published(), &keys.published_certificates());
+        if matches!(verified, Err(DirectoryError::NotOurs)) {
+            // Another program of this agency may have published since, or be about to hear that it has. What is on its
+            // way is read first: it is forgotten only once the other file names it.
+            let sent = keys.sent()?;
+            keys.read_again()?;
+            verified = verify(keys.published(), &keys.published_certificates());
+            if let (Err(DirectoryError::NotOurs), Some(sent)) = (&verified, sent) {
+                let sent = KeyBundle::parse(&sent.token).map_err(KeyFileError::from)?;
+                let mut certificates = keys.published_certificates();
+                certificates.push(sent.signing_key().fingerprint);
+                verified = verify(Some(*sent.digest()), &certificates);
+            }
+        }
         let keep = |directory: Directory| {
             let directory = Arc::new(directory);
             let mirror = &self.agency.inner.directory;

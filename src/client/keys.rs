@@ -168,13 +168,7 @@ impl AgencyKeys {
         };
         let staff = KeyPairSigner::from_pkcs8(&staff_pkcs8)
             .map_err(|_| KeyFileError::Damaged(STAFF_KEY_FILE))?;
-        let published = match fs::read(files.own.join(BUNDLE_FILE)) {
-            Ok(token) => {
-                Some(KeyBundle::parse(&token).map_err(|_| KeyFileError::Damaged(BUNDLE_FILE))?)
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => return Err(error.into()),
-        };
+        let published = read_published(&files.own)?;
         Ok(Self {
             agency,
             tls,
@@ -228,6 +222,25 @@ impl AgencyKeys {
         let certificates = &self.certificates;
         let certificates = certificates.read().unwrap_or_else(PoisonError::into_inner);
         certificates.clone()
+    }
+
+    /// Reads again what another program of this agency may have written into the same folder: `agency join` publishes,
+    /// by a timer, while others run.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError`] when a file cannot be read; what was held before is held then.
+    pub fn read_again(&self) -> Result<(), KeyFileError> {
+        let published = read_published(&self.folder)?;
+        let certificates = read_certificates(&self.folder, published.as_ref())?;
+        let seeds = read_seeds(&self.folder)?;
+        fn put<T>(held: &RwLock<T>, value: T) {
+            *held.write().unwrap_or_else(PoisonError::into_inner) = value;
+        }
+        put(&self.seeds, seeds);
+        put(&self.certificates, certificates);
+        put(&self.published, published);
+        Ok(())
     }
 
     /// Remembers the certificate of a bundle that is published.
@@ -315,6 +328,16 @@ impl KeyRotation {
             facts,
         };
         Ok(draft.sign(&keys.signer)?)
+    }
+}
+
+fn read_published(folder: &Path) -> Result<Option<KeyBundle>, KeyFileError> {
+    match fs::read(folder.join(BUNDLE_FILE)) {
+        Ok(token) => KeyBundle::parse(&token)
+            .map(Some)
+            .map_err(|_| KeyFileError::Damaged(BUNDLE_FILE)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error.into()),
     }
 }
 

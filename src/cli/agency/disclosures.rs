@@ -48,7 +48,7 @@ fn sheet(out: &mut impl Write, listed: &[DisclosureView], own: &AgencyId) -> io:
         for thing in plain::things(told) {
             writeln!(out, "{}", wrapped("  - ", thing))?;
         }
-        let proof = format!("(entry {} of the public record)", told.index);
+        let proof = format!("(entry {} of the log)", told.index);
         writeln!(out, "{}", wrapped("  ", &proof))?;
     }
     let rights = "You may ask us to correct any of this, to stop sharing, to ask them to erase it, or to \

@@ -138,7 +138,8 @@ pub(super) fn text(outcome: &Outcome) -> String {
             Severity::Violation => "  !! ",
             Severity::Notice => "  ?  ",
         };
-        lines.push(wrapped(mark, &finding.to_string()));
+        let text = format!("{} {finding}", finding.problem.code());
+        lines.push(wrapped(mark, &text));
     }
     if let Some(pins) = &report.pins {
         lines.push("Pinned by the first entry; compare with what you were given on paper:".into());

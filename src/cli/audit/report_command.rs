@@ -10,7 +10,7 @@ use crate::cli::key_file::refuse_open;
 use crate::cli::text::minute;
 use crate::client::connect::certificates;
 use crate::client::keys::KeyFiles;
-use crate::client::trust::TrustAnchors;
+use crate::client::trust::{DOMAIN_FILE, TrustAnchors};
 use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
 use crate::envelope::keys::{AgencySigner, CertifiedSigner};
@@ -67,7 +67,8 @@ pub(super) struct Auditor {
 }
 
 impl Auditor {
-    /// From a folder as `ca issue agency` writes it, for the log `origin`.
+    /// From a folder as `ca issue agency` writes it; `origin` is the log's, which is the trust domain unless the folder
+    /// names another, as after a succession.
     pub(super) fn read(folder: &Path, origin: &str) -> Result<Self, CannotCheck> {
         fn unusable(error: impl std::fmt::Display) -> CannotCheck {
             CannotCheck::Report(format!("the report cannot be signed: {error}"))
@@ -76,7 +77,11 @@ impl Auditor {
         refuse_open(&files.signing_key).map_err(unusable)?;
         let tls = certificates(&files.tls_certificate).map_err(unusable)?;
         let leaf = tls.first().map(|leaf| leaf.as_ref()).unwrap_or_default();
-        let certified = CertifiedAgency::from_verified_leaf(leaf, origin).map_err(unusable)?;
+        let domain = [folder.join("trust"), folder.to_owned()];
+        let mut domain = domain.iter().map(|trust| trust.join(DOMAIN_FILE));
+        let domain = domain.find_map(|file| std::fs::read_to_string(file).ok());
+        let domain = domain.as_deref().map_or(origin, str::trim_end);
+        let certified = CertifiedAgency::from_verified_leaf(leaf, domain).map_err(unusable)?;
         let chain = certificates(&files.signing_certificate).map_err(unusable)?;
         let chain = chain.iter().map(|der| der.to_vec()).collect();
         let key = PrivateKeyDer::from_pem_file(&files.signing_key).map_err(unusable)?;

@@ -266,7 +266,9 @@ fn a_flipped_bit_or_a_cut_in_any_file_is_found_and_named() {
             // Named: by its path, or by the entry or checkpoint that it holds.
             let named = text.contains(path.as_str())
                 || path == "checkpoint" && text.contains("checkpoint is")
-                || path.starts_with("openings/") && text.contains("!! entry")
+                || path.starts_with("openings/")
+                    && text.contains("!! ")
+                    && text.contains(" entry ")
                 || path.starts_with("tile/entries/")
                     && text.contains("root that the checkpoint signs");
             assert!(named, "{path}: {how}: {text}");
