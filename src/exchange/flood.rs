@@ -32,7 +32,7 @@ pub enum Costly {
     Opening,
     /// A recipient raises an alarm.
     Alarm,
-    /// An auditor reads.
+    /// An auditor reads, or says what it found: the same may be said again and again.
     Audit,
 }
 

@@ -209,7 +209,10 @@ fn costly(method: &str) -> Option<Costly> {
         "/safeconduct.v1.AuditService/ListEntries"
         | "/safeconduct.v1.AuditService/ReadOpenings"
         | "/safeconduct.v1.AuditService/ReadActs"
-        | "/safeconduct.v1.AuditService/ListActs" => Some(Costly::Audit),
+        | "/safeconduct.v1.AuditService/ListActs"
+        | "/safeconduct.v1.AuditService/RecordDisposition"
+        | "/safeconduct.v1.AuditService/ConfirmDisposition"
+        | "/safeconduct.v1.AuditService/RecordWatermark" => Some(Costly::Audit),
         _ => None,
     }
 }

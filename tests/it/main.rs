@@ -55,6 +55,7 @@ mod turns;
 mod unlinkability;
 mod withdrawal;
 
+mod attacks_audit;
 mod carried_program;
 mod liars;
 mod receipts;
