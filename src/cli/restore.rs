@@ -39,8 +39,8 @@ pub struct RestoreCommand {
     /// Settings (deploy/router.toml); its `data_directory` must be empty or absent
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// A checkpoint of the log that somebody else kept: an agency's `checkpoint`, an auditor's state, a witness's
-    /// `state/*.checkpoint`; may be given several times
+    /// A checkpoint of the log that somebody else kept: a signed note, an agency's `checkpoint` or an auditor's state;
+    /// may be given several times
     #[arg(
         long = "checkpoint",
         value_name = "FILE",
