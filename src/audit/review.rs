@@ -56,7 +56,7 @@ impl Suspicion {
             }
             ReviewRule::OutOfHours => "the agency's rota: whether this person was on duty",
             ReviewRule::NoFollowUp => "why the house read the case and then did nothing with it",
-            ReviewRule::AfterWithdrawal => {
+            ReviewRule::TriedAfterWithdrawal => {
                 "whether the house knew that the person had taken it back, and why it tried again"
             }
             ReviewRule::RepeatedProbes => {

@@ -667,7 +667,7 @@ vocabulary! {
         /// Opened, and nothing was done with it.
         NoFollowUp = "NO_FOLLOW_UP",
         /// Tried to open after the person had taken it back.
-        AfterWithdrawal = "AFTER_WITHDRAWAL",
+        TriedAfterWithdrawal = "TRIED_AFTER_WITHDRAWAL",
         /// Tried again and again what the agency may not do.
         RepeatedProbes = "REPEATED_PROBES",
         /// A pseudonym that was silent for long opens again.

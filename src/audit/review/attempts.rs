@@ -80,7 +80,7 @@ impl Attempts {
         match (opens(method) && refused, last) {
             (true, Some(&(_, withdrawal))) => {
                 let why = format!("{method} was refused ({reason}) after a withdrawal");
-                let suspicion = Suspicion::of(ReviewRule::AfterWithdrawal, act, agency, why);
+                let suspicion = Suspicion::of(ReviewRule::TriedAfterWithdrawal, act, agency, why);
                 let also = vec![withdrawal];
                 found.push(Suspicion { also, ..suspicion });
             }

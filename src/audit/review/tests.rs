@@ -181,7 +181,7 @@ fn refused_openings_are_told_apart_by_a_withdrawal_before_them() {
     let counted = log.act("agency:house", "denied_counted", json!({"count": 40}));
     let expected = [
         (ReviewRule::FailedOpens, third),
-        (ReviewRule::AfterWithdrawal, after),
+        (ReviewRule::TriedAfterWithdrawal, after),
         (ReviewRule::RepeatedProbes, probes),
         (ReviewRule::RepeatedProbes, counted),
     ];
