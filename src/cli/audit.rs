@@ -673,7 +673,8 @@ impl SourceArgs {
             println!("{} was left as it was, with {size} entries:", to.display());
         }
         for finding in updated.report.violations() {
-            println!("{}", print::wrapped(" !! ", &finding.to_string()));
+            let text = format!("{} {finding}", finding.problem.code());
+            println!("{}", print::wrapped(" !! ", &text));
         }
         println!("This was a copy, not an audit: run `safeconduct audit verify --folder`.");
         Ok(u8::from(updated.report.violations().next().is_some()))

@@ -142,7 +142,7 @@ fn publication(findings: &mut Findings, config: &RouterConfig, runs: bool) {
     if let Some(at) = settings.address {
         findings.note(
             "publication.address can be listened on",
-            listens(config, at, runs),
+            listens(config.listener.address, at, runs),
         );
     }
     let witnesses = under(settings).map(drop).map_err(|error| error.to_string());
@@ -159,8 +159,8 @@ fn publication(findings: &mut Findings, config: &RouterConfig, runs: bool) {
     findings.note(&what, witnesses);
 }
 
-fn listens(config: &RouterConfig, at: SocketAddr, runs: bool) -> Result<(), String> {
-    if at.port() != 0 && at == config.listener.address {
+fn listens(agencies: SocketAddr, at: SocketAddr, runs: bool) -> Result<(), String> {
+    if at.port() != 0 && at == agencies {
         return Err(format!(
             "{at} is listener.address as well: give it a port of its own"
         ));
@@ -229,5 +229,23 @@ fn open_files() -> Result<(), String> {
             "the system allows {most}, and {needed} may be needed: raise LimitNOFILE"
         )),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_free_or_the_running_routers_and_never_the_agencies() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let taken = TcpListener::bind(any).unwrap();
+        let taken = (taken.local_addr().unwrap(), taken);
+        assert_eq!(listens(taken.0, any, false), Ok(()));
+        assert_eq!(listens(any, taken.0, true), Ok(()));
+        let said = listens(any, taken.0, false).unwrap_err();
+        assert!(said.contains("another program"), "{said}");
+        let said = listens(taken.0, taken.0, true).unwrap_err();
+        assert!(said.contains("a port of its own"), "{said}");
     }
 }

@@ -70,7 +70,7 @@ pub(super) fn not_shown(outcome: &Outcome) -> Vec<String> {
                  cannot reach it",
                 path.display()
             ),
-            None => "run again with --state to keep one, and keep it where the log's operator cannot reach it".into(),
+            None => "Run again with --state to keep one, and keep it where the log's operator cannot reach it".into(),
         };
         lines.push(format!(
             "NOTHING WAS VERIFIED AGAINST THE PAST: there was no saved state. {next}."

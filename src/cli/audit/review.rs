@@ -297,7 +297,8 @@ fn text(reviewed: &Reviewed) -> Vec<String> {
     let head = format!("{}: {} entries ({scope})", outcome.origin, outcome.size);
     let mut lines = vec![wrapped("", &head)];
     for finding in outcome.report.violations() {
-        lines.push(wrapped("  !! ", &finding.to_string()));
+        let text = format!("{} {finding}", finding.problem.code());
+        lines.push(wrapped("  !! ", &text));
     }
     for (found, standing) in &reviewed.found {
         let staff = found.staff.as_deref().unwrap_or("nobody named");

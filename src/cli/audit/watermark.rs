@@ -131,9 +131,9 @@ impl WatermarkArgs {
         };
         let progress = drive::Progress::on_terminal();
         let outcome = run.look(&mut source, &progress).await?;
-        println!("{}", print::text(&outcome));
         if outcome.report.violations().next().is_some() {
             outcome.keep()?;
+            println!("{}", print::text(&outcome));
             println!("No watermark: what is wrong above must be explained first.");
             return Ok(1);
         }
@@ -150,6 +150,7 @@ impl WatermarkArgs {
         };
         let proven = desk.record_watermark(&watermark).await.map_err(unusable)?;
         outcome.keep()?;
+        println!("{}", print::text(&outcome));
         let said = format!(
             "Entry {} of the log says it: replayed up to entry {}. What is past its retention below that may end.",
             proven.index,
