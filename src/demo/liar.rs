@@ -14,10 +14,10 @@ use crate::client::connect::RouterAddress;
 use crate::grpc::listener::Listener;
 use crate::grpc::tls::{ReloadingTls, TlsFiles, system_now};
 use crate::ledger::checkpoint::Checkpoint;
-use crate::ledger::hash::{Hash, leaf};
+use crate::ledger::hash::leaf;
 use crate::ledger::note::NoteSigner;
 use crate::ledger::proof::consistency;
-use crate::ledger::tree::{Edge, FullTile, TileError, TileSource};
+use crate::ledger::tree::{Edge, FullTile, KeptTile, TileError, TileSource};
 use crate::proto::v1;
 use crate::proto::v1::audit_service_server::{AuditService, AuditServiceServer};
 
@@ -72,12 +72,12 @@ struct Lying {
 struct Tiles(Vec<FullTile>);
 
 impl TileSource for Tiles {
-    fn full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<[Hash]>>, TileError> {
+    fn full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<KeptTile>>, TileError> {
         let found = self
             .0
             .iter()
             .find(|tile| tile.level == level && tile.index == index);
-        Ok(found.map(|tile| tile.hashes.clone().into()))
+        Ok(found.map(|tile| Arc::new(tile.hashes.clone().into())))
     }
 }
 

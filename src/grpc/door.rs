@@ -5,7 +5,7 @@
 
 use super::call::short;
 use super::crowd::Crowd;
-use super::limits::AGENCY_SHARE;
+use super::limits::{AGENCY_SHARE, REFUSED_BODY_BYTES_MAX, REFUSED_BODY_TIME_MAX};
 use super::listener::Peer;
 use super::metrics::{self, Metrics};
 use super::status::{self, Answer};
@@ -16,9 +16,11 @@ use crate::exchange::flood::{Costly, Unknown};
 use crate::identity::authorization::{self, TokenNeed};
 use crate::identity::caller::{AuthenticationError, Caller, Newcomer, Unrecognised};
 use crate::identity::token::{TokenCache, bearer};
+use axum::body::HttpBody as _;
 use http::{Request, Response};
+use prost::bytes::Buf;
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -85,15 +87,16 @@ impl Door {
     where
         S: Service<Request<Body>, Response = Response<Body>, Error = Infallible>,
     {
-        let Ok(_place) = self.places.try_acquire() else {
-            return refused(status::OVERLOADED);
+        let Ok(place) = self.places.try_acquire() else {
+            return turned_away(request, status::OVERLOADED).await;
         };
         // One agency must not take everybody's: what others do is not to be told from it either (R3).
         let agency = request.extensions().get::<Peer>();
         let agency = agency.map(|peer| peer.certified.agency().clone());
         let share = agency.map(|agency| self.of_agency.enter(agency));
         if matches!(share, Some(None)) {
-            return refused(status::TOO_FAST);
+            drop(place);
+            return turned_away(request, status::TOO_FAST).await;
         }
         let allowed = deadline::allowed(request.headers());
         let work = panics::caught(async {
@@ -102,7 +105,7 @@ impl Door {
                     let Ok(response) = inner.call(request).await;
                     in_our_words(response)
                 }
-                Err(answer) => refused(answer),
+                Err(answer) => turned_away(request, answer).await,
             }
         });
         match tokio::time::timeout(allowed, work).await {
@@ -238,6 +241,27 @@ const fn why(reason: Unrecognised) -> Unknown {
         Unrecognised::NoToken => Unknown::NoToken,
         Unrecognised::Token(_) => Unknown::Token,
     }
+}
+
+/// A refusal before a handler has read the request: what is on its way is read first, and forgotten.
+///
+/// HTTP/2 answers what arrives for a stream that ended early with a reset, and a connection has so many of these in
+/// its life ([`super::limits::LOCAL_ERROR_RESETS_MAX`]): a caller who is refused often would lose its connection, and
+/// with it whatever else it asks there.
+async fn turned_away(request: Request<Body>, answer: Answer) -> Response<Body> {
+    let mut body = request.into_body();
+    let read = async {
+        let mut bytes = 0;
+        while bytes < REFUSED_BODY_BYTES_MAX {
+            match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
+                Some(Ok(frame)) => bytes += frame.data_ref().map_or(0, Buf::remaining),
+                Some(Err(_)) | None => break,
+            }
+        }
+    };
+    // Whoever sends no end is answered all the same.
+    let _ = tokio::time::timeout(REFUSED_BODY_TIME_MAX, read).await;
+    refused(answer)
 }
 
 fn refused(answer: Answer) -> Response<Body> {

@@ -41,6 +41,12 @@ pub const HEADER_LIST_BYTES_MAX: u32 = 16 * 1024;
 /// Message in bytes, either way: the largest sealed parcels, not attachments.
 pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
 
+/// How much of a refused request is read before the refusal: all of any but the largest parcels.
+pub const REFUSED_BODY_BYTES_MAX: usize = 64 * 1024;
+
+/// How long a refusal waits for the end of the request: a round trip of a bad satellite link. Bodies follow at once.
+pub const REFUSED_BODY_TIME_MAX: Duration = Duration::from_secs(1);
+
 /// Resets that we caused and keep state for, a connection (rapid reset, CVE-2023-44487 and its kin).
 pub const LOCAL_ERROR_RESETS_MAX: usize = 128;
 

@@ -5,6 +5,7 @@
 //! full ones, so that proofs for new entries touch neither storage nor whole tiles. Full tiles are handed
 //! back to be written; losing them loses nothing that the entries do not give back.
 
+pub use self::kept_tile::KeptTile;
 use super::hash::{EMPTY_ROOT, Hash, node};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -63,7 +64,7 @@ pub trait TileSource {
     /// # Errors
     ///
     /// [`TileError`] if the source failed.
-    fn full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<[Hash]>>, TileError>;
+    fn full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<KeptTile>>, TileError>;
 }
 
 /// No tiles: enough for a tree of which the edge remembers everything.
@@ -71,7 +72,7 @@ pub trait TileSource {
 pub struct NoTiles;
 
 impl TileSource for NoTiles {
-    fn full_tile(&self, _level: u8, _index: u64) -> Result<Option<Arc<[Hash]>>, TileError> {
+    fn full_tile(&self, _level: u8, _index: u64) -> Result<Option<Arc<KeptTile>>, TileError> {
         Ok(None)
     }
 }
@@ -168,11 +169,12 @@ impl Edge {
             for position in (full << TILE_HEIGHT)..count {
                 let hash = match level.checked_sub(1) {
                     None => leaves(position)?,
-                    Some(below) => subtree_root(&required_tile(full_tiles, below, position)?)
-                        .ok_or(TileError::Damaged {
+                    Some(below) => required_tile(full_tiles, below, position)?.root().ok_or(
+                        TileError::Damaged {
                             level: below,
                             index: position,
-                        })?,
+                        },
+                    )?,
                 };
                 partial.push(hash);
             }
@@ -298,11 +300,8 @@ impl Edge {
                 .copied()
                 .ok_or(TileError::Missing { level, index: tile });
         }
-        let hashes = required_tile(tiles, level, tile)?;
-        hashes
-            .chunks(1 << row)
-            .nth(position)
-            .and_then(subtree_root)
+        required_tile(tiles, level, tile)?
+            .subtree(row, position)
             .ok_or(TileError::Damaged { level, index: tile })
     }
 
@@ -337,6 +336,7 @@ impl Edge {
         {
             Some(hashes) => hashes.get(..width).map(<[Hash]>::to_vec),
             None => required_tile(tiles, level, index)?
+                .hashes()
                 .get(..width)
                 .map(<[Hash]>::to_vec),
         };
@@ -344,11 +344,15 @@ impl Edge {
     }
 }
 
-fn required_tile(tiles: &dyn TileSource, level: u8, index: u64) -> Result<Arc<[Hash]>, TileError> {
+fn required_tile(
+    tiles: &dyn TileSource,
+    level: u8,
+    index: u64,
+) -> Result<Arc<KeptTile>, TileError> {
     let tile = tiles
         .full_tile(level, index)?
         .ok_or(TileError::Missing { level, index })?;
-    if tile.len() == TILE_WIDTH {
+    if tile.is_full() {
         Ok(tile)
     } else {
         Err(TileError::Damaged { level, index })
@@ -370,5 +374,6 @@ pub(crate) fn subtree_root(hashes: &[Hash]) -> Option<Hash> {
     row.first().copied()
 }
 
+mod kept_tile;
 #[cfg(test)]
 mod tests;

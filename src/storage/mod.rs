@@ -6,6 +6,7 @@ pub mod embedded;
 pub mod engine;
 pub mod files;
 pub mod limits;
+pub mod lock;
 pub mod memory;
 pub mod records;
 

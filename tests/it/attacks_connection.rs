@@ -19,6 +19,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tonic::Status;
 
+use crate::harness::frames::Frames;
 use crate::harness::scene::DAY;
 use crate::harness::wire::Wire;
 use crate::harness::{World, own, run, shared_town, world};
@@ -221,6 +222,46 @@ fn versioned(
         .unwrap();
     config.alpn_protocols = vec![b"h2".to_vec()];
     config
+}
+
+/// Requests of one connection that are refused while their bodies are on the way; just below what it may have open.
+const REFUSED_AT_ONCE: u32 = 60;
+
+/// A refusal costs a connection nothing: whoever is refused often, and whose bodies come late, keeps it.
+#[test]
+fn a_connection_outlives_any_number_of_refusals() {
+    run(async {
+        let world = world().await;
+        let keys = world.agency("thief").keys().tls();
+        let mut config = tls_config(&world.trust.roots, Some(keys)).unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        let name = ServerName::try_from(world.address.server_name.clone()).unwrap();
+        let target = (world.address.host.as_str(), world.address.port);
+        let stream = TcpStream::connect(target).await.unwrap();
+        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
+        let mut frames = Frames::begin(connector.connect(name, stream).await.unwrap()).await;
+        let path = format!("/safeconduct.v1.{CHECKPOINT}");
+        let mut streams = (1..).step_by(2);
+        for _ in 0..8 {
+            let streams: Vec<u32> = streams.by_ref().take(REFUSED_AT_ONCE as usize).collect();
+            for stream in &streams {
+                frames
+                    .head(*stream, &world.address.server_name, &path)
+                    .await;
+            }
+            // A router that answers before it has read the whole request has the time to do so.
+            let mut ended = 0;
+            for _ in 0..100 {
+                ended += frames.settle().await;
+            }
+            for stream in &streams {
+                frames.body(*stream).await;
+            }
+            while ended < streams.len() {
+                ended += frames.settle().await;
+            }
+        }
+    });
 }
 
 /// Invariants 13 and 19: new connections, open connections, and what is open on them.

@@ -43,6 +43,31 @@ fn verified(file: &Path, more: &[&str]) -> Output {
         .unwrap()
 }
 
+/// What a checker that shares no code with ours says of a receipt; `None`, with the reason printed, where Python or
+/// its modules are lacking.
+fn in_python(file: &Path, key: &str) -> Option<Result<serde_json::Value, String>> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/python/tlog.py");
+    let mut command = Command::new("python3");
+    command.args(["-B", script, "receipt"]).arg(file);
+    let output = match command.args(["--log", key]).output() {
+        Ok(output) => output,
+        Err(error) => {
+            println!("skipped: python3 does not start: {error}");
+            return None;
+        }
+    };
+    let said = String::from_utf8(output.stderr).unwrap();
+    match output.status.code() {
+        Some(0) => Some(Ok(serde_json::from_slice(&output.stdout).unwrap())),
+        Some(1) => Some(Err(said)),
+        Some(77) => {
+            println!("skipped: {}", said.trim());
+            None
+        }
+        other => panic!("{other:?}: {said}"),
+    }
+}
+
 #[test]
 fn source_and_recipient_keep_receipts_that_anybody_can_verify_without_a_line() {
     run(async {
@@ -78,6 +103,9 @@ fn source_and_recipient_keep_receipts_that_anybody_can_verify_without_a_line() {
             let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
             assert_eq!(said["proved"], true);
             assert!(said["decision"].is_object());
+            if let Some(found) = in_python(file, key) {
+                assert_eq!(found.unwrap()["decision"], said["decision"]);
+            }
         }
         let output = verified(&read[0], &["--vkey", key]);
         let said = String::from_utf8(output.stdout).unwrap();
@@ -93,6 +121,9 @@ fn source_and_recipient_keep_receipts_that_anybody_can_verify_without_a_line() {
         let changed = folder.path().join("changed.tlog-proof");
         std::fs::write(&changed, other.encode().unwrap()).unwrap();
         assert_eq!(verified(&changed, &["--vkey", key]).status.code(), Some(1));
+        if let Some(found) = in_python(&changed, key) {
+            assert!(found.unwrap_err().starts_with("not verified: "));
+        }
         std::fs::write(&changed, receipt.without_opening().encode().unwrap()).unwrap();
         assert_eq!(verified(&changed, &["--vkey", key]).status.code(), Some(3));
         let absent = folder.path().join("absent");

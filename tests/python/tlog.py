@@ -1,18 +1,21 @@
 """An independent checker of transparency logs, written from the C2SP specifications and RFC 6962, not from the Rust code.
 
     python3 tlog.py folder DIR [--log VKEY] [--witness VKEY]... [--required N]
+    python3 tlog.py receipt FILE --log VKEY [--witness VKEY]... [--required N]
     python3 tlog.py cases < cases.json
 
 The first verifies a folder laid out as tlog-tiles: the checkpoint's signature, every tile recomputed from the entry
-bundles, and the root. The second answers a list of cases, each with what was found. Exit codes: 0 verified, 1 not
-verified, 77 a module is missing.
+bundles, and the root. The second verifies a receipt that a desk kept: that its entry is in the signed log, and that
+what it opens is what the entry commits to. The third answers a list of cases, each with what was found. Exit codes:
+0 verified, 1 not verified, 77 a module is missing.
 """
 
 import argparse
 import hashlib
+import hmac
 import json
 import sys
-from base64 import b64decode, b64encode
+from base64 import b64decode, b64encode, urlsafe_b64decode
 from pathlib import Path
 
 try:
@@ -226,6 +229,23 @@ def verify_proof(text, leaf, log, witnesses, required):
     return {"index": index, "size": size, "times": times}
 
 
+# --- a receipt: such a proof, whose extra data are the entry and what opens it ---------------------------------------
+
+
+def verify_receipt(text, log, witnesses, required):
+    lines = text.split("\n", 2)
+    must(len(lines) == 3 and lines[1].startswith("extra "), "no entry in the proof")
+    extra = json.loads(unb64(lines[1][len("extra "):]))
+    found = verify_proof(text, leaf_hash(extra["entry"].encode()), log, witnesses, required)
+    found["entry"] = json.loads(extra["entry"])
+    if "nonce" in extra:
+        nonce, commitment = (urlsafe_b64decode(each + "=") for each in (extra["nonce"], found["entry"]["c"]))
+        message = b"safeconduct/v1/entry\0" + extra["decision"].encode()
+        must(hmac.digest(nonce, message, "sha256") == commitment, "not what the entry commits to")
+        found["decision"] = json.loads(extra["decision"])
+    return found
+
+
 # --- c2sp.org/tlog-tiles --------------------------------------------------------------------------------------------
 
 
@@ -265,9 +285,7 @@ def read_bundle(data, width):
     return entries
 
 
-def verify_folder(folder, log_text, witness_texts, required):
-    log_text = log_text or (folder / "log.vkey").read_text()
-    log = Vkey(log_text, NOTE)
+def verify_folder(folder, log, witnesses, required):
     note = (folder / "checkpoint").read_bytes().decode()
     size, root = verify_checkpoint(note, log)
     hashes = []
@@ -284,7 +302,6 @@ def verify_folder(folder, log_text, witness_texts, required):
             if width == WIDTH:
                 above.append(tree_hash(expected))
         hashes, level = above, level + 1
-    witnesses = [Vkey(text, COSIGNATURE) for text in witness_texts]
     times = [cosignature_time(note, witness) for witness in witnesses]
     times = [time for time in times if time is not None]
     must(len(times) >= required, "too few witnesses")
@@ -320,17 +337,24 @@ def answer(case):
 def main():
     parser = argparse.ArgumentParser(description="An independent checker of transparency logs.")
     commands = parser.add_subparsers(dest="command", required=True)
-    folder = commands.add_parser("folder")
-    folder.add_argument("folder", type=Path)
-    folder.add_argument("--log")
-    folder.add_argument("--witness", action="append", default=[])
-    folder.add_argument("--required", type=int, default=0)
+    for name in ("folder", "receipt"):
+        command = commands.add_parser(name)
+        command.add_argument("path", type=Path)
+        command.add_argument("--log", required=name == "receipt")
+        command.add_argument("--witness", action="append", default=[])
+        command.add_argument("--required", type=int, default=0)
     commands.add_parser("cases")
     arguments = parser.parse_args()
-    if arguments.command == "folder":
+    if arguments.command != "cases":
         try:
-            found = verify_folder(arguments.folder, arguments.log, arguments.witness, arguments.required)
-        except (Wrong, OSError, ValueError) as error:
+            path = arguments.path
+            log = Vkey(arguments.log or (path / "log.vkey").read_text(), NOTE)
+            witnesses = [Vkey(text, COSIGNATURE) for text in arguments.witness]
+            if arguments.command == "folder":
+                found = verify_folder(path, log, witnesses, arguments.required)
+            else:
+                found = verify_receipt(path.read_bytes().decode(), log, witnesses, arguments.required)
+        except (Wrong, OSError, ValueError, KeyError, TypeError) as error:
             print(f"not verified: {error}", file=sys.stderr)
             return 1
         print(json.dumps(found))

@@ -10,6 +10,7 @@ use crate::ledger::entry::{Entry, EntryBody};
 use crate::ledger::hash::leaf;
 use crate::ledger::layout::{self, CHECKPOINT_PATH};
 use crate::ledger::tree::{Edge, TILE_WIDTH};
+use crate::storage::lock::hold;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
@@ -61,7 +62,7 @@ impl Copy {
         let failed = |error| CannotCheck::Write(folder.display().to_string(), error);
         make_folder(folder).map_err(failed)?;
         let lock = File::open(folder).map_err(failed)?;
-        lock.try_lock().map_err(|error| failed(error.into()))?;
+        hold(&lock).map_err(|error| failed(error.into()))?;
         let made = folder.join(CHECKPOINT_PATH).exists();
         let begun = made || folder.join(ASIDE).exists();
         if !begun && fs::read_dir(folder).map_err(failed)?.next().is_some() {

@@ -8,7 +8,7 @@ use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::hash::Hash;
 use crate::ledger::layout::{self, CHECKPOINT_PATH};
 use crate::ledger::proof;
-use crate::ledger::tree::{Edge, TILE_WIDTH, TileError, TileSource};
+use crate::ledger::tree::{Edge, KeptTile, TILE_WIDTH, TileError, TileSource};
 use data_encoding::BASE64URL_NOPAD;
 use std::cmp::Ordering;
 use std::fs;
@@ -317,7 +317,7 @@ struct Tiles<'a> {
 }
 
 impl TileSource for Tiles<'_> {
-    fn full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<[Hash]>>, TileError> {
+    fn full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<KeptTile>>, TileError> {
         let path = layout::tile_path(level, index, TILE_WIDTH);
         let bytes = self
             .folder
@@ -325,6 +325,6 @@ impl TileSource for Tiles<'_> {
             .map_err(|error| TileError::Source(Box::new(error)))?;
         let Some(bytes) = bytes else { return Ok(None) };
         let hashes = layout::decode_tile(&bytes).ok_or(TileError::Damaged { level, index })?;
-        Ok(Some(hashes.into()))
+        Ok(Some(Arc::new(hashes.into())))
     }
 }

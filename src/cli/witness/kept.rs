@@ -8,8 +8,8 @@ use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::cosignature::Cosigner;
 use crate::ledger::hash::sha256;
 use crate::ledger::witness::{KnownLogs, Refused, Signed, Submission, judge};
+use crate::storage::lock::hold;
 use data_encoding::HEXLOWER;
-use rustix::fs::{FlockOperation, flock};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -88,8 +88,7 @@ impl Kept {
         };
         // Not made here: a witness that starts without its state would cosign a second history.
         let lock = File::open(folder).map_err(|cause| io(folder, cause))?;
-        flock(&lock, FlockOperation::NonBlockingLockExclusive)
-            .map_err(|_| StateError::Locked(folder.to_owned()))?;
+        hold(&lock).map_err(|_| StateError::Locked(folder.to_owned()))?;
         let mut logs = BTreeMap::new();
         for origin in known.origins() {
             let path = folder.join(file_name(origin));

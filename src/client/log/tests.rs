@@ -3,14 +3,14 @@ use crate::ledger::entry::Actor;
 use crate::ledger::hash::leaf;
 use crate::ledger::note::NoteSigner;
 use crate::ledger::proof::{consistency, inclusion};
-use crate::ledger::tree::{Edge, TileError, TileSource};
+use crate::ledger::tree::{Edge, KeptTile, TileError, TileSource};
 use std::sync::Arc;
 
 /// Trees of fewer than 256 leaves have no full tile.
 struct NoTiles;
 
 impl TileSource for NoTiles {
-    fn full_tile(&self, _: u8, _: u64) -> Result<Option<Arc<[Hash]>>, TileError> {
+    fn full_tile(&self, _: u8, _: u64) -> Result<Option<Arc<KeptTile>>, TileError> {
         Ok(None)
     }
 }

@@ -10,7 +10,7 @@ use crate::exchange::start::Shared;
 use crate::exchange::{Exchange, Refusal};
 use crate::ledger::hash::{self, Hash};
 use crate::ledger::proof::{self, ProofError};
-use crate::ledger::tree::{Edge, TileError, TileSource};
+use crate::ledger::tree::{Edge, KeptTile, TileError, TileSource};
 use crate::storage::records::log::{CounterRecord, DigestRecord};
 use crate::storage::records::{Record, key};
 use std::collections::HashMap;
@@ -18,10 +18,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// Full tiles of a directory, in memory.
 #[derive(Default)]
-struct Tiles(HashMap<(u8, u64), Arc<[Hash]>>);
+struct Tiles(HashMap<(u8, u64), Arc<KeptTile>>);
 
 impl TileSource for Tiles {
-    fn full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<[Hash]>>, TileError> {
+    fn full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<KeptTile>>, TileError> {
         Ok(self.0.get(&(level, index)).cloned())
     }
 }
@@ -39,7 +39,9 @@ impl Built {
         let (mut edge, mut tiles) = (Edge::new(), Tiles::default());
         for view in views {
             for tile in edge.append(leaf_of(view)) {
-                tiles.0.insert((tile.level, tile.index), tile.hashes.into());
+                tiles
+                    .0
+                    .insert((tile.level, tile.index), Arc::new(tile.hashes.into()));
             }
         }
         Self {

@@ -1,19 +1,19 @@
 //! Full tiles, from the store and a small cache.
 
 use crate::ledger::hash::Hash;
-use crate::ledger::tree::{FullTile, TILE_WIDTH, TileError, TileSource};
+use crate::ledger::tree::{FullTile, KeptTile, TILE_WIDTH, TileError, TileSource};
 use crate::storage::engine::{Engine, Life, Table, Write};
 use crate::storage::records::key;
 use quick_cache::sync::Cache;
 use std::sync::Arc;
 
-/// Tiles kept in memory, 8 KiB each.
+/// Tiles kept in memory, 16 KiB each with their inner nodes.
 const CACHED_MAX: usize = 256;
 
 /// Tiles of one store.
 pub struct StoredTiles {
     engine: Arc<dyn Engine>,
-    cache: Cache<(u8, u64), Arc<[Hash]>>,
+    cache: Cache<(u8, u64), Arc<KeptTile>>,
 }
 
 impl StoredTiles {
@@ -43,7 +43,7 @@ impl StoredTiles {
 }
 
 impl TileSource for StoredTiles {
-    fn full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<[Hash]>>, TileError> {
+    fn full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<KeptTile>>, TileError> {
         if let Some(tile) = self.cache.get(&(level, index)) {
             return Ok(Some(tile));
         }
@@ -55,10 +55,10 @@ impl TileSource for StoredTiles {
             return Ok(None);
         };
         let hashes: Option<Vec<Hash>> = stored.value.chunks(32).map(Hash::from_slice).collect();
-        let tile: Arc<[Hash]> = hashes
+        let hashes = hashes
             .filter(|hashes| hashes.len() == TILE_WIDTH)
-            .ok_or(TileError::Damaged { level, index })?
-            .into();
+            .ok_or(TileError::Damaged { level, index })?;
+        let tile = Arc::new(KeptTile::remembering(hashes));
         self.cache.insert((level, index), Arc::clone(&tile));
         Ok(Some(tile))
     }

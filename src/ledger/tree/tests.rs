@@ -63,10 +63,10 @@ fn naive_subproof(old: usize, leaves: &[Hash], whole: bool) -> Vec<Hash> {
 
 /// Full tiles as storage would keep them.
 #[derive(Default)]
-struct Kept(HashMap<(u8, u64), Arc<[Hash]>>);
+struct Kept(HashMap<(u8, u64), Arc<KeptTile>>);
 
 impl TileSource for Kept {
-    fn full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<[Hash]>>, TileError> {
+    fn full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<KeptTile>>, TileError> {
         Ok(self.0.get(&(level, index)).cloned())
     }
 }
@@ -92,9 +92,10 @@ fn log(size: usize) -> Log {
         log.leaves.push(hash);
         for tile in log.edge.append(hash) {
             assert_eq!(tile.hashes.len(), TILE_WIDTH);
-            log.kept
-                .0
-                .insert((tile.level, tile.index), tile.hashes.into());
+            log.kept.0.insert(
+                (tile.level, tile.index),
+                Arc::new(KeptTile::remembering(tile.hashes)),
+            );
         }
     }
     log
@@ -217,7 +218,9 @@ fn a_lost_tile_is_named_and_a_damaged_one_is_refused() {
         cold,
         Err(TileError::Missing { level: 0, index: 1 })
     ));
-    log.kept.0.insert((0, 1), vec![EMPTY_ROOT; 255].into());
+    log.kept
+        .0
+        .insert((0, 1), Arc::new(vec![EMPTY_ROOT; 255].into()));
     let cold = Edge::restore(log.edge.size(), &log.kept, |_| unreachable!());
     assert!(matches!(
         cold,

@@ -2,8 +2,8 @@
 //!
 //! A copy is taken beside the router, without its lock and without stopping it. The journal is append-only, so its
 //! frames up to some end are a store as it once was. Keys are copied after the frames that name them, and then the
-//! frames that came meanwhile: so every key that is erased in the copy is erased by a frame of the copy, and every
-//! frame finds its keys. The index is not copied; it is made from the journal.
+//! frames that came meanwhile, until no new keys are found: so every key that is erased in the copy is erased by a
+//! frame of the copy, and every frame finds its keys. The index is not copied; it is made from the journal.
 //!
 //! The keyring is what erasure acts on: whoever has an old copy of it can read what was erased since. It can be kept
 //! apart from the rest, and must not be kept for long.
@@ -328,13 +328,13 @@ pub fn copy(
     loop {
         let last = copy_keyring(&io, &keyring_folder(from), &keys, chunks)?;
         attachments += copy_attachments(&io, &files, &target)?;
-        journal.catch_up()?;
         if last == chunks {
+            // Every frame that was copied finds its keys; one that came since might not.
             break;
         }
         chunks = last;
+        journal.catch_up()?;
     }
-    attachments += copy_attachments(&io, &files, &target)?;
     copy_file(&io, &from.join(STORE), &to.join(STORE))?;
     Ok(Copied {
         store,

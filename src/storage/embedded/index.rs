@@ -11,11 +11,11 @@ use std::sync::Arc;
 
 use super::error::{OpenError, corrupt};
 use super::frame::sha256;
-use super::open::{LOCK_ATTEMPTS, LOCK_PAUSE};
 use super::payload::{Change, Facts, Location, Reader, Row};
 use super::recovery::Position;
 use super::sort::Merged;
 use crate::storage::engine::Head;
+use crate::storage::lock;
 
 /// How rows are written; an index of another format is made anew.
 const FORMAT: u8 = 3;
@@ -225,10 +225,10 @@ fn open_sled(folder: &Path, cache_bytes: u64) -> sled::Result<sled::Db> {
         .flush_every_ms(Some(1_000))
         .use_compression(false);
     // sled locks its file as well, and tells a lock apart by its words only.
-    for _ in 1..LOCK_ATTEMPTS {
+    for _ in 1..lock::ATTEMPTS_MAX {
         match config.open() {
             Err(sled::Error::Io(error)) if error.to_string().contains("acquire lock") => {
-                std::thread::sleep(LOCK_PAUSE);
+                std::thread::sleep(lock::PAUSE);
             }
             opened => return opened,
         }

@@ -5,7 +5,6 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, RwLock};
-use std::time::Duration;
 
 use super::cluster::Cluster;
 use super::commit::Writer;
@@ -22,18 +21,13 @@ use super::segment::{Segment, Segments};
 use super::sort::Sorter;
 use super::trust::{self, Trust};
 use super::{Opening, Options, Progress, Shared};
+use crate::storage::lock;
 
 /// Format of a store. A newer one is refused by name.
 pub(super) const FORMAT: u32 = 1;
 
 /// Changes that catching up puts into one sled batch: bounds its memory.
 const CHANGES_PER_BATCH: usize = 4_096;
-
-/// How often a lock is tried before its holder is believed to be at work.
-pub(super) const LOCK_ATTEMPTS: u32 = 20;
-
-/// How long between two attempts.
-pub(super) const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 pub(super) const STORE: &str = "store";
 const FIRST_LINE: &str = "safeconduct store";
@@ -139,15 +133,11 @@ pub(super) fn lock(folder: &Path, is_new: bool) -> Result<File, OpenError> {
         .truncate(false)
         .mode(0o600)
         .open(folder.join("lock"))?;
-    // A process that this one has just started holds its files too, until it runs its own program.
-    for _ in 0..LOCK_ATTEMPTS {
-        match file.try_lock() {
-            Ok(()) => return Ok(file),
-            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
-            Err(TryLockError::Error(error)) => return Err(error.into()),
-        }
+    match lock::hold(&file) {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::Locked),
+        Err(TryLockError::Error(error)) => Err(error.into()),
     }
-    Err(OpenError::Locked)
 }
 
 /// Opens a store; the index writer goes to its thread.

@@ -3,6 +3,7 @@
 pub mod cast;
 pub mod eyes;
 pub mod forge;
+pub mod frames;
 pub mod jose;
 pub mod liar;
 pub mod normal;

@@ -13,7 +13,7 @@ use crate::ledger::entry::{Actor, Entry, EntryBody};
 use crate::ledger::hash::{Hash, leaf, sha256};
 use crate::ledger::layout::{self, CHECKPOINT_PATH};
 use crate::ledger::note::NoteSigner;
-use crate::ledger::tree::{Edge, TILE_WIDTH, TileError, TileSource};
+use crate::ledger::tree::{Edge, KeptTile, TILE_WIDTH, TileError, TileSource};
 
 /// Tiles kept in memory, 8 KiB each: as many as a router keeps.
 const CACHED_MAX: usize = 256;
@@ -118,7 +118,7 @@ impl LongLog {
 /// Full tiles in a folder, the last used in memory.
 pub struct CachedTiles {
     folder: PathBuf,
-    cache: Cache<(u8, u64), Arc<[Hash]>>,
+    cache: Cache<(u8, u64), Arc<KeptTile>>,
 }
 
 impl CachedTiles {
@@ -131,7 +131,7 @@ impl CachedTiles {
 }
 
 impl TileSource for CachedTiles {
-    fn full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<[Hash]>>, TileError> {
+    fn full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<KeptTile>>, TileError> {
         if let Some(tile) = self.cache.get(&(level, index)) {
             return Ok(Some(tile));
         }
@@ -140,7 +140,7 @@ impl TileSource for CachedTiles {
             .join(layout::tile_path(level, index, TILE_WIDTH));
         let bytes = std::fs::read(path).map_err(|error| TileError::Source(Box::new(error)))?;
         let hashes = layout::decode_tile(&bytes).ok_or(TileError::Damaged { level, index })?;
-        let tile: Arc<[Hash]> = hashes.into();
+        let tile = Arc::new(KeptTile::remembering(hashes));
         self.cache.insert((level, index), Arc::clone(&tile));
         Ok(Some(tile))
     }

@@ -43,7 +43,9 @@ impl Log {
         self.leaves.push(hash);
         for tile in self.edge.append(hash) {
             let key = (tile.level, tile.index);
-            self.kept.0.insert(key, tile.hashes.into());
+            self.kept
+                .0
+                .insert(key, Arc::new(KeptTile::remembering(tile.hashes)));
         }
     }
 }

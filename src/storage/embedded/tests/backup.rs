@@ -1,8 +1,10 @@
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::crash::{Deed, Machine};
 use super::*;
 use crate::storage::embedded::backup;
+use crate::storage::embedded::io::{Faults, Operation};
 
 fn no_visit(_: backup::Step<'_>) -> Result<(), OpenError> {
     Ok(())
@@ -65,6 +67,59 @@ fn a_copy_of_a_store_in_use_is_that_store_at_one_moment() {
         // It goes on.
         engine.commit(&batch(batches + 1)).unwrap();
     }
+}
+
+/// While the second attachment is copied, the store writes until it needs keys that nobody has copied yet.
+struct Busy {
+    engine: EmbeddedEngine,
+    attachments: PathBuf,
+}
+
+impl Faults for Busy {
+    fn before(&self, _: Operation<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn after(&self, operation: Operation<'_>) -> io::Result<()> {
+        match operation {
+            Operation::Rename(_, to) if to.ends_with("attachments/first") => {
+                fs::write(self.attachments.join("second"), b"content")
+            }
+            Operation::Rename(_, to) if to.ends_with("attachments/second") => {
+                let chunks = self.engine.shared.keyring.last();
+                while self.engine.shared.writer().meta.next_slot <= chunks + 1 {
+                    let next = batch(self.engine.head().batches + 1);
+                    self.engine.commit(&next).map_err(io::Error::other)?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[test]
+fn a_copy_has_the_keys_of_all_its_frames_whenever_the_store_needs_new_ones() {
+    // Invariant 24.
+    let folder = scratch();
+    let (engine, _) = filled(folder.path(), 4);
+    let attachments = folder.path().join("attachments");
+    fs::create_dir_all(&attachments).unwrap();
+    fs::write(attachments.join("first"), b"content").unwrap();
+    let before = engine.head().batches;
+    let busy = Arc::new(Busy {
+        engine,
+        attachments,
+    });
+    let place = scratch();
+    let to = place.path().join("copy");
+    let options = Options {
+        faults: Some(busy.clone()),
+        ..small()
+    };
+    backup::copy(folder.path(), &to, None, &options).unwrap();
+    assert!(busy.engine.head().batches > before, "it wrote meanwhile");
+    backup::walk(&to, &to, &mut no_visit).unwrap();
 }
 
 #[test]
