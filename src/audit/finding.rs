@@ -77,7 +77,7 @@ problems! {
     Changed(String) = Violation, "CHANGED", "the entry is not the one whose hash stands in {0}";
     /// Where the log first differs from what was saved.
     ForkedWithin(u64) = Notice, "FORKED_WITHIN",
-        "the first difference from what you saved is between this entry and entry {0}";
+        "before this entry the log is the one you saved; it first differs here or later, at entry {0} at the latest";
     /// The source names another key than the auditor knows.
     OtherKey = Violation, "OTHER_KEY", "log.vkey, or the key that the router names, is not the key that you know";
     /// The bytes are not an entry.

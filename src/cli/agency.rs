@@ -1,5 +1,6 @@
 //! `safeconduct agency`: joins, and shows what an agency sees, from its folder.
 
+use super::agency_checkpoint;
 use super::exit::{Failure, ended};
 use super::facts;
 use super::home::{CallerArgs, mended, told};
@@ -34,6 +35,25 @@ mod status;
 
 /// How often the directory is looked at although nothing rang: as often as the router digests it.
 const EPOCH: Duration = Duration::from_secs(60 * 60);
+
+/// Shown under `agency compare --help`.
+const COMPARE_CODES: &str = "\
+Exit codes:
+   0  one log: what they were shown and what we were shown continue each other
+   1  two logs, or the router cannot prove one: keep both files, they are the
+      evidence; or it did not answer, as standard error says
+   2  the command line is wrong
+  78  the file holds no checkpoint of this log, or a folder cannot be used";
+
+/// Shown under `agency receipts --help`.
+const RECEIPTS_CODES: &str = "\
+Exit codes:
+   0  every kept receipt proves its entry; each line says whether witnesses
+      vouch for it, or will be asked again the next time
+   1  a receipt was changed since it was kept, or the router did not answer
+      or contradicts what was seen; standard error says which
+   2  the command line is wrong
+  78  the settings or the folder cannot be used";
 
 /// Join as an agency, and see what it sees.
 #[derive(Debug, Args)]
@@ -87,10 +107,11 @@ enum Action {
     /// Find out whether another party is shown the same log, by its `checkpoint` file
     ///
     /// Two agencies that send each other this file notice a router that shows each of them a log of its own.
+    #[command(after_help = COMPARE_CODES)]
     Compare {
         #[command(flatten)]
         caller: CallerArgs,
-        /// The other party's checkpoint, as it stands in its folder or in a receipt
+        /// The other party's checkpoint, as it stands in its folder, in a receipt or in an auditor's saved state
         checkpoint: PathBuf,
     },
     /// Bring again what this agency signed, after the router was restored from a backup and its log succeeded
@@ -105,6 +126,7 @@ enum Action {
     ///
     /// With trust/policy, a receipt that its witnesses had not seen yet is proved again under a checkpoint that they
     /// cosigned. Run it daily by a timer.
+    #[command(after_help = RECEIPTS_CODES)]
     Receipts {
         #[command(flatten)]
         caller: CallerArgs,
@@ -255,13 +277,17 @@ async fn compare(caller: &CallerArgs, checkpoint: &Path) -> Result<(), Failure> 
     let note = std::fs::read_to_string(checkpoint)
         .map_err(|error| Failure::Settings(format!("{}: {error}", checkpoint.display())))?;
     // A receipt ends in the checkpoint that it was made under.
-    let note = ReceiptFile::parse(&note).map_or(note, |receipt| receipt.checkpoint);
+    let note = match ReceiptFile::parse(&note) {
+        Ok(receipt) => receipt.checkpoint,
+        Err(_) => agency_checkpoint(&note),
+    };
     let desk = caller.desk(StaffRole::Administrator)?;
     let session = desk.agency().session();
     let named = match parse_any(unverified_text(&note).unwrap_or_default()) {
         Ok(checkpoint) => checkpoint.origin,
         Err(_) => {
-            let mend = "it holds no checkpoint: give the other agency's `checkpoint` file, or one of its receipts";
+            let mend = "it holds no checkpoint: give the other agency's `checkpoint` file, one of its receipts, or an \
+                        auditor's saved state";
             return Err(Failure::Settings(format!(
                 "{}: {mend}",
                 checkpoint.display()

@@ -20,10 +20,15 @@ mod watermark;
 use crate::audit::finding::Problem;
 use crate::audit::source::{AuditSource, SourceError};
 use crate::audit::{Level, Report};
+use crate::cli::home::TRUST;
 use crate::client::audit::LiveSource;
-use crate::ledger::note::{NoteError, NoteVerifier};
+use crate::domain::time::Timestamp;
+use crate::ledger::checkpoint::parse_any;
+use crate::ledger::note::{NoteError, NoteVerifier, unverified_text};
+use crate::ledger::policy::PolicyError;
 use clap::{Args, Subcommand, ValueEnum};
 use folder::FolderSource;
+pub use freshness::{Eyes, LookFor};
 use live::Live;
 use state::{StateError, StateFile};
 use std::path::{Path, PathBuf};
@@ -67,14 +72,7 @@ enum Action {
         #[command(flatten)]
         check: Check,
     },
-    /// Replay a live router and, if nothing is wrong, say so in its log: what is below may then end after its retention
-    Watermark {
-        #[command(flatten)]
-        caller: crate::cli::home::CallerArgs,
-        /// Your saved state: key and last checkpoint. Made if missing; kept up to date
-        #[arg(long, value_name = "FILE")]
-        state: PathBuf,
-    },
+    Watermark(watermark::WatermarkArgs),
     /// Ask who did what, when and by which right
     Acts(Box<acts::ActsArgs>),
     /// Look for what a person should look at again; 1 while a finding has no confirmed disposition
@@ -98,6 +96,9 @@ enum Action {
     ReportCheck(report_command::ReportCheckCommand),
 }
 
+/// The auditor's pseudonym in every command, unless another is given.
+const STAFF: &str = "auditor";
+
 /// Where the log is.
 #[derive(Debug, Clone, Args)]
 struct SourceArgs {
@@ -115,14 +116,14 @@ struct SourceArgs {
     /// Folder with the auditor's certificates and keys, for a live router
     #[arg(long, value_name = "DIR", requires = "router")]
     identity: Option<PathBuf>,
-    /// Folder with log.vkey, administrators.pem and roots.pem; trust/ in --identity if not given
+    /// Folder with log.vkey, administrators.pem and roots.pem, and perhaps a policy; trust/ in --identity if not given
     #[arg(long, value_name = "DIR", conflicts_with = "folder")]
     trust: Option<PathBuf>,
     /// Name in the router's certificate, if it is not the host
     #[arg(long, value_name = "NAME", conflicts_with = "folder")]
     server_name: Option<String>,
     /// The auditor's pseudonym, as it will stand in the log
-    #[arg(long, value_name = "NAME", default_value = "auditor")]
+    #[arg(long, value_name = "NAME", default_value = STAFF)]
     staff: String,
 }
 
@@ -141,7 +142,12 @@ struct Check {
     #[arg(long)]
     from_start: bool,
     /// Keep a copy of a live router's log here, bring it up to date, and check that
-    #[arg(long, value_name = "DIR", requires = "router")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        requires = "router",
+        conflicts_with = "folder"
+    )]
     mirror: Option<PathBuf>,
     /// How to print
     #[arg(long, value_enum, default_value_t = Output::Text)]
@@ -203,6 +209,21 @@ pub enum CannotCheck {
     /// A folder records nothing.
     #[error("a disposition is recorded by a router: give --router with --identity")]
     NoRouter,
+    /// The policy is about another log.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The log does not go so far.
+    #[error("there is no entry {0}: the log has {1}, counted from 0; nothing was recorded")]
+    NoSuchEntry(u64, u64),
+    /// Nothing was found there.
+    #[error("{0}")]
+    NoSuchFinding(String),
+    /// One person said it and would confirm it.
+    #[error(
+        "somebody else must confirm it: whoever looked at it as well runs it again with --confirm and another \
+         --staff NAME of the agency"
+    )]
+    SecondPerson,
     /// The router refused.
     #[error(transparent)]
     Refused(crate::client::error::ClientError),
@@ -221,19 +242,38 @@ pub struct Outcome {
     pub pinned: bool,
     /// The saved checkpoint's size, or that of the mirror before, if there was one.
     pub past: Option<u64>,
+    /// When that was saved, where a state says so.
+    pub past_saved: Option<Timestamp>,
     /// The checkpoint's size.
     pub size: u64,
     /// What was found.
     pub report: Report,
-    /// The state file that was brought up to date.
+    /// The state file that [`Outcome::keep`] brings up to date.
     pub saved: Option<PathBuf>,
     /// The signed note that was checked.
     pub note: String,
     /// The mirror that was checked, and how many entries were new in it.
     pub mirror: Option<(PathBuf, u64)>,
+    /// Who besides the log's keeper saw the checkpoint.
+    pub eyes: Eyes,
 }
 
 impl Outcome {
+    /// Brings the saved state up to date, if the log is one with it: last, so that nothing that fails before has moved
+    /// it.
+    ///
+    /// # Errors
+    ///
+    /// [`CannotCheck::State`] when it cannot be written.
+    pub fn keep(&self) -> Result<(), CannotCheck> {
+        let Some(path) = &self.saved else {
+            return Ok(());
+        };
+        let verifier = NoteVerifier::parse(&self.key).map_err(|_| CannotCheck::Key)?;
+        let standing = self.report.standing.as_ref();
+        Ok(StateFile::new(path.clone()).save(&verifier, &self.note, standing)?)
+    }
+
     /// The exit code, as `--help` documents it.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
@@ -273,7 +313,7 @@ impl AuditCommand {
             Action::Verify { check, .. } => check.run(Some(Level::Verify)).await,
             Action::Openings { check } => check.run(Some(Level::Openings)).await,
             Action::Replay { check } => check.run(Some(Level::Replay)).await,
-            Action::Watermark { caller, state } => watermark::run(&caller, state).await,
+            Action::Watermark(args) => args.run().await,
             Action::Acts(acts) => acts.run().await,
             Action::Review(review) => review.run().await,
             Action::Dispose(said) => said.run().await,
@@ -289,7 +329,8 @@ impl AuditCommand {
         match result {
             Ok(code) => ExitCode::from(code),
             Err(error) => {
-                eprintln!("safeconduct: could not check: {error}");
+                let said = format!("could not check: {error}");
+                eprintln!("{}", print::wrapped("safeconduct: ", &said));
                 ExitCode::from(2)
             }
         }
@@ -298,15 +339,19 @@ impl AuditCommand {
 
 impl Check {
     async fn run(self, level: Option<Level>) -> Result<u8, CannotCheck> {
-        let mut outcome = self.outcome(level).await?;
-        let live = self.source.router.is_some();
-        let fresh = self.freshness.look(&mut outcome, live)?.join("\n");
+        let outcome = self.outcome(level).await?;
         let text = match self.output {
-            Output::Text => format!("{}\n{fresh}", print::text(&outcome)),
+            Output::Text => print::text(&outcome),
             Output::Json => print::json(&outcome),
         };
+        outcome.keep()?;
         println!("{text}");
         Ok(outcome.exit_code())
+    }
+
+    /// Whose word is asked for.
+    fn look_for(&self) -> Result<LookFor, CannotCheck> {
+        self.freshness.look_for(self.source.pinned().as_deref())
     }
 
     async fn outcome(&self, level: Option<Level>) -> Result<Outcome, CannotCheck> {
@@ -347,6 +392,19 @@ impl Check {
         ))
     }
 
+    /// The name of the log, as its source says it: which certificate a report is signed with depends on it, and nothing
+    /// else.
+    async fn origin(&self) -> Result<String, CannotCheck> {
+        match self.source.open()? {
+            Opened::Live(_, pinned) => Ok(pinned.name().to_owned()),
+            Opened::Folder(mut folder) => {
+                let note = folder.checkpoint().await?.note;
+                let named = parse_any(unverified_text(&note).unwrap_or_default());
+                Ok(named.map(|named| named.origin).unwrap_or_default())
+            }
+        }
+    }
+
     fn key(&self, pinned: Option<NoteVerifier>) -> Result<Option<NoteVerifier>, CannotCheck> {
         let vkey = self.vkey.as_deref().map(NoteVerifier::parse).transpose();
         let vkey = vkey.map_err(|_: NoteError| CannotCheck::Key)?;
@@ -367,8 +425,9 @@ impl Check {
             file: self.state.clone().map(StateFile::new),
             vkey,
             resume: !self.from_start,
+            look_for: self.look_for()?,
         };
-        run.check(source, &drive::Progress::on_terminal()).await
+        run.look(source, &drive::Progress::on_terminal()).await
     }
 
     /// Brings the mirror up to date, and checks that; a log that the mirror does not continue is not taken into it.
@@ -380,6 +439,9 @@ impl Check {
         vkey: Option<NoteVerifier>,
     ) -> Result<Outcome, CannotCheck> {
         let verifier = vkey.ok_or(CannotCheck::NoKey)?;
+        if let Some(policy) = self.look_for()?.policy {
+            policy.require_about(&verifier)?;
+        }
         let how = export::Update {
             verifier: Some(&verifier),
             openings: true,
@@ -400,6 +462,8 @@ impl Check {
             key: verifier.vkey(),
             pinned: true,
             past,
+            past_saved: None,
+            eyes: Eyes::default(),
             size: updated.size,
             report: updated.report,
             saved: None,
@@ -427,6 +491,7 @@ pub async fn check<S: AuditSource>(
         file: file.cloned(),
         vkey,
         resume: false,
+        look_for: LookFor::default(),
     };
     run.check(source, progress).await
 }
@@ -442,6 +507,8 @@ pub struct Run {
     pub vkey: Option<NoteVerifier>,
     /// Whether [`Level::Verify`] goes on from the saved state instead of the first entry.
     pub resume: bool,
+    /// Whose word is asked for.
+    pub look_for: LookFor,
 }
 
 impl Run {
@@ -459,11 +526,27 @@ impl Run {
         source: &mut S,
         progress: &drive::Progress,
     ) -> Result<Outcome, CannotCheck> {
+        let outcome = self.look(source, progress).await?;
+        outcome.keep()?;
+        Ok(outcome)
+    }
+
+    /// As [`Run::check`], and leaves the saved state to [`Outcome::keep`].
+    ///
+    /// # Errors
+    ///
+    /// [`CannotCheck`] when there is nothing to say; what is wrong with the log is in the outcome.
+    pub async fn look<S: AuditSource>(
+        self,
+        source: &mut S,
+        progress: &drive::Progress,
+    ) -> Result<Outcome, CannotCheck> {
         let Self {
             level,
             file,
             vkey,
             resume,
+            look_for,
         } = self;
         let state = file.as_ref().map(StateFile::load).transpose()?.flatten();
         let given = source.checkpoint().await?;
@@ -479,6 +562,10 @@ impl Run {
             }
             (None, None, None) => return Err(CannotCheck::NoKey),
         };
+        if let Some(policy) = &look_for.policy {
+            policy.require_about(&verifier)?;
+        }
+        let past_saved = state.as_ref().map(|state| state.saved);
         let (saved, standing) = match state {
             Some(state) => (Some(state.checkpoint), state.standing),
             None => (None, None),
@@ -507,11 +594,15 @@ impl Run {
             report.findings.push(Problem::OtherKey.overall());
             report.intact = false;
         }
-        let mut kept = None;
-        if let Some(file) = file.filter(|_| report.intact) {
-            file.save(&verifier, &given.note, report.standing.as_ref())?;
-            kept = Some(file.path().to_owned());
-        }
+        let (eyes, findings) = freshness::look(&freshness::Shown {
+            note: &given.note,
+            log: &verifier,
+            policy: look_for.policy.as_ref(),
+            last_tick: report.last_tick,
+            now: look_for.now,
+        });
+        report.findings.extend(findings);
+        let kept = file.filter(|_| report.intact);
         let origin = verifier.name().to_owned();
         Ok(Outcome {
             level,
@@ -519,11 +610,13 @@ impl Run {
             key,
             pinned,
             past,
+            past_saved,
             size,
             report,
-            saved: kept,
+            saved: kept.map(|file| file.path().to_owned()),
             note: given.note,
             mirror: None,
+            eyes,
         })
     }
 }
@@ -535,6 +628,15 @@ enum Opened {
 }
 
 impl SourceArgs {
+    /// The folder of what was pinned, for a live router.
+    fn pinned(&self) -> Option<PathBuf> {
+        let trust = self.identity.as_ref().map(|home| home.join(TRUST));
+        self.trust
+            .clone()
+            .or(trust)
+            .filter(|_| self.router.is_some())
+    }
+
     fn open(&self) -> Result<Opened, CannotCheck> {
         if let Some(folder) = &self.folder {
             return Ok(Opened::Folder(FolderSource::new(folder.clone())));
@@ -571,7 +673,8 @@ impl SourceArgs {
             println!("{} was left as it was, with {size} entries:", to.display());
         }
         for finding in updated.report.violations() {
-            println!("{}", print::wrapped(" !! ", &finding.to_string()));
+            let text = format!("{} {finding}", finding.problem.code());
+            println!("{}", print::wrapped(" !! ", &text));
         }
         println!("This was a copy, not an audit: run `safeconduct audit verify --folder`.");
         Ok(u8::from(updated.report.violations().next().is_some()))

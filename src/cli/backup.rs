@@ -49,6 +49,9 @@ impl BackupCommand {
         let config = RouterConfig::read(&self.config).map_err(Failure::settings)?;
         let taken = system_now()();
         let keyring = self.keyring_to.as_deref();
+        for folder in [Some(self.to.as_path()), keyring].into_iter().flatten() {
+            require_new(folder)?;
+        }
         let copied = backup::copy(
             &config.data_directory,
             &self.to,
@@ -106,9 +109,21 @@ impl BackupCommand {
     }
 }
 
+/// That a copy would be written over nothing.
+fn require_new(folder: &Path) -> Result<(), Failure> {
+    let used = std::fs::read_dir(folder).is_ok_and(|mut items| items.next().is_some());
+    if used {
+        let text = format!(
+            "{} is not empty, and a copy is never written over anything: give --to and --keyring-to new folders",
+            folder.display()
+        );
+        return Err(Failure::Refused(mended(&text)));
+    }
+    Ok(())
+}
+
 fn failed(folder: &Path, error: &OpenError) -> Failure {
     let mend = match error {
-        OpenError::NotEmpty => "give --to and --keyring-to new folders",
         OpenError::Missing => "there is nothing to copy: is data_directory right?",
         _ => "what was copied so far is no backup: delete it",
     };

@@ -1,7 +1,9 @@
 //! `safeconduct check`: looks at a deployment before it is needed, and says what is wrong and how to mend it.
 
 use super::exit::{Failure, ended};
+use super::router::publish::under;
 use super::router::tls_files;
+use super::text::wrapped;
 use super::{key_file, origin};
 use crate::config::RouterConfig;
 use crate::grpc::limits::CONNECTIONS_MAX;
@@ -12,6 +14,8 @@ use crate::storage::records::log::LogRecord;
 use crate::storage::records::{Record, key};
 use clap::Args;
 use rustix::process::{Resource, getrlimit};
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -45,12 +49,12 @@ impl Findings {
     fn note<T>(&mut self, what: &str, found: Result<T, String>) -> Option<T> {
         match found {
             Ok(value) => {
-                println!("ok   {what}");
+                println!("{}", wrapped("ok   ", what));
                 Some(value)
             }
             Err(mend) => {
                 self.bad += 1;
-                println!("bad  {what}: {mend}");
+                println!("{}", wrapped("bad  ", &format!("{what}: {mend}")));
                 None
             }
         }
@@ -83,7 +87,8 @@ fn check(file: &Path) -> Result<(), Failure> {
         "the store's folder is its owner's alone",
         folder(&config.data_directory),
     );
-    store(&mut findings, &config);
+    let runs = store(&mut findings, &config);
+    publication(&mut findings, &config, runs);
     findings.note("open files", open_files());
     match findings.bad {
         0 => Ok(()),
@@ -131,7 +136,46 @@ fn folder(path: &Path) -> Result<(), String> {
     }
 }
 
-fn store(findings: &mut Findings, config: &RouterConfig) {
+/// Looks at `[publication]`: its address, which a router that runs has open, and its witnesses.
+fn publication(findings: &mut Findings, config: &RouterConfig, runs: bool) {
+    let settings = &config.publication;
+    if let Some(at) = settings.address {
+        findings.note(
+            "publication.address can be listened on",
+            listens(config.listener.address, at, runs),
+        );
+    }
+    let witnesses = under(settings).map(drop).map_err(|error| error.to_string());
+    if settings.witnesses.is_empty() && witnesses.is_ok() {
+        let text = "[publication] asks no witness: nobody vouches that everybody is shown one log";
+        println!("{}", wrapped("?    ", text));
+        return;
+    }
+    let count = settings.witnesses.len();
+    let what = format!(
+        "the {count} witnesses and their authorities are usable, and {} of them must cosign",
+        settings.witnesses_required
+    );
+    findings.note(&what, witnesses);
+}
+
+fn listens(agencies: SocketAddr, at: SocketAddr, runs: bool) -> Result<(), String> {
+    if at.port() != 0 && at == agencies {
+        return Err(format!(
+            "{at} is listener.address as well: give it a port of its own"
+        ));
+    }
+    match TcpListener::bind(at) {
+        Err(error) if error.kind() == ErrorKind::AddrInUse && runs => Ok(()),
+        Err(error) => Err(format!(
+            "{at}: {error}; is another program there, or is it an address of another machine?"
+        )),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Whether a router has it open.
+fn store(findings: &mut Findings, config: &RouterConfig) -> bool {
     let opened = match EmbeddedEngine::open(&config.data_directory, Options::default()) {
         Ok(engine) => Ok(Some(engine)),
         Err(OpenError::Locked) => Ok(None),
@@ -147,12 +191,13 @@ fn store(findings: &mut Findings, config: &RouterConfig) {
             findings.note("origin is the one that the log began with", began);
         }
         Some(None) => {
-            println!(
-                "     a router has it open, so it was not looked into, and origin not compared"
-            );
+            let text = "a router has it open, so it was not looked into, and origin not compared";
+            println!("{}", wrapped("     ", text));
+            return true;
         }
         None => {}
     }
+    false
 }
 
 fn began_with(engine: &EmbeddedEngine, config: &RouterConfig) -> Result<(), String> {
@@ -184,5 +229,23 @@ fn open_files() -> Result<(), String> {
             "the system allows {most}, and {needed} may be needed: raise LimitNOFILE"
         )),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_free_or_the_running_routers_and_never_the_agencies() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let taken = TcpListener::bind(any).unwrap();
+        let taken = (taken.local_addr().unwrap(), taken);
+        assert_eq!(listens(taken.0, any, false), Ok(()));
+        assert_eq!(listens(any, taken.0, true), Ok(()));
+        let said = listens(any, taken.0, false).unwrap_err();
+        assert!(said.contains("another program"), "{said}");
+        let said = listens(taken.0, taken.0, true).unwrap_err();
+        assert!(said.contains("a port of its own"), "{said}");
     }
 }

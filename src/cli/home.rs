@@ -201,6 +201,9 @@ pub(super) fn told(error: ClientError) -> Failure {
         (Some(Reason::State), _) => {
             "it was done already, or both signatures are of the same administrator"
         }
+        (Some(Reason::NeedsSecondPerson), _) => {
+            "somebody else of this agency must: they run it again with another --staff NAME"
+        }
         (Some(Reason::KeyBundleInvalid), _) => {
             "the bundle does not follow the one that the router has: is keys/ the agency's only copy, or an \
              old backup?"

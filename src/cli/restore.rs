@@ -16,7 +16,7 @@ use crate::storage::embedded::{EmbeddedEngine, OpenError, Options, backup};
 use crate::storage::engine::Engine;
 use crate::storage::records::log::LogRecord;
 use crate::storage::records::{Record, key};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -29,6 +29,7 @@ use std::sync::Arc;
 /// name and key that everybody hears of, and discloses nothing of an agency before that has resubmitted what it signed
 /// since.
 #[derive(Debug, Args)]
+#[command(group = ArgGroup::new("known").required(true).args(["checkpoints", "unwitnessed"]))]
 pub struct RestoreCommand {
     /// The backup
     #[arg(long, value_name = "DIR")]
@@ -41,15 +42,11 @@ pub struct RestoreCommand {
     config: PathBuf,
     /// A checkpoint of the log that somebody else kept: a signed note, an agency's `checkpoint` or an auditor's state;
     /// may be given several times
-    #[arg(
-        long = "checkpoint",
-        value_name = "FILE",
-        required_unless_present = "unwitnessed"
-    )]
+    #[arg(long = "checkpoint", value_name = "FILE")]
     checkpoints: Vec<PathBuf>,
     /// Restore without any: nobody can tell then whether entries are lost, and what was withdrawn since the backup may
     /// be disclosed again
-    #[arg(long, conflicts_with = "checkpoints")]
+    #[arg(long)]
     unwitnessed: bool,
     /// Go on under the name `ledger.origin` and a new key, made in `ledger.signing_key_file`
     #[arg(long, requires = "log_key")]
@@ -360,6 +357,25 @@ mod tests {
             size,
             root: Hash::from_bytes([byte; 32]),
         }
+    }
+
+    #[derive(clap::Parser)]
+    struct Program {
+        #[command(flatten)]
+        restore: RestoreCommand,
+    }
+
+    #[test]
+    fn who_names_no_witness_is_told_of_both_ways() {
+        use clap::Parser as _;
+        let line = ["restore", "--from", "a", "--config", "b"];
+        let error = Program::try_parse_from(line).err().unwrap().to_string();
+        for wanted in ["--checkpoint <FILE>", "--unwitnessed"] {
+            assert!(error.contains(wanted), "{error}");
+        }
+        let two = ["--checkpoint", "c", "--checkpoint", "d"];
+        let given = Program::try_parse_from(line.into_iter().chain(two)).unwrap();
+        assert_eq!(given.restore.checkpoints.len(), 2);
     }
 
     #[test]

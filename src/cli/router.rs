@@ -32,7 +32,7 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 const PREPARING_THREADS_MAX: usize = 16;
 
 mod begin;
-mod publish;
+pub(in crate::cli) mod publish;
 mod trust;
 
 /// Begin a log, or run the router over it.

@@ -4,8 +4,8 @@
 //! by the pinned key, its entry is included, the commitment opens to the decision told, and the checkpoint extends
 //! what this agency saw before (invariants 8 and 10).
 
-use std::collections::VecDeque;
-use std::io::Write as _;
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,9 +19,9 @@ use crate::ledger::note::NoteVerifier;
 use crate::ledger::proof::verify_consistency;
 use crate::ledger::receipt_file::{ReceiptError, ReceiptFile};
 use crate::proto::v1;
+use seen::{Mark, Seen, mark};
 
-/// Checkpoints remembered beside the latest, for replies that overtake each other.
-const RECENT_MAX: usize = 64;
+mod seen;
 
 /// Longest proof taken: a tree of 2^64 leaves needs no more.
 const PROOF_HASHES_MAX: usize = 128;
@@ -114,6 +114,16 @@ pub struct Gap {
 }
 
 impl Gap {
+    /// The gap between two checkpoints, the smaller first.
+    const fn between(one: Mark, other: Mark) -> Self {
+        let (old, new) = if one.0 < other.0 {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        Self { old, new }
+    }
+
     /// Whether `proof` shows that the larger checkpoint continues the smaller one.
     ///
     /// # Errors
@@ -153,13 +163,6 @@ impl Proven {
     }
 }
 
-#[derive(Debug, Default)]
-struct Seen {
-    latest: Option<(Checkpoint, String)>,
-    recent: VecDeque<(u64, Hash)>,
-    freshest: Option<Timestamp>,
-}
-
 /// See the module's page.
 #[derive(Debug)]
 pub struct LogView {
@@ -192,7 +195,7 @@ impl LogView {
     /// [`LogStateError`] when the key or the saved checkpoint cannot be used.
     pub fn open(vkey: &str, path: PathBuf) -> Result<Self, LogStateError> {
         let mut view = Self::in_memory(vkey)?;
-        match std::fs::read_to_string(&path) {
+        match fs::read_to_string(&path) {
             Ok(note) => {
                 let checkpoint = view
                     .verifier
@@ -200,7 +203,7 @@ impl LogView {
                     .map_err(|_| LogStateError::Foreign)?;
                 view.seen().latest = Some((checkpoint, note));
             }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
         view.path = Some(path);
@@ -217,7 +220,7 @@ impl LogView {
     ///
     /// [`LogStateError::Io`] when the folder cannot be made.
     pub fn keeping_receipts(mut self, folder: PathBuf) -> Result<Self, LogStateError> {
-        let mut builder = std::fs::DirBuilder::new();
+        let mut builder = fs::DirBuilder::new();
         builder.recursive(true).mode(0o700).create(&folder)?;
         self.receipts = Some(folder);
         Ok(self)
@@ -291,7 +294,7 @@ impl LogView {
                 .map_err(|_| LogViolation::NotConsistent)?;
         }
         let tied = receipt.consistency_from == known.size && known.root.is_some();
-        let gap = self.advance(checkpoint, &receipt.checkpoint, tied.then_some(known))?;
+        let gap = self.admit(checkpoint, &receipt.checkpoint, tied.then_some(known))?;
         let mut seen = self.seen();
         seen.freshest = seen.freshest.max(Some(proven.entry.at));
         drop(seen);
@@ -324,7 +327,7 @@ impl LogView {
         if checkpoint.size < known.size {
             return Err(LogViolation::Rewound);
         }
-        self.advance(checkpoint, note, None)
+        self.admit(checkpoint, note, None)
     }
 
     /// Holds another party's checkpoint of this log against what was seen here, and moves nothing: what each was shown
@@ -341,19 +344,11 @@ impl LogView {
         let Some((latest, _)) = &seen.latest else {
             return Ok(None);
         };
-        let latest = (latest.size, latest.root);
-        let mut known = seen.recent.iter().copied().chain([latest]);
-        match known.find(|(size, _)| *size == other.0) {
+        let latest = mark(latest);
+        match seen.marks().find(|(size, _)| *size == other.0) {
             Some(same) if same == other => Ok(None),
             Some(_) => Err(LogViolation::Forked),
-            None if other.0 < latest.0 => Ok(Some(Gap {
-                old: other,
-                new: latest,
-            })),
-            None => Ok(Some(Gap {
-                old: latest,
-                new: other,
-            })),
+            None => Ok(Some(Gap::between(latest, other))),
         }
     }
 
@@ -369,70 +364,78 @@ impl LogView {
     }
 
     /// Moves the view to `checkpoint` if it is larger; `tied` is a checkpoint it is proved to extend.
-    fn advance(
+    ///
+    /// It must be one log with the latest seen, and with what another program of this agency may have saved since: each
+    /// relation that is not proved yet is a [`Gap`].
+    fn admit(
         &self,
         checkpoint: Checkpoint,
         note: &str,
         tied: Option<Known>,
     ) -> Result<Option<Gap>, LogViolation> {
         let mut seen = self.seen();
-        let this = (checkpoint.size, checkpoint.root);
-        let Some((latest, _)) = &seen.latest else {
-            seen.latest = Some((checkpoint, note.to_owned()));
-            self.save(note);
-            return Ok(None);
-        };
-        let latest = (latest.size, latest.root);
-        let same_size = |(size, root): (u64, Hash)| size == this.0 && root != this.1;
-        if same_size(latest) || seen.recent.iter().copied().any(same_size) {
+        let this = mark(&checkpoint);
+        if seen.contradicts(this) {
             return Err(LogViolation::Forked);
         }
-        if this == latest || seen.recent.contains(&this) {
+        if seen.holds(this) {
             return Ok(None);
         }
-        if this.0 > latest.0
-            && tied.is_some_and(|known| known.size == latest.0 && known.root == Some(latest.1))
+        let saved = self.saved();
+        let other = saved.as_ref().and_then(|saved| saved.found.clone());
+        let other = other.filter(|(other, _)| !seen.holds(mark(other)));
+        if let Some(other) = other.as_ref().map(|(other, _)| mark(other))
+            && (seen.contradicts(other) || (other.0 == this.0 && other.1 != this.1))
         {
-            seen.remember(latest);
-            seen.latest = Some((checkpoint, note.to_owned()));
-            self.save(note);
-            return Ok(None);
+            return Err(LogViolation::Forked);
         }
-        let (old, new) = if this.0 < latest.0 {
-            (this, latest)
-        } else {
-            (latest, this)
-        };
-        Ok(Some(Gap { old, new }))
+        let mut top = this;
+        if let Some(latest) = seen.latest.as_ref().map(|(latest, _)| mark(latest)) {
+            let tied = this.0 > latest.0
+                && tied.is_some_and(|known| (known.size, known.root) == (latest.0, Some(latest.1)));
+            let between = Gap::between(latest, this);
+            if tied {
+                // Not asked for again while the other gap is closed.
+                seen.prove(between);
+            } else if !seen.is_proved(between) {
+                return Ok(Some(between));
+            }
+            top = if this.0 < latest.0 { latest } else { this };
+        }
+        if let Some(other) = other.as_ref().map(|(other, _)| mark(other))
+            && other != top
+            && !seen.is_proved(Gap::between(other, top))
+        {
+            return Ok(Some(Gap::between(other, top)));
+        }
+        for newer in [Some((checkpoint, note.to_owned())), other] {
+            seen.advance(newer);
+        }
+        if let (Some(saved), Some((latest, note))) = (&saved, &seen.latest) {
+            self.save(saved, latest, note);
+        }
+        Ok(None)
     }
 
-    /// Closes a gap with a proof from `ProveConsistency`; `note` is the checkpoint that opened it.
+    /// Closes a gap with a proof from `ProveConsistency`; `note` is the checkpoint that opened it. Another gap may be
+    /// left, to be closed in the same way.
     ///
     /// # Errors
     ///
-    /// [`LogViolation::NotConsistent`].
-    pub fn close(&self, gap: Gap, proof: &[Vec<u8>], note: &str) -> Result<(), LogViolation> {
+    /// [`LogViolation::NotConsistent`], and [`LogViolation::Forked`] as before.
+    pub fn close(
+        &self,
+        gap: Gap,
+        proof: &[Vec<u8>],
+        note: &str,
+    ) -> Result<Option<Gap>, LogViolation> {
         gap.closes(proof)?;
         let checkpoint = self
             .verifier
             .verify(note)
             .map_err(|_| LogViolation::NotSigned)?;
-        let this = (checkpoint.size, checkpoint.root);
-        let mut seen = self.seen();
-        let latest = seen
-            .latest
-            .as_ref()
-            .map(|(latest, _)| (latest.size, latest.root));
-        match latest {
-            // The gap's smaller end was the latest and still is: this checkpoint extends it.
-            Some(latest) if latest == gap.old && this == gap.new => {
-                seen.remember(latest);
-                seen.latest = Some((checkpoint, note.to_owned()));
-                self.save(note);
-            }
-            _ => seen.remember(this),
-        }
-        Ok(())
+        self.seen().prove(gap);
+        self.admit(checkpoint, note, None)
     }
 
     /// Keeps a receipt, if receipts are kept; a failure is told to the operator, and the act stands all the same.
@@ -451,36 +454,16 @@ impl LogView {
         }
         let write = |text: String| {
             let temporary = path.with_extension("new");
-            let mut options = std::fs::OpenOptions::new();
+            let mut options = File::options();
             let options = options.write(true).create(true).truncate(true).mode(0o600);
             let mut file = options.open(&temporary)?;
             file.write_all(text.as_bytes())?;
-            std::fs::rename(&temporary, &path)
+            fs::rename(&temporary, &path)
         };
         let kept = proven.receipt.encode().map_err(std::io::Error::other);
         if let Err(error) = kept.and_then(write) {
             tracing::warn!(%error, "a receipt could not be kept");
         }
-    }
-
-    /// Saves the latest checkpoint; a failure is told to the operator and leaves an older, still true one.
-    fn save(&self, note: &str) {
-        let Some(path) = &self.path else { return };
-        let temporary = path.with_extension("new");
-        let saved =
-            std::fs::write(&temporary, note).and_then(|()| std::fs::rename(&temporary, path));
-        if let Err(error) = saved {
-            tracing::warn!(%error, "the last seen checkpoint could not be saved");
-        }
-    }
-}
-
-impl Seen {
-    fn remember(&mut self, checkpoint: (u64, Hash)) {
-        if self.recent.len() >= RECENT_MAX {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(checkpoint);
     }
 }
 

@@ -211,11 +211,24 @@ impl Session {
         known: Known,
     ) -> Result<Proven, ClientError> {
         let (proven, gap) = self.log.take(receipt, known)?;
-        if let (Some(gap), Some(receipt)) = (gap, receipt) {
-            let proof = self.prove_gap(staff, gap).await?;
-            self.log.close(gap, &proof, &receipt.checkpoint)?;
+        if let Some(receipt) = receipt {
+            self.close(staff, gap, &receipt.checkpoint).await?;
         }
         Ok(proven)
+    }
+
+    /// Asks for the proofs that tie the checkpoint in `note` to what was seen before.
+    async fn close(
+        &self,
+        staff: &Staff,
+        mut gap: Option<Gap>,
+        note: &str,
+    ) -> Result<(), ClientError> {
+        while let Some(open) = gap {
+            let proof = self.prove_gap(staff, open).await?;
+            gap = self.log.close(open, &proof, note)?;
+        }
+        Ok(())
     }
 
     /// What the router shows for one checkpoint continuing another.
@@ -254,10 +267,7 @@ impl Session {
             )
             .await?;
         let gap = self.log.take_checkpoint_since(&reply.checkpoint, known)?;
-        if let Some(gap) = gap {
-            let proof = self.prove_gap(staff, gap).await?;
-            self.log.close(gap, &proof, &reply.checkpoint)?;
-        }
+        self.close(staff, gap, &reply.checkpoint).await?;
         Ok(reply.checkpoint)
     }
 

@@ -87,13 +87,9 @@ impl TrustAnchors {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
             Err(error) => return Err(unusable(POLICY_FILE, error.to_string())),
         };
-        let of_this_log = |policy: &Policy| {
-            let mut logs = policy.logs().iter();
-            policy.logs().is_empty() || logs.any(|log| log.verifier.vkey() == log_key)
-        };
-        if !policy.as_ref().is_none_or(of_this_log) {
-            let why = format!("it names other logs than the one in {LOG_KEY_FILE}");
-            return Err(unusable(POLICY_FILE, why));
+        if let Some(policy) = &policy {
+            let about = policy.require_about(&log);
+            about.map_err(|error| unusable(POLICY_FILE, error.to_string()))?;
         }
         Ok(Self {
             origin,

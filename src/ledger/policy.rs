@@ -4,9 +4,9 @@
 //!
 //! <https://c2sp.org/tlog-policy>, with Ed25519 keys: logs of type 0x01, witnesses of type 0x04.
 
-use super::checkpoint::Checkpoint;
+use super::checkpoint::{Checkpoint, parse_any};
 use super::cosignature::CosignatureVerifier;
-use super::note::{NoteError, NoteVerifier};
+use super::note::{NoteError, NoteVerifier, unverified_text};
 use crate::domain::time::Timestamp;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
@@ -77,6 +77,23 @@ pub enum PolicyError {
     /// The policy names no log, so no checkpoint can be believed by it alone.
     #[error("the policy names no log: add a `log` line with the log's verifier key")]
     NoLog,
+    /// The policy's logs are others.
+    #[error(
+        "the policy is about {policy}, and this is the log {log}: give the policy of this log, or find out why you \
+         are shown another one"
+    )]
+    OtherLog {
+        /// The origins that the policy names.
+        policy: String,
+        /// The origin met.
+        log: String,
+    },
+    /// The policy names this log under another key.
+    #[error(
+        "the policy names another key for the log {0} than the one known here: find out which is right before you \
+         believe either"
+    )]
+    OtherKey(String),
     /// Not by a log of the policy.
     #[error("the checkpoint is not by a log of the policy: {0}")]
     Log(NoteError),
@@ -170,6 +187,11 @@ impl Cosigned {
     }
 }
 
+/// Whether a name that nobody vouches for may be shown.
+fn is_visible(origin: &str) -> bool {
+    origin.bytes().all(|byte| byte.is_ascii_graphic())
+}
+
 impl Policy {
     /// Reads a policy file.
     ///
@@ -243,6 +265,30 @@ impl Policy {
         &self.logs
     }
 
+    /// That the policy is about `log`: it names this one, or none.
+    ///
+    /// # Errors
+    ///
+    /// [`PolicyError::OtherLog`] with both names, [`PolicyError::OtherKey`].
+    pub fn require_about(&self, log: &NoteVerifier) -> Result<(), PolicyError> {
+        if self.logs.is_empty() || self.logs.iter().any(|named| named.verifier == *log) {
+            return Ok(());
+        }
+        self.require_origin(log.name())?;
+        Err(PolicyError::OtherKey(log.name().to_owned()))
+    }
+
+    fn require_origin(&self, origin: &str) -> Result<(), PolicyError> {
+        let names: Vec<&str> = self.logs.iter().map(|log| log.verifier.name()).collect();
+        if names.is_empty() || names.contains(&origin) {
+            return Ok(());
+        }
+        Err(PolicyError::OtherLog {
+            policy: names.join(", "),
+            log: origin.to_owned(),
+        })
+    }
+
     /// The witnesses that count.
     #[must_use]
     pub fn witnesses(&self) -> &[PolicyWitness] {
@@ -296,8 +342,13 @@ impl Policy {
     ///
     /// # Errors
     ///
-    /// [`PolicyError::NoLog`], [`PolicyError::Log`] and [`PolicyError::Witness`].
+    /// [`PolicyError::NoLog`], [`PolicyError::OtherLog`], [`PolicyError::Log`] and [`PolicyError::Witness`].
     pub fn check(&self, note: &str) -> Result<Cosigned, PolicyError> {
+        // Only to name it: what is believed is signed by a log of the policy.
+        let named = parse_any(unverified_text(note).unwrap_or_default());
+        if let Some(named) = named.ok().filter(|named| is_visible(&named.origin)) {
+            self.require_origin(&named.origin)?;
+        }
         let mut refused = None;
         for log in &self.logs {
             match self.check_by(&log.verifier, note) {

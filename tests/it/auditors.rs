@@ -480,6 +480,20 @@ fn a_review_finds_probes_and_ends_once_two_people_have_settled_them() {
         );
         assert!(said.contains("within your mandate"), "{said}");
 
+        // What the review does not find is nobody's to dispose of.
+        let (rule, no_finding) = (["--rule", "BURST"], ["--index", &index]);
+        let line = [
+            &["audit", "dispose", "--as", "justified"][..],
+            &rule,
+            &no_finding,
+        ]
+        .concat();
+        let (code, said) = program(world, "dpo-house1", &line);
+        assert_eq!(code, Some(2), "{said}");
+        let there = format!("it finds REPEATED_PROBES entry {index}");
+        let flat = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(flat.contains(&there), "{said}");
+
         let dispose = |staff: &str, more: &[&str]| {
             let of = [
                 "audit",
@@ -495,7 +509,9 @@ fn a_review_finds_probes_and_ends_once_two_people_have_settled_them() {
         let (code, said) = dispose("p1", &[]);
         assert_eq!(code, Some(0), "{said}");
         assert_eq!(review("ombud", &[]).0, Some(1));
-        assert_eq!(dispose("p1", &["--confirm"]).0, Some(2));
+        let (code, said) = dispose("p1", &["--confirm"]);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("another --staff"), "{said}");
         let (code, said) = dispose("p2", &["--confirm"]);
         assert_eq!(code, Some(0), "{said}");
         let (code, said) = review("ombud", &[]);
@@ -516,6 +532,45 @@ fn a_review_finds_probes_and_ends_once_two_people_have_settled_them() {
         let said = String::from_utf8_lossy(&copied.stdout).into_owned();
         assert_eq!(copied.status.code(), Some(0), "{said}");
         assert!(said.contains("confirmed by dpo-house1 / p2"), "{said}");
+        assert_replays(world);
+    });
+}
+
+#[test]
+fn a_watermark_says_that_the_log_was_replayed_up_to_the_entry_named_and_counts_in_replay() {
+    run(async {
+        let own = town().await;
+        let world = &own.world;
+        evening(world).await;
+        let state = own.folder.path().join("state").display().to_string();
+        let mark = |more: &[&str]| {
+            let line = [&["audit", "watermark", "--state", &state][..], more].concat();
+            program(world, "ombud", &line)
+        };
+        let (code, said) = mark(&["--upto", "100000"]);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(said.contains("there is no entry 100000"), "{said}");
+        assert!(!std::path::Path::new(&state).exists());
+
+        let (code, said) = mark(&["--upto", "9"]);
+        assert_eq!(code, Some(0), "{said}");
+        assert!(said.contains("replayed up to entry 9."), "{said}");
+        let fits = |said: &str| said.lines().all(|line| line.chars().count() <= 80);
+        assert!(fits(&said), "{said}");
+        let marks = |acts: &[Act]| {
+            let marks = acts.iter().filter(|act| act.event().contains("watermark"));
+            marks
+                .map(|act| act.text("staff").map(str::to_owned))
+                .collect::<Vec<_>>()
+        };
+        // By the pseudonym that every audit command has, unless another is given.
+        assert_eq!(
+            marks(&all(world, "ombud").await),
+            [Some("auditor".to_owned())]
+        );
+        let (code, said) = mark(&[]);
+        assert_eq!(code, Some(0), "{said}");
+        assert_eq!(marks(&all(world, "ombud").await).len(), 2);
         assert_replays(world);
     });
 }

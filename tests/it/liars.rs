@@ -10,6 +10,7 @@
 //! | shows the receipt of another act | the recipient, before it reads | `OtherEntry` |
 //! | hides an entry and signs the rest anew | the auditor with a saved state | `Forked` |
 //! | shows two parties two logs | both, once they compare checkpoints | `Forked`, `NotConsistent` |
+//! | shows two programs of one agency two logs | the second, before it saves what it saw | `NotConsistent` |
 //! | rewinds the log to an old copy | every client and auditor that saw more | `Rewound`, `Shrunk` |
 //! | shows a log that no witness has seen | the source that pinned witnesses, before it seals | `NotVouched` |
 //! | stands still, or shows an old directory | the source, before it seals (tested at the mirror) | `OldDigest` |
@@ -30,6 +31,7 @@ use safeconduct::client::directory::DirectoryError;
 use safeconduct::client::error::ClientError;
 use safeconduct::client::keys::AgencyKeys;
 use safeconduct::client::log::{LogView, LogViolation};
+use safeconduct::client::retry::RetryPolicy;
 use safeconduct::client::session::system_clock;
 use safeconduct::demo::liar::{Copied, Lie as AuditLie, LyingRouter};
 use safeconduct::demo::town::key_files;
@@ -397,6 +399,76 @@ fn a_router_that_is_wound_back_is_caught_by_clients_and_auditors_that_saw_more()
             found.contains(&&Problem::Shrunk) || found.contains(&&Problem::Forked),
             "{found:?}"
         );
+    });
+}
+
+/// Another program of the same agency, on the same folder.
+fn beside(own: &Own, agency: &str) -> safeconduct::client::agency::Desk {
+    let home = own.world.home(agency);
+    let keys = AgencyKeys::load(agency.parse().unwrap(), &key_files(&home)).unwrap();
+    let agency = own.town.connect(keys, &home.join("checkpoint")).unwrap();
+    agency.desk("w-caseworker", StaffRole::Caseworker).unwrap()
+}
+
+#[test]
+fn of_two_programs_on_one_folder_none_overwrites_the_others_evidence_of_a_fork() {
+    run(async {
+        let mut own = own(&["alpha", "house1", "ombud"], "error").await;
+        let checkpoint = own.world.home("alpha").join("checkpoint");
+        let kept = || std::fs::read_to_string(&checkpoint).unwrap();
+        let (desk, watch) = (own.world.source("alpha"), beside(&own, "alpha"));
+        watch.mirror().await.unwrap();
+        let store = own.town.router().store();
+        let backup = own.folder.path().join("backup");
+        own.town.router().stop().unwrap();
+        copy_folder(&store, &backup);
+        own.town.router().start().unwrap();
+        one_bed(&desk, "house1").await;
+        let evidence = kept();
+
+        own.town.router().stop().unwrap();
+        std::fs::remove_dir_all(&store).unwrap();
+        copy_folder(&backup, &store);
+        own.town.router().start().unwrap();
+        // The other history, longer than the one that was seen, by somebody who remembers nothing.
+        let anew = own.town.impostor("alpha", RetryPolicy::default()).unwrap();
+        let anew = anew.desk("w-caseworker", StaffRole::Caseworker).unwrap();
+        anew.mirror().await.unwrap();
+        for _ in 0..3 {
+            one_bed(&anew, "house1").await;
+        }
+
+        // To this program alone, the new history continues all that it saw.
+        for _ in 0..2 {
+            let error = watch
+                .agency()
+                .session()
+                .checkpoint(watch.staff())
+                .await
+                .unwrap_err();
+            assert!(told(&error).contains("saved checkpoint"), "{error}");
+            assert_eq!(kept(), evidence);
+        }
+        let error = desk.mirror().await.unwrap_err();
+        told(&error);
+        assert_eq!(kept(), evidence);
+    });
+}
+
+#[test]
+fn two_programs_on_one_folder_raise_no_alarm_over_each_others_progress() {
+    run(async {
+        let own = own(&["alpha", "house1", "ombud"], "error").await;
+        let (desk, watch) = (own.world.source("alpha"), beside(&own, "alpha"));
+        for _ in 0..2 {
+            one_bed(&desk, "house1").await;
+            watch.mirror().await.unwrap();
+            one_bed(&watch, "house1").await;
+            desk.mirror().await.unwrap();
+        }
+        let kept = std::fs::read_to_string(own.world.home("alpha").join("checkpoint")).unwrap();
+        let newest = [&desk, &watch].map(|desk| desk.agency().log().note().unwrap());
+        assert!(newest.contains(&kept));
     });
 }
 

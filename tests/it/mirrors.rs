@@ -43,6 +43,7 @@ fn a_mirror_of_a_live_router_takes_what_is_new_and_replays_without_it() {
             file: Some(StateFile::new(state.clone())),
             vkey: Some(key.clone()),
             resume: true,
+            look_for: Default::default(),
         };
         let mut source = FolderSource::new(folder.clone());
         let hidden = Progress::hidden();

@@ -124,6 +124,66 @@ impl Watched {
 }
 
 #[test]
+fn an_auditor_with_a_policy_in_the_trust_folder_is_told_which_witnesses_vouched_and_when() {
+    run(async {
+        let mut watched =
+            Watched::begin("witnesses_required = 2\nwhen_missing = \"closed\"\n").await;
+        watched.act().await;
+        assert!(watched.checked(2).await.quorum);
+        let policy = watched.policy(2).text();
+        let world = &watched.own.world;
+        let trust = world.folder.join("trust");
+        fs::write(trust.join("policy"), policy).unwrap();
+        let program = |level: &str, more: &[&str]| {
+            let output = Command::new(binary())
+                .args(["audit", level])
+                .args([
+                    "--router",
+                    &format!("https://localhost:{}", world.address.port),
+                ])
+                .arg("--identity")
+                .arg(world.home("ombud"))
+                .arg("--trust")
+                .arg(&trust)
+                .args(more)
+                .output()
+                .unwrap();
+            let said = String::from_utf8_lossy(&output.stdout).into_owned();
+            let why = String::from_utf8_lossy(&output.stderr).into_owned();
+            (output.status.code(), said, why)
+        };
+        let (code, said, why) = program("verify", &["--output", "json"]);
+        assert_eq!(code, Some(3), "{said}{why}");
+        let json: serde_json::Value = serde_json::from_str(&said).unwrap();
+        assert_eq!(json["witnesses_asked"], true);
+        let names: Vec<&str> = json["witnesses"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|witness| witness["name"].as_str().unwrap())
+            .collect();
+        assert_eq!(names, ["w1", "w2"]);
+        assert!(json["vouched_ms"].is_i64());
+
+        let report = watched.own.folder.path().join("report");
+        let to = report.display().to_string();
+        let (code, said, why) = program("report", &["--to", &to]);
+        assert_eq!(code, Some(3), "{said}{why}");
+        let checked = Command::new(binary())
+            .args(["audit", "report-check", &to, "--trust"])
+            .arg(&trust)
+            .output()
+            .unwrap();
+        let said = String::from_utf8_lossy(&checked.stdout).into_owned();
+        assert_eq!(checked.status.code(), Some(0), "{said}");
+        assert!(
+            said.contains("witness w1") && said.contains("witness w2"),
+            "{said}"
+        );
+    });
+}
+
+#[test]
 fn strangers_read_what_two_witnesses_have_cosigned_and_verify_it_with_a_program_of_their_own() {
     run(async {
         let mut watched =

@@ -1,12 +1,16 @@
 //! The person's sheet: who looked, why, and by which right, in plain words (R22).
 
 use crate::cli::exit::Failure;
-use crate::cli::home::{CallerArgs, told};
-use crate::cli::text::{minute, wrapped};
+use crate::cli::home::{CallerArgs, mended, told};
+use crate::cli::text::{day, minute, wrapped};
 use crate::client::person::{DisclosureView, plain};
-use crate::domain::id::{AgencyId, CaseHandle};
-use crate::domain::vocabulary::StaffRole;
+use crate::client::source::BasisView;
+use crate::domain::id::{AgencyId, BasisChainId, CaseHandle};
+use crate::domain::time::Timestamp;
+use crate::domain::vocabulary::{BasisKind, StaffRole};
+use crate::proto::v1::BasisState;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 /// How the sheet is printed.
@@ -25,19 +29,65 @@ pub(super) async fn show(
     output: Output,
 ) -> Result<(), Failure> {
     let desk = caller.desk(StaffRole::Caseworker)?;
+    // The list is the router's word: it is believed of a log that continues the one seen here.
+    desk.mirror().await.map_err(told)?;
+    let session = desk.agency().session();
+    session.checkpoint(desk.staff()).await.map_err(told)?;
     let listed = desk.disclosures(case).await.map_err(told)?;
+    let bases = desk.bases(Some(case)).await.map_err(told)?;
+    if listed.is_empty() && bases.is_empty() {
+        let text = "No case of ours has this handle: look it up in the case's own file. It is what the case was first \
+                    recorded under, not the name of a referral or an offer";
+        return Err(Failure::Refused(mended(text)));
+    }
+    let taken_back = TakenBack::of(&bases);
     let mut out = io::stdout().lock();
     let printed = match output {
-        Output::Text => sheet(&mut out, &listed, desk.agency().id()),
+        Output::Text => sheet(&mut out, &listed, &taken_back, desk.agency().id()),
         Output::Json => {
-            let rows: Vec<Value> = listed.iter().map(row).collect();
+            let rows = listed.iter().map(|told| row(told, &taken_back));
+            let rows: Vec<Value> = rows.collect();
             writeln!(out, "{:#}", Value::Array(rows))
         }
     };
     printed.map_err(Failure::refused)
 }
 
-fn sheet(out: &mut impl Write, listed: &[DisclosureView], own: &AgencyId) -> io::Result<()> {
+/// The chains that were taken back, each with the day, where the signed withdrawal can be read.
+#[derive(Debug, Default)]
+struct TakenBack(BTreeMap<BasisChainId, Option<Timestamp>>);
+
+impl TakenBack {
+    fn of(bases: &[BasisView]) -> Self {
+        let ended = |basis: &&BasisView| basis.state == BasisState::Withdrawn;
+        let ended = bases.iter().filter(ended);
+        Self(ended.map(|basis| (basis.chain, basis.withdrawn)).collect())
+    }
+
+    fn day(&self, told: &DisclosureView) -> Option<Option<String>> {
+        let chain = told.ground.as_ref()?.chain;
+        self.0.get(&chain).map(|at| at.map(day))
+    }
+
+    /// The sentence under what was told.
+    fn said(&self, told: &DisclosureView) -> Option<String> {
+        let on = self
+            .day(told)?
+            .map_or(String::new(), |day| format!(" on {day}"));
+        let who = match told.ground.as_ref()?.kind {
+            BasisKind::Consent | BasisKind::Complaint => "You took this back",
+            _ => "We ended this",
+        };
+        Some(format!("{who}{on}."))
+    }
+}
+
+fn sheet(
+    out: &mut impl Write,
+    listed: &[DisclosureView],
+    taken_back: &TakenBack,
+    own: &AgencyId,
+) -> io::Result<()> {
     if listed.is_empty() {
         return writeln!(out, "Nobody was told anything.");
     }
@@ -48,6 +98,9 @@ fn sheet(out: &mut impl Write, listed: &[DisclosureView], own: &AgencyId) -> io:
         for thing in plain::things(told) {
             writeln!(out, "{}", wrapped("  - ", thing))?;
         }
+        if let Some(said) = taken_back.said(told) {
+            writeln!(out, "{}", wrapped("  ", &said))?;
+        }
         let proof = format!("(entry {} of the log)", told.index);
         writeln!(out, "{}", wrapped("  ", &proof))?;
     }
@@ -56,7 +109,7 @@ fn sheet(out: &mut impl Write, listed: &[DisclosureView], own: &AgencyId) -> io:
     writeln!(out, "\n{}", wrapped("", rights))
 }
 
-fn row(told: &DisclosureView) -> Value {
+fn row(told: &DisclosureView, taken_back: &TakenBack) -> Value {
     let labels: Vec<String> = told.labels.iter().map(|label| label.to_string()).collect();
     let ground = told.ground.map(|ground| {
         json!({
@@ -76,6 +129,8 @@ fn row(told: &DisclosureView) -> Value {
         "stage": told.stage.map(|stage| stage.name()),
         "labels": labels,
         "ground": ground,
+        "taken_back": taken_back.day(told).is_some(),
+        "taken_back_on": taken_back.day(told).flatten(),
         "offer": told.offer.map(|offer| offer.to_string()),
         "entry": told.index,
     })
@@ -85,12 +140,15 @@ fn row(told: &DisclosureView) -> Value {
 mod tests {
     use super::*;
     use crate::cli::text::COLUMNS;
+    use crate::client::person::GroundView;
     use crate::domain::label::LabelSet;
-    use crate::domain::time::Timestamp;
-    use crate::domain::vocabulary::{DisclosureKind, Purpose};
+    use crate::domain::vocabulary::{Asked, DisclosureKind, InterpreterClass, Purpose};
 
     #[test]
     fn the_sheet_fits_a_terminal_and_names_everything_that_was_told() {
+        let chain = BasisChainId::from_random([1; 16]);
+        let withdrawn = Timestamp::from_seconds(1_798_848_000);
+        let taken_back = TakenBack([(chain, withdrawn)].into());
         let listed = Purpose::ALL
             .iter()
             .zip(1..)
@@ -102,19 +160,27 @@ mod tests {
                 purpose: Some(purpose),
                 stage: None,
                 labels: LabelSet::ALL,
-                ground: None,
+                ground: Some(GroundView {
+                    kind: BasisKind::Consent,
+                    chain,
+                    asked: Asked::Bundle,
+                    asked_alone: true,
+                    interpreter: InterpreterClass::Professional,
+                }),
                 offer: None,
                 index,
             });
         let listed: Vec<_> = listed.collect();
         let mut out = Vec::new();
-        sheet(&mut out, &listed, &"alpha".parse().expect("an id")).expect("written");
+        let own = "alpha".parse().expect("an id");
+        sheet(&mut out, &listed, &taken_back, &own).expect("written");
         let text = String::from_utf8(out).expect("text");
         assert!(
             text.lines().all(|line| line.chars().count() <= COLUMNS),
             "{text}"
         );
         assert!(text.contains("2027-01-01 00:00 UTC"));
+        assert!(text.contains("You took this back on 2027-01-02."), "{text}");
         for label in crate::domain::label::Label::all() {
             assert!(text.contains(plain::label(label)), "{label}");
         }

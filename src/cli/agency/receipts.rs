@@ -21,7 +21,11 @@ pub(super) async fn show(caller: &CallerArgs) -> Result<(), Failure> {
     let verifier = desk.agency().log().verifier().clone();
     let mut cosigned = None;
     let mut bad = 0;
-    for path in files(&caller.identity.join(RECEIPTS))? {
+    let kept = files(&caller.identity.join(RECEIPTS))?;
+    if kept.is_empty() {
+        println!("no receipts are kept yet: each act with this folder leaves one");
+    }
+    for path in kept {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let text = fs::read_to_string(&path).map_err(|error| unusable(&path, &error))?;
         let read = ReceiptFile::parse(&text);

@@ -68,7 +68,10 @@ pub(super) async fn show(caller: &CallerArgs) -> Result<(), Failure> {
             Ok("what stands under our name is what we published".into()),
         );
         note("freshness", freshness(directory));
-        note("witnesses", witnesses(directory));
+        match witnesses(directory) {
+            Some(found) => note("witnesses", found),
+            None => println!("{}", wrapped("?    witnesses: ", NONE_ASKED)),
+        }
     }
     if let Some(newest) = agency.log().freshest() {
         let text = format!("newest entry proved to us {}", minute(newest));
@@ -94,13 +97,19 @@ fn freshness(directory: &Directory) -> Result<String, String> {
     }
 }
 
-fn witnesses(directory: &Directory) -> Result<String, String> {
+/// Nothing to mend, and nothing that is right either.
+const NONE_ASKED: &str = "NONE ASKED: whether others are shown the same log is not checked; add trust/policy, or \
+                          compare checkpoints (`safeconduct agency compare`)";
+
+/// None where nobody was asked.
+fn witnesses(directory: &Directory) -> Option<Result<String, String>> {
     match directory.vouched() {
-        Witnessed::NotAsked => Ok("NONE ASKED: whether others are shown the same log is not checked; add \
-                                   trust/policy, or compare checkpoints (`safeconduct agency compare`)"
-            .into()),
-        Witnessed::At(at) => Ok(format!("a quorum vouched for the log at {}", minute(at))),
-        Witnessed::Missing => Err(DirectoryError::NotVouched.to_string()),
+        Witnessed::NotAsked => None,
+        Witnessed::At(at) => {
+            let said = format!("a quorum vouched for the log at {}", minute(at));
+            Some(Ok(said))
+        }
+        Witnessed::Missing => Some(Err(DirectoryError::NotVouched.to_string())),
     }
 }
 

@@ -3,7 +3,7 @@
 pub(super) mod print;
 
 use super::{CannotCheck, Opened, SourceArgs, drive};
-use crate::audit::acts::rights::Rights;
+use crate::audit::acts::rights::{Right, Rights};
 use crate::audit::acts::{Act, Asking};
 use crate::audit::export::{balp, ocsf};
 use crate::audit::source::{AuditSource, SourceError};
@@ -18,6 +18,12 @@ use std::collections::BTreeSet;
 
 /// Most basis chains looked up to say by which right something was opened.
 const CHAINS_MAX: usize = 64;
+
+/// Most offers whose deposits are looked up for the same: each is a question to the router.
+const OFFERS_MAX: usize = 64;
+
+/// What a break-glass opening is called.
+const ACCESS_OPENED: &str = "access_opened";
 
 /// Ask who did what: every part that is given narrows the answer.
 #[derive(Debug, Args)]
@@ -70,7 +76,7 @@ struct AboutArgs {
 
 #[derive(Debug, Args)]
 struct ClassArgs {
-    /// What disclosed something
+    /// What disclosed something; of a live router, the right of each is looked up, for 64 offers at most
     #[arg(long)]
     disclosures: bool,
     /// Every act of break-glass
@@ -298,30 +304,62 @@ pub(super) async fn answered(
     Ok((acts, next))
 }
 
+/// Looks up by which right each act disclosed: its deposit, and the basis that this names. Every look is a question of
+/// its own, about one case, and stands in the log as one.
+async fn look_up(live: &LiveSource, acts: &[Act], rights: &mut Rights) -> Result<(), SourceError> {
+    async fn learn(
+        live: &LiveSource,
+        rights: &mut Rights,
+        question: Question,
+    ) -> Result<(), SourceError> {
+        let (acts, _) = answered(live, question, 0).await?;
+        acts.iter().for_each(|act| rights.learn(act));
+        Ok(())
+    }
+    let about = |about| Question {
+        about: Some(about),
+        ..Question::default()
+    };
+    let disclosing: Vec<&Act> = acts.iter().filter(|act| act.discloses()).collect();
+    if disclosing.iter().any(|act| act.event() == ACCESS_OPENED) {
+        let asked = Question {
+            classes: vec![ActClass::BreakGlass],
+            ..Question::default()
+        };
+        learn(live, rights, asked).await?;
+    }
+    let unknown = disclosing.iter().filter(|act| rights.of(act).is_none());
+    let offers: BTreeSet<OfferId> = unknown
+        .filter_map(|act| act.text("offer")?.parse().ok())
+        .collect();
+    for offer in offers.into_iter().take(OFFERS_MAX) {
+        learn(live, rights, about(About::Offer(offer))).await?;
+    }
+    let chains: BTreeSet<BasisChainId> = disclosing
+        .iter()
+        .filter_map(|act| match rights.of(act)? {
+            Right::Basis {
+                chain, kind: None, ..
+            } => chain.parse().ok(),
+            _ => None,
+        })
+        .collect();
+    for chain in chains.into_iter().take(CHAINS_MAX) {
+        learn(live, rights, about(About::Basis(chain))).await?;
+    }
+    Ok(())
+}
+
 async fn of_router(
     live: &LiveSource,
     question: Question,
     start: u64,
     origin: String,
 ) -> Result<Answer, CannotCheck> {
-    let tells_rights = matches!(question.about, Some(About::Offer(_) | About::Referral(_)));
     let (acts, next) = answered(live, question, start).await?;
     let mut rights = Rights::default();
     acts.iter().for_each(|act| rights.learn(act));
-    if tells_rights && acts.iter().any(Act::discloses) {
-        let chains: BTreeSet<BasisChainId> = rights
-            .chains()
-            .filter_map(|chain| chain.parse().ok())
-            .collect();
-        for chain in chains.into_iter().take(CHAINS_MAX) {
-            let about = Question {
-                about: Some(About::Basis(chain)),
-                ..Question::default()
-            };
-            let (bases, _) = answered(live, about, 0).await?;
-            bases.iter().for_each(|act| rights.learn(act));
-        }
-    }
+    look_up(live, &acts, &mut rights).await?;
     Ok(Answer {
         origin,
         acts,

@@ -77,13 +77,8 @@ impl Digests {
     }
 }
 
-/// Writes the report's files into `folder`, which is empty or not there; the digests and the signature last.
-pub(super) fn write(
-    folder: &Path,
-    files: &[(&str, &[u8])],
-    digests: &Digests,
-    signer: Option<&dyn AgencySigner>,
-) -> io::Result<()> {
+/// Makes the folder of a report, which is empty or not there, and writes into it what is gone again at once.
+pub(super) fn prepare(folder: &Path) -> io::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -91,6 +86,19 @@ pub(super) fn write(
     if fs::read_dir(folder)?.next().is_some() {
         return Err(io::Error::other("it is not empty"));
     }
+    let probe = folder.join("probe");
+    File::create_new(&probe)?;
+    fs::remove_file(probe)
+}
+
+/// Writes the report's files into `folder`, which is empty or not there; the digests and the signature last.
+pub(super) fn write(
+    folder: &Path,
+    files: &[(&str, &[u8])],
+    digests: &Digests,
+    signer: Option<&dyn AgencySigner>,
+) -> io::Result<()> {
+    prepare(folder)?;
     let put = |name: &str, bytes: &[u8]| -> io::Result<()> {
         let mut file = File::create_new(folder.join(name))?;
         file.write_all(bytes)?;
@@ -131,6 +139,10 @@ pub(super) struct Checked {
     pub(super) violations: u64,
     /// Whether the log's key is the pinned one.
     pub(super) pinned: bool,
+    /// The witnesses whose cosignatures its auditor saw, and when they signed.
+    pub(super) witnesses: Vec<(String, Timestamp)>,
+    /// Findings of its review without a confirmed disposition.
+    pub(super) unsettled: u64,
 }
 
 fn read(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, String> {
@@ -177,7 +189,7 @@ pub(super) fn check(folder: &Path, trust: Option<&TrustAnchors>) -> Result<Check
     {
         return Err(unreadable());
     }
-    let signed = signed(read(folder, SIGNATURE)?, &bytes, &digests, issued, trust)?;
+    let (mut signed, chain) = signed(read(folder, SIGNATURE)?, &bytes, &digests)?;
     for name in known {
         if digests.files.get(name) != Some(&b64u(&sha256(&need(name)?))) {
             return Err(format!("{name} is not the file whose digest was taken"));
@@ -219,14 +231,25 @@ pub(super) fn check(folder: &Path, trust: Option<&TrustAnchors>) -> Result<Check
         _ => {}
     }
     let pinned = match trust {
-        Some(trust) if trust.log_key != key => {
-            return Err(format!(
-                "{REPORT} is about a log with another key than the one you pinned"
-            ));
-        }
+        Some(trust) if trust.log_key != key => return Err(other_log(&verifier, trust)),
         trust => trust.is_some(),
     };
+    if let (Some(trust), Signed::Unpinned { agency, .. }) = (trust, &signed) {
+        let id: Option<AgencyId> = agency.parse().ok();
+        if !id.is_some_and(|id| trust.certifies_chain(&chain, &id, issued)) {
+            return Err(format!(
+                "{SIGNATURE}: the certificate does not lead from this agency to a pinned root"
+            ));
+        }
+        signed = Signed::Agency(agency.clone());
+    }
+    let witnesses = report.get("witnesses").and_then(Value::as_array);
+    let witnesses = witnesses.into_iter().flatten().map(witness);
+    let witnesses: Option<Vec<_>> = witnesses.collect();
+    let unsettled = report.pointer("/review/unsettled").and_then(Value::as_u64);
     Ok(Checked {
+        witnesses: witnesses.ok_or_else(incomplete)?,
+        unsettled: unsettled.unwrap_or(0),
         signed,
         issued,
         origin: verifier.name().to_owned(),
@@ -236,15 +259,43 @@ pub(super) fn check(folder: &Path, trust: Option<&TrustAnchors>) -> Result<Check
     })
 }
 
+/// A report on another log than the pinned one.
+fn other_log(log: &NoteVerifier, trust: &TrustAnchors) -> String {
+    let pinned = NoteVerifier::parse(&trust.log_key);
+    match pinned.as_ref().map(NoteVerifier::name) {
+        Ok(pinned) if pinned != log.name() => format!(
+            "{REPORT} is about another log than the one you pinned: {}, and you pinned {pinned}",
+            shown(log.name())
+        ),
+        _ => format!("{REPORT} is about a log with another key than the one you pinned"),
+    }
+}
+
+/// A name that nobody vouched for, as far as it may be printed.
+fn shown(name: &str) -> &str {
+    let visible = name.bytes().all(|byte| byte.is_ascii_graphic());
+    if visible {
+        name
+    } else {
+        "one whose name cannot be shown"
+    }
+}
+
+/// A witness's name, which stood in a policy, and when it signed.
+fn witness(one: &Value) -> Option<(String, Timestamp)> {
+    let name = one.get("name")?.as_str()?;
+    let at = Timestamp::from_millis(one.get("time_ms")?.as_i64()?)?;
+    Some((shown(name).to_owned(), at))
+}
+
+/// Who signed, with the certificates that the signature brings and nobody has compared yet.
 fn signed(
     token: Option<Vec<u8>>,
     bytes: &[u8],
     digests: &Digests,
-    issued: Timestamp,
-    trust: Option<&TrustAnchors>,
-) -> Result<Signed, String> {
+) -> Result<(Signed, Vec<Vec<u8>>), String> {
     let (token, agency) = match (token, &digests.iss) {
-        (None, None) => return Ok(Signed::Nobody),
+        (None, None) => return Ok((Signed::Nobody, Vec::new())),
         (Some(token), Some(agency)) => (token, agency.clone()),
         (None, Some(_)) => {
             return Err(format!(
@@ -259,7 +310,7 @@ fn signed(
     };
     let wrong = |error: &dyn std::fmt::Display| format!("{SIGNATURE}: {error}");
     // Before anything of it is printed: whoever made the report may have written anything there.
-    let id: AgencyId = agency
+    let _: AgencyId = agency
         .parse()
         .map_err(|_| wrong(&"the agency's name is not one"))?;
     let token = Unverified::parse(&token).map_err(|error| wrong(&error))?;
@@ -272,18 +323,10 @@ fn signed(
     if verified.payload != bytes {
         return Err(format!("{DIGESTS} is not what {SIGNATURE} signs"));
     }
-    let Some(trust) = trust else {
-        let certificate = b64u(&sha256(&leaf));
-        return Ok(Signed::Unpinned {
-            agency,
-            certificate,
-        });
+    let certificate = b64u(&sha256(&leaf));
+    let signed = Signed::Unpinned {
+        agency,
+        certificate,
     };
-    if trust.certifies_chain(&chain, &id, issued) {
-        Ok(Signed::Agency(agency))
-    } else {
-        Err(wrong(
-            &"the certificate does not lead from this agency to a pinned root",
-        ))
-    }
+    Ok((signed, chain))
 }

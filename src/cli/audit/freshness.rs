@@ -1,67 +1,75 @@
 //! How fresh the log is that an audit was shown, and who besides its keeper vouches for it.
 
-use super::{CannotCheck, Outcome};
+use super::CannotCheck;
 use crate::audit::finding::{Finding, Problem};
 use crate::audit::verify::TICK_EVERY;
-use crate::cli::text::{minute, wrapped};
 use crate::client::session::system_clock;
+use crate::client::trust::POLICY_FILE;
 use crate::domain::time::Timestamp;
 use crate::ledger::note::NoteVerifier;
 use crate::ledger::policy::Policy;
 use clap::Args;
-use std::path::PathBuf;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Whose word the auditor asks for.
 #[derive(Debug, Clone, Args)]
 pub(super) struct FreshnessArgs {
-    /// Witnesses that must have cosigned the checkpoint (a C2SP tlog-policy)
+    /// Witnesses that must have cosigned the checkpoint (a C2SP tlog-policy); `policy` in the trust folder if not given
+    /// and there is one
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
 }
 
 impl FreshnessArgs {
-    /// Adds what is not fresh, or not vouched for, to what was found; gives the lines for people.
+    /// What to look for: the policy given, or the one pinned in the folder `trust`.
     ///
     /// # Errors
     ///
     /// [`CannotCheck::Receipt`] when the policy cannot be read.
-    pub(super) fn look(
-        &self,
-        outcome: &mut Outcome,
-        live: bool,
-    ) -> Result<Vec<String>, CannotCheck> {
-        let policy = self
-            .policy
-            .as_deref()
-            .map(super::receipt::policy)
+    pub(super) fn look_for(&self, trust: Option<&Path>) -> Result<LookFor, CannotCheck> {
+        let pinned = trust.map(|folder| folder.join(POLICY_FILE));
+        let pinned = pinned.filter(|file| file.exists());
+        let policy = self.policy.as_ref().or(pinned.as_ref());
+        let policy = policy
+            .map(|file| super::receipt::policy(file))
             .transpose()?;
-        let log = NoteVerifier::parse(&outcome.key).map_err(|_| CannotCheck::Key)?;
-        let (witnesses, findings) = look(&Shown {
-            note: &outcome.note,
-            log: &log,
-            policy: policy.as_ref(),
-            last_tick: outcome.report.last_tick,
-            now: live.then(|| system_clock()()),
-        });
-        outcome.report.findings.extend(findings);
-        let mut lines = vec!["Freshness:".to_owned()];
-        lines.extend(
-            outcome
-                .report
-                .last_tick
-                .map(|tick| wrapped("     newest tick ", &minute(tick))),
-        );
-        for (name, at) in &witnesses {
-            let said = format!("cosigned by {name} at {}", minute(*at));
-            lines.push(wrapped("     ", &said));
-        }
-        if policy.is_none_or(|policy| policy.asks_nobody()) {
-            let said = "NO WITNESS WAS ASKED whether others are shown the same log: name some with --policy, or have \
-                        an agency compare its checkpoint";
-            lines.push(wrapped("   - ", said));
-        }
-        Ok(lines)
+        Ok(LookFor {
+            policy,
+            now: trust.map(|_| system_clock()()),
+        })
+    }
+}
+
+/// Whose word is asked for, and by which clock.
+#[derive(Debug, Clone, Default)]
+pub struct LookFor {
+    /// The policy, if there is one.
+    pub(super) policy: Option<Policy>,
+    /// When a live log is looked at; none for a folder, which is as old as it is.
+    pub(super) now: Option<Timestamp>,
+}
+
+/// Who besides the log's keeper saw its checkpoint.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Eyes {
+    /// Whether anybody was asked for.
+    pub asked: bool,
+    /// Witnesses that count, by the policy's names, and when they cosigned.
+    pub witnesses: Vec<(String, Timestamp)>,
+    /// When a whole quorum had vouched; none without one.
+    pub vouched: Option<Timestamp>,
+}
+
+impl Eyes {
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.witnesses.iter().map(|(name, _)| name.as_str())
+    }
+
+    pub(super) fn json(&self) -> Vec<Value> {
+        let one = |(name, at): &(String, Timestamp)| json!({"name": name, "time_ms": at.millis()});
+        self.witnesses.iter().map(one).collect()
     }
 }
 
@@ -87,8 +95,12 @@ pub(super) struct Shown<'a> {
 }
 
 /// The witnesses that count, and what is not as it must be.
-pub(super) fn look(shown: &Shown<'_>) -> (Vec<(String, Timestamp)>, Vec<Finding>) {
+pub(super) fn look(shown: &Shown<'_>) -> (Eyes, Vec<Finding>) {
     let mut findings = Vec::new();
+    let mut eyes = Eyes {
+        asked: shown.policy.is_some_and(|policy| !policy.asks_nobody()),
+        ..Eyes::default()
+    };
     let old = |at: Timestamp, age: Duration| shown.now.is_some_and(|now| at.plus(age) < now);
     if let Some(tick) = shown.last_tick
         && old(tick, TICK_AGE_MAX)
@@ -97,11 +109,11 @@ pub(super) fn look(shown: &Shown<'_>) -> (Vec<(String, Timestamp)>, Vec<Finding>
         findings.push(Problem::OldLog(since / 60_000).overall());
     }
     let Some(policy) = shown.policy else {
-        return (Vec::new(), findings);
+        return (eyes, findings);
     };
     let Ok(cosigned) = policy.check_by(shown.log, shown.note) else {
         findings.push(Problem::NotVouched.overall());
-        return (Vec::new(), findings);
+        return (eyes, findings);
     };
     if !cosigned.quorum {
         findings.push(Problem::NotVouched.overall());
@@ -111,7 +123,9 @@ pub(super) fn look(shown: &Shown<'_>) -> (Vec<(String, Timestamp)>, Vec<Finding>
     {
         findings.push(Problem::VouchedLongAgo.overall());
     }
-    (cosigned.witnesses, findings)
+    eyes.vouched = cosigned.vouched;
+    eyes.witnesses = cosigned.witnesses;
+    (eyes, findings)
 }
 
 #[cfg(test)]
@@ -151,8 +165,12 @@ mod tests {
             last_tick: Some(now().minus(tick)),
             now: live.then_some(now()),
         };
-        let (witnesses, findings) = look(&shown);
-        assert_eq!(witnesses.len(), usize::from(cosigned.is_some()));
+        let (eyes, findings) = look(&shown);
+        assert_eq!(eyes.witnesses.len(), usize::from(cosigned.is_some()));
+        assert_eq!(
+            (eyes.asked, eyes.vouched.is_some()),
+            (true, cosigned.is_some())
+        );
         findings
             .iter()
             .map(|finding| finding.problem.code())

@@ -76,7 +76,7 @@ pub(super) fn html(
         print::level(outcome.level),
         env!("CARGO_PKG_VERSION"),
     );
-    page.push_str(&result(outcome));
+    page.push_str(&result(outcome, review));
     page.push_str(&facts(outcome, report, agency, now));
     let shown = print::shown(outcome);
     if !shown.is_empty() {
@@ -98,7 +98,7 @@ pub(super) fn html(
     page
 }
 
-fn result(outcome: &Outcome) -> String {
+fn result(outcome: &Outcome, review: &Reviewed) -> String {
     let violations = outcome.report.violations().count();
     let notices = outcome.report.notices().count();
     let (class, head, text) = match outcome.exit_code() {
@@ -123,8 +123,11 @@ fn result(outcome: &Outcome) -> String {
     } else {
         format!("<p>{notices} notice(s) that a person should look at.</p>\n")
     };
+    let open = review.open().map_or(String::new(), |open| {
+        format!("<p>{}.</p>\n", escaped(&open))
+    });
     format!(
-        "<div class=\"result {class}\">\n<p><strong>{head}</strong></p>\n<p>{text}</p>\n{notices}</div>\n"
+        "<div class=\"result {class}\">\n<p><strong>{head}</strong></p>\n<p>{text}</p>\n{notices}{open}</div>\n"
     )
 }
 
@@ -169,6 +172,7 @@ fn facts(outcome: &Outcome, report: &Value, agency: Option<&AgencyId>, now: Time
     if let Some(tick) = outcome.report.last_tick {
         rows.push(("Last tick", escaped(&minute(tick))));
     }
+    rows.push(("Witnesses", witnesses(outcome)));
     let others = others(outcome);
     if !others.is_empty() {
         rows.push((
@@ -203,6 +207,24 @@ fn facts(outcome: &Outcome, report: &Value, agency: Option<&AgencyId>, now: Time
         "<h2>What was checked</h2>\n<table class=\"facts\">\n{}</table>\n",
         rows.collect::<String>()
     )
+}
+
+fn witnesses(outcome: &Outcome) -> String {
+    let eyes = &outcome.eyes;
+    if !eyes.asked {
+        return "<b>none asked</b>: nobody vouches that others are shown the same log".to_owned();
+    }
+    let seen = eyes.witnesses.iter();
+    let seen = seen.map(|(name, at)| format!("{}, {}", escaped(name), escaped(&minute(*at))));
+    let seen: Vec<String> = seen.collect();
+    let quorum = match eyes.vouched {
+        Some(_) => "the quorum of the auditor's policy",
+        None => "<b>fewer than the quorum</b> of the auditor's policy",
+    };
+    if seen.is_empty() {
+        return format!("{quorum}: none");
+    }
+    format!("{quorum}: {}", seen.join("; "))
 }
 
 fn findings(outcome: &Outcome) -> String {

@@ -3,32 +3,10 @@
 use super::Outcome;
 use crate::audit::Level;
 use crate::audit::finding::{Finding, Severity};
+use crate::cli::text::minute;
+pub(super) use crate::cli::text::wrapped;
+use crate::domain::time::Timestamp;
 use serde_json::{Value, json};
-
-/// Widest line, in columns.
-const COLUMNS: usize = 80;
-
-/// `text` behind `mark`, broken at spaces, with the following lines indented as deep.
-pub(super) fn wrapped(mark: &str, text: &str) -> String {
-    let indent = " ".repeat(mark.chars().count());
-    let mut out = String::new();
-    let mut line = mark.to_owned();
-    let mut fresh = true;
-    for word in text.split(' ') {
-        if !fresh && line.chars().count() + 1 + word.chars().count() > COLUMNS {
-            out.push_str(&line);
-            out.push('\n');
-            line.clone_from(&indent);
-            fresh = true;
-        }
-        if !fresh {
-            line.push(' ');
-        }
-        line.push_str(word);
-        fresh = false;
-    }
-    out + &line
-}
 
 /// One line for each thing that the level checks, if nothing was found against it.
 pub(super) fn shown(outcome: &Outcome) -> Vec<String> {
@@ -54,8 +32,18 @@ pub(super) fn shown(outcome: &Outcome) -> Vec<String> {
         ));
     }
     if let Some(past) = outcome.past {
+        let on = outcome.past_saved.map(|at| format!(" on {}", minute(at)));
         lines.push(format!(
-            "continues the checkpoint of {past} entries that you had saved"
+            "continues the checkpoint of {past} entries that you had saved{}",
+            on.unwrap_or_default()
+        ));
+    }
+    if let Some(at) = outcome.eyes.vouched {
+        let names: Vec<&str> = outcome.eyes.names().collect();
+        lines.push(format!(
+            "a quorum of your policy's witnesses vouched for it at {}: {}",
+            minute(at),
+            names.join(", ")
         ));
     }
     let clean = report.violations().next().is_none();
@@ -76,11 +64,17 @@ pub(super) fn not_shown(outcome: &Outcome) -> Vec<String> {
     let report = &outcome.report;
     let mut lines: Vec<String> = Vec::new();
     if outcome.past.is_none() {
-        lines.push(
-            "NOTHING WAS VERIFIED AGAINST THE PAST: there was no saved state. Run again with --state \
-             to keep one, and keep it where the log's operator cannot reach it."
-                .into(),
-        );
+        let next = match &outcome.saved {
+            Some(path) => format!(
+                "{} was made now, and the next run is compared with it: keep it, and a copy where the log's operator \
+                 cannot reach it",
+                path.display()
+            ),
+            None => "Run again with --state to keep one, and keep it where the log's operator cannot reach it".into(),
+        };
+        lines.push(format!(
+            "NOTHING WAS VERIFIED AGAINST THE PAST: there was no saved state. {next}."
+        ));
     }
     if !outcome.pinned {
         lines.push(format!(
@@ -107,7 +101,12 @@ pub(super) fn not_shown(outcome: &Outcome) -> Vec<String> {
                 .into(),
         ),
     }
-    lines.push("what was never recorded, and whether others are shown another log".into());
+    // Under a quorum's eyes there is one log, unless as many of them lie as the policy trusts.
+    lines.push(if outcome.eyes.vouched.is_some() {
+        "what was never recorded".into()
+    } else {
+        "what was never recorded, and whether others are shown another log".into()
+    });
     lines
 }
 
@@ -156,6 +155,7 @@ pub(super) fn text(outcome: &Outcome) -> String {
     }
     lines.push("Not shown:".into());
     lines.extend(not_shown(outcome).iter().map(|line| wrapped("   - ", line)));
+    lines.extend(freshness(outcome));
     if let Some(path) = &outcome.saved {
         lines.push(wrapped(
             "",
@@ -169,6 +169,27 @@ pub(super) fn text(outcome: &Outcome) -> String {
         _ => "Result: nothing wrong by itself; not verified against the past.".into(),
     });
     lines.join("\n")
+}
+
+/// How new it is, and who besides its keeper saw it.
+fn freshness(outcome: &Outcome) -> Vec<String> {
+    let mut lines = vec!["Freshness:".to_owned()];
+    lines.extend(
+        outcome
+            .report
+            .last_tick
+            .map(|tick| wrapped("     newest tick ", &minute(tick))),
+    );
+    for (name, at) in &outcome.eyes.witnesses {
+        let said = format!("cosigned by {name} at {}", minute(*at));
+        lines.push(wrapped("     ", &said));
+    }
+    if !outcome.eyes.asked {
+        let said = "NO WITNESS WAS ASKED whether others are shown the same log: name some with --policy, or have an \
+                    agency compare its checkpoint";
+        lines.push(wrapped("   - ", said));
+    }
+    lines
 }
 
 /// Name of the shape of the JSON: another one where a member changes its meaning or goes; members may be added.
@@ -203,10 +224,14 @@ pub(super) fn value(outcome: &Outcome) -> Value {
         "entries": report.entries,
         "resumed": report.resumed,
         "past_size": outcome.past,
+        "past_saved_ms": outcome.past_saved.map(Timestamp::millis),
         "intact": report.intact,
         "state_saved": outcome.saved.is_some(),
         "mirror_new": outcome.mirror.as_ref().map(|(_, new)| new),
         "last_tick_ms": report.last_tick.map(|at| at.millis()),
+        "witnesses_asked": outcome.eyes.asked,
+        "witnesses": outcome.eyes.json(),
+        "vouched_ms": outcome.eyes.vouched.map(Timestamp::millis),
         "counts": report.counts.map(|counts| json!({
             "disclosures": counts.disclosures,
             "covered": counts.covered,

@@ -7,7 +7,7 @@ use crate::ledger::entry::EntryBody;
 use crate::ledger::note::NoteVerifier;
 use crate::ledger::policy::{Policy, PolicyError};
 use crate::ledger::receipt_file::{FILE_BYTES_MAX, ReceiptError, ReceiptFile, Shown};
-use clap::Args;
+use clap::{ArgGroup, Args};
 use serde_json::{Value, json};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -25,14 +25,15 @@ Exit codes:
 /// What to verify, and whom to believe.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = EXIT_CODES)]
+#[command(group = ArgGroup::new("believed").required(true).args(["policy", "vkey"]))]
 pub(super) struct ReceiptArgs {
     /// The receipt, a .tlog-proof file
     file: PathBuf,
     /// Logs and witnesses that you believe, and the quorum (a C2SP tlog-policy)
-    #[arg(long, value_name = "FILE", required_unless_present = "vkey")]
+    #[arg(long, value_name = "POLICY")]
     policy: Option<PathBuf>,
     /// The log's verifier key, from a place you trust
-    #[arg(long, value_name = "KEY", conflicts_with = "policy")]
+    #[arg(long, value_name = "KEY")]
     vkey: Option<String>,
     /// How to print
     #[arg(long, value_enum, default_value_t = Output::Text)]

@@ -112,6 +112,18 @@ impl Reviewed {
         }
     }
 
+    /// What is found and not settled, in one sentence; none where nothing is open.
+    pub(super) fn open(&self) -> Option<String> {
+        let Self::Found(found) = self else {
+            return None;
+        };
+        let open = |(_, said): &&Found| !review::is_settled(said.as_ref());
+        let open = found.iter().filter(open).count();
+        (open > 0).then(|| {
+            format!("{open} finding(s) of the review without a disposition that a second person confirmed")
+        })
+    }
+
     fn json(&self) -> Value {
         match self {
             Self::NotAsked => Value::Null,
@@ -145,6 +157,17 @@ impl ReportCommand {
             Depth::Openings => Level::Openings,
             Depth::Replay => Level::Replay,
         };
+        // What can fail by itself fails before an audit that may take long.
+        let signs = self
+            .sign_with
+            .as_ref()
+            .or(self.check.source.identity.as_ref());
+        let auditor = match signs {
+            Some(folder) => Some(Auditor::read(folder, &self.check.origin().await?)?),
+            None => None,
+        };
+        let unusable = |error| CannotCheck::Write(self.to.display().to_string(), error);
+        bundle::prepare(&self.to).map_err(unusable)?;
         let outcome = self.check.outcome(Some(level)).await?;
         let review = match level {
             Level::Verify => None,
@@ -158,15 +181,12 @@ impl ReportCommand {
             }),
         };
         let review = Reviewed::of(review);
-        let signs = self
-            .sign_with
-            .as_ref()
-            .or(self.check.source.identity.as_ref());
-        let auditor = signs
-            .map(|folder| Auditor::read(folder, &outcome.origin))
-            .transpose()?;
         write(&outcome, &review, &self.to, auditor.as_ref(), now())?;
+        outcome.keep()?;
         println!("{}", print::text(&outcome));
+        if let Some(open) = review.open() {
+            println!("{}", wrapped("  ?  ", &open));
+        }
         let by = match &auditor {
             Some(auditor) => format!("signed by {}", auditor.agency),
             None => "NOT SIGNED: --sign-with names the folder of a signing key".into(),
@@ -294,6 +314,26 @@ pub(super) fn said(checked: &Checked) -> (u8, String) {
     lines.push(wrapped(mark, &who));
     if checked.pinned {
         lines.push(wrapped("  ok ", "about the log whose key you pinned"));
+    }
+    for (name, at) in &checked.witnesses {
+        let said = format!(
+            "its auditor saw the cosignature of witness {name} of {}",
+            minute(*at)
+        );
+        lines.push(wrapped("     ", &said));
+    }
+    if checked.witnesses.is_empty() {
+        lines.push(wrapped(
+            "   - ",
+            "no witness vouches in it that others are shown the same log",
+        ));
+    }
+    if checked.unsettled > 0 {
+        let said = format!(
+            "{} finding(s) of its review without a disposition that a second person confirmed: see report.html",
+            checked.unsettled
+        );
+        lines.push(wrapped("  ?  ", &said));
     }
     lines.push("Result: unchanged since it was made. What it says is its auditor's word.".into());
     (code, lines.join("\n"))

@@ -8,6 +8,7 @@ use crate::audit::review::{Review, Standing, Suspicion};
 use crate::audit::source::{AuditSource, SealedOpening, SignedCheckpoint, SourceError};
 use crate::cli::text::{minute, wrapped};
 use crate::client::audit::LiveSource;
+use crate::client::error::Reason;
 use crate::domain::id::AgencyId;
 use crate::domain::vocabulary::{AccessFinding, ReviewRule};
 use crate::ledger::checkpoint::Checkpoint;
@@ -25,6 +26,9 @@ pub(super) struct ReviewArgs {
     #[command(flatten)]
     check: Check,
 }
+
+/// Most findings named where one was asked for that is none.
+const FINDINGS_SAID_MAX: usize = 10;
 
 /// What a finding comes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -186,6 +190,7 @@ impl ReviewArgs {
             Output::Text => text(&reviewed),
             Output::Json => vec![json_of(&reviewed)],
         };
+        reviewed.outcome.keep()?;
         print::out(&lines).map_err(|error| CannotCheck::Write("standard output".into(), error))?;
         Ok(exit_code(&reviewed))
     }
@@ -292,7 +297,8 @@ fn text(reviewed: &Reviewed) -> Vec<String> {
     let head = format!("{}: {} entries ({scope})", outcome.origin, outcome.size);
     let mut lines = vec![wrapped("", &head)];
     for finding in outcome.report.violations() {
-        lines.push(wrapped("  !! ", &finding.to_string()));
+        let text = format!("{} {finding}", finding.problem.code());
+        lines.push(wrapped("  !! ", &text));
     }
     for (found, standing) in &reviewed.found {
         let staff = found.staff.as_deref().unwrap_or("nobody named");
@@ -371,17 +377,46 @@ fn json_of(reviewed: &Reviewed) -> String {
 }
 
 impl DisposeArgs {
+    fn require_found(&self, found: &[Found]) -> Result<(), CannotCheck> {
+        let is_it = |(one, _): &Found| one.rule == self.rule && one.index == self.index;
+        if found.iter().any(is_it) {
+            return Ok(());
+        }
+        let named: Vec<String> = found
+            .iter()
+            .map(|(one, _)| format!("{} entry {}", one.rule, one.index))
+            .take(FINDINGS_SAID_MAX)
+            .collect();
+        let more = found.len().saturating_sub(named.len());
+        let there = match (named.as_slice(), more) {
+            ([], _) => "it finds nothing".to_owned(),
+            (named, 0) => format!("it finds {}", named.join(", ")),
+            (named, more) => format!("it finds {}, and {more} more", named.join(", ")),
+        };
+        Err(CannotCheck::NoSuchFinding(format!(
+            "the review has no finding {} entry {}, and nothing was recorded: {there}; `audit review` lists them with \
+             what was said of each",
+            self.rule, self.index
+        )))
+    }
+
     pub(super) async fn run(self) -> Result<u8, CannotCheck> {
         let Opened::Live(live, _) = self.source.open()? else {
             return Err(CannotCheck::NoRouter);
         };
+        // Nothing is said of what nobody found: it would stand in the log for ever, and settle nothing.
+        let (acts, _) = answered(&live, Question::default(), 0).await?;
+        self.require_found(&review(&acts))?;
         let finding = match self.finding {
             As::Justified => AccessFinding::Justified,
             As::Misuse => AccessFinding::Misuse,
             As::RuleWrong => AccessFinding::RuleWrong,
         };
         let said = live.dispose(self.rule, self.index, finding, self.confirm);
-        let entry = said.await.map_err(CannotCheck::Refused)?;
+        let entry = said.await.map_err(|error| match error.reason() {
+            Some(Reason::NeedsSecondPerson) => CannotCheck::SecondPerson,
+            _ => CannotCheck::Refused(error),
+        })?;
         let verb = if self.confirm {
             "Confirmed"
         } else {

@@ -5,6 +5,7 @@
 //! cannot reach it.
 
 use crate::audit::verify::Standing;
+use crate::client::session::system_clock;
 use crate::domain::time::Timestamp;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::hash::{Hash, leaf};
@@ -36,6 +37,8 @@ struct Raw {
     origin: String,
     vkey: String,
     checkpoint: String,
+    /// When it was saved, by this computer's clock.
+    saved_ms: i64,
     /// Absent after a check of the checkpoint alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     standing: Option<RawStanding>,
@@ -102,6 +105,8 @@ pub struct State {
     pub verifier: NoteVerifier,
     /// The last checkpoint, its signature verified again.
     pub checkpoint: Checkpoint,
+    /// When it was saved, by the clock of the computer that did.
+    pub saved: Timestamp,
     /// Where the recomputation stood at that checkpoint, its root compared; none after a check of the checkpoint alone.
     pub standing: Option<Standing>,
 }
@@ -154,9 +159,11 @@ impl StateFile {
                 Some(standing).filter(|_| fits).ok_or_else(damaged)?.into()
             }
         };
+        let saved = Timestamp::from_millis(raw.saved_ms).ok_or_else(damaged)?;
         Ok(Some(State {
             verifier,
             checkpoint,
+            saved,
             standing,
         }))
     }
@@ -176,6 +183,7 @@ impl StateFile {
             origin: verifier.name().to_owned(),
             vkey: verifier.vkey(),
             checkpoint: note.to_owned(),
+            saved_ms: system_clock()().millis(),
             standing: standing.map(RawStanding::of),
         };
         let write = || -> io::Result<()> {

@@ -1,6 +1,7 @@
 mod damage;
 mod report;
 mod resume;
+mod words;
 
 use super::drive::Progress;
 use super::folder::FolderSource;

@@ -251,6 +251,7 @@ pub async fn verify(folder: &Path, entries: u64, rounds: usize) -> Result<String
             file: None,
             vkey: Some(vkey.clone()),
             resume: false,
+            look_for: Default::default(),
         };
         let mut source = FolderSource::new(folder.to_owned());
         let outcome = run
@@ -339,6 +340,7 @@ pub async fn replay(folder: &Path, vkey: &NoteVerifier) -> Result<String, BenchE
         file: None,
         vkey: Some(vkey.clone()),
         resume: false,
+        look_for: Default::default(),
     };
     let mut source = FolderSource::new(folder.to_owned());
     let outcome = run

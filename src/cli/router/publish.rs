@@ -30,11 +30,10 @@ pub(super) async fn bind(settings: &Publication) -> Result<Option<Publishing>, F
     Ok(Some(Publishing { listener, readers }))
 }
 
-/// Tells the exchange under whose eyes it publishes, and gives the ways to them.
-pub(super) fn witnesses(
+/// Under whose eyes it is published, and the ways to them.
+pub(in crate::cli) fn under(
     settings: &Publication,
-    exchange: &Exchange,
-) -> Result<Vec<Arc<dyn WitnessLine>>, Failure> {
+) -> Result<(WitnessRules, Vec<Arc<dyn WitnessLine>>), Failure> {
     let missing = match settings.when_missing {
         config::WhenMissing::Open => WhenMissing::Open,
         config::WhenMissing::Closed => WhenMissing::Closed,
@@ -57,6 +56,15 @@ pub(super) fn witnesses(
             .map_err(|error| wrong("witnesses", error))?;
         lines.push(Arc::new(line));
     }
+    Ok((rules, lines))
+}
+
+/// Tells the exchange under whose eyes it publishes, and gives the ways to them.
+pub(super) fn witnesses(
+    settings: &Publication,
+    exchange: &Exchange,
+) -> Result<Vec<Arc<dyn WitnessLine>>, Failure> {
+    let (rules, lines) = under(settings)?;
     if !lines.is_empty() {
         exchange.publish_under(rules);
     }

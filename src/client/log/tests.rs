@@ -112,7 +112,7 @@ fn replies_that_overtake_each_other_leave_a_gap_that_a_proof_closes() {
         .iter()
         .map(|hash| hash.as_bytes().to_vec())
         .collect();
-    view.close(gap, &proof, &early.checkpoint).unwrap();
+    assert_eq!(view.close(gap, &proof, &early.checkpoint), Ok(None));
     assert_eq!(view.take(Some(&early), known).unwrap().1, None);
     assert_eq!(view.known().size, 3);
 }
@@ -201,4 +201,74 @@ fn a_receipt_for_another_entry_or_decision_is_refused_invariant_8() {
         LogViolation::NotSigned
     );
     assert_eq!(view.take(None, known).unwrap_err(), LogViolation::NoReceipt);
+}
+
+fn proof(log: &Log, gap: Gap) -> Vec<Vec<u8>> {
+    let hashes = consistency(&log.edge, &NoTiles, gap.old.0, gap.new.0).unwrap();
+    hashes.iter().map(|hash| hash.as_bytes().to_vec()).collect()
+}
+
+#[test]
+fn two_programs_on_one_folder_keep_the_newest_that_both_can_continue() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("checkpoint");
+    let mut log = Log::new();
+    log.append("a");
+    let open = || LogView::open(&log.signer.vkey(), path.clone()).unwrap();
+    let (desk, watch) = (open(), open());
+    assert_eq!(desk.take_checkpoint(&log.note()), Ok(None));
+    assert_eq!(watch.take_checkpoint(&log.note()), Ok(None));
+    let known = watch.known();
+    log.append("b");
+    let overtaken = log.receipt(1, known.size);
+    log.append("c");
+    let newest = log.receipt(2, known.size);
+    assert_eq!(desk.take(Some(&newest), known).unwrap().1, None);
+
+    // What the other saved is newer: it is continued or proved, and never replaced by the older one.
+    let gap = watch.take(Some(&overtaken), known).unwrap().1.unwrap();
+    assert_eq!((gap.old.0, gap.new.0), (2, 3));
+    let closed = watch.close(gap, &proof(&log, gap), &overtaken.checkpoint);
+    assert_eq!(closed, Ok(None));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), log.note());
+    assert_eq!(watch.known().size, 3);
+    // A file that was lost is written again.
+    std::fs::remove_file(&path).unwrap();
+    log.append("d");
+    let next = log.receipt(3, 3);
+    assert_eq!(desk.take(Some(&next), desk.known()).unwrap().1, None);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), log.note());
+}
+
+#[test]
+fn a_program_never_replaces_what_another_saved_by_a_history_that_does_not_continue_it() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("checkpoint");
+    let (mut honest, mut other) = (Log::new(), Log::new());
+    honest.append("a");
+    other.append("a");
+    let open = || LogView::open(&honest.signer.vkey(), path.clone()).unwrap();
+    let (desk, watch) = (open(), open());
+    assert_eq!(desk.take_checkpoint(&honest.note()), Ok(None));
+    assert_eq!(watch.take_checkpoint(&honest.note()), Ok(None));
+    let known = desk.known();
+    honest.append("b");
+    other.append("c");
+    let taken = desk.take(Some(&honest.receipt(1, 1)), known).unwrap();
+    assert_eq!(taken.1, None);
+    // Another history of the same length, then a longer one: each continues what this program saw itself.
+    let answer = watch.take(Some(&other.receipt(1, 1)), known);
+    assert_eq!(answer, Err(LogViolation::Forked));
+    other.append("d");
+    let longer = other.receipt(2, 1);
+    let gap = watch.take(Some(&longer), known).unwrap().1.unwrap();
+    let answer = watch.close(gap, &proof(&other, gap), &longer.checkpoint);
+    assert_eq!(answer, Err(LogViolation::NotConsistent));
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), honest.note());
+    // Nor is a file touched that this program cannot read.
+    std::fs::write(&path, "another log's").unwrap();
+    honest.append("e");
+    let next = honest.receipt(2, 2);
+    assert_eq!(desk.take(Some(&next), desk.known()).unwrap().1, None);
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), "another log's");
 }

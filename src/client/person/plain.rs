@@ -101,28 +101,71 @@ pub const fn purpose(purpose: Purpose) -> &'static str {
     }
 }
 
-const fn stage(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Triage => "to decide whether they can help",
-        Stage::Accepted => "after they had said yes",
-        Stage::InCare => "after you had arrived",
+/// Whom one speaks of, to the person: what a shelter needs to know is not what a doctor or a lawyer needs.
+#[derive(Clone, Copy)]
+enum Helper {
+    Place,
+    Doctor,
+    Lawyer,
+    Other,
+}
+
+const fn helper(asked: Option<Purpose>) -> Helper {
+    match asked {
+        Some(Purpose::SafeAccommodation) => Helper::Place,
+        Some(
+            Purpose::MedicalCare
+            | Purpose::MentalHealthPsychosocial
+            | Purpose::SexualReproductiveHealth
+            | Purpose::MedicoLegalDocumentation,
+        ) => Helper::Doctor,
+        Some(
+            Purpose::LegalAssistance
+            | Purpose::LegalDefence
+            | Purpose::AsylumProcedure
+            | Purpose::LabourRights
+            | Purpose::Compensation,
+        ) => Helper::Lawyer,
+        _ => Helper::Other,
+    }
+}
+
+const fn stage(stage: Stage, helper: Helper) -> &'static str {
+    match (stage, helper) {
+        (Stage::Triage, _) => "to decide whether they can help",
+        (Stage::Accepted, _) => "after they had said yes",
+        (Stage::InCare, Helper::Place) => "after you had arrived",
+        (Stage::InCare, Helper::Doctor) => "once they were caring for you",
+        (Stage::InCare, Helper::Lawyer) => "once they were acting for you",
+        (Stage::InCare, Helper::Other) => "once they were helping you",
+    }
+}
+
+/// What one yes to several things at once was to.
+const fn usual(helper: Helper) -> &'static str {
+    match helper {
+        Helper::Place => "what such places usually need",
+        Helper::Doctor => "what doctors and nurses usually need to know",
+        Helper::Lawyer => "what lawyers usually need to know",
+        Helper::Other => "what is usually needed for that",
     }
 }
 
 /// By which right, as one says it to the person.
-fn ground(ground: &GroundView) -> String {
+fn ground(ground: &GroundView, helper: Helper) -> String {
     match ground.kind {
         BasisKind::Consent => {
             let asked = match ground.asked {
-                Asked::Specific => "You said yes to each of these",
-                Asked::Bundle => "You said yes to what such places usually need",
+                Asked::Specific => "each of these",
+                Asked::Bundle => usual(helper),
             };
             let alone = if ground.asked_alone {
                 "you were asked alone"
             } else {
                 "you were not asked alone"
             };
-            format!("{asked}; {alone}, {}.", interpreter(ground.interpreter))
+            let interpreter = interpreter(ground.interpreter);
+            format!("You said yes to {asked}; {alone}, {interpreter}.")
         }
         BasisKind::ChildSafeguarding => {
             "We must protect a child, so we told them without waiting for a yes.".into()
@@ -169,16 +212,17 @@ pub fn sentences(told: &DisclosureView, own: &AgencyId) -> String {
             format!("{to} says that it keeps what it had, as you agreed with it")
         }
     };
+    let helper = helper(told.purpose);
     let mut text = how;
     if let Some(asked) = told.purpose {
         text.push_str(&format!(", for {}", purpose(asked)));
     }
     if let Some(at) = told.stage {
-        text.push_str(&format!(", {}", stage(at)));
+        text.push_str(&format!(", {}", stage(at, helper)));
     }
     text.push('.');
     if let Some(right) = &told.ground {
-        text.push_str(&format!(" {}", ground(right)));
+        text.push_str(&format!(" {}", ground(right, helper)));
     }
     text
 }
@@ -235,6 +279,24 @@ mod tests {
              what such places usually need; you were asked alone, with an interpreter on the telephone."
         );
         assert_eq!(things(&told).collect::<Vec<_>>(), ["your age, roughly"]);
+        // A doctor and a lawyer are no place to stay.
+        for (asked, wanted) in [
+            (
+                Purpose::MedicalCare,
+                ["doctors and nurses", "caring for you"],
+            ),
+            (Purpose::LegalDefence, ["lawyers usually", "acting for you"]),
+            (Purpose::Education, ["needed for that", "helping you"]),
+        ] {
+            let told = DisclosureView {
+                purpose: Some(asked),
+                stage: Some(Stage::InCare),
+                ..told.clone()
+            };
+            let said = sentences(&told, &agency("alpha"));
+            assert!(wanted.iter().all(|words| said.contains(words)), "{said}");
+            assert!(!said.contains("such places"), "{said}");
+        }
         told.kind = DisclosureKind::PassedOn;
         told.by = agency("house1");
         told.recipient = agency("house2");

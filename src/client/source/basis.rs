@@ -52,6 +52,8 @@ pub struct BasisView {
     pub state: v1::BasisState,
     /// What its head says; none for a withdrawal, and for a statement signed under an earlier certificate.
     pub basis: Option<Basis>,
+    /// When it was taken back, as the withdrawal says that this agency signed.
+    pub withdrawn: Option<Timestamp>,
 }
 
 /// The answers to the second and third question of a withdrawal.
@@ -207,15 +209,19 @@ impl Desk {
             for basis in reply.bases {
                 let own = self.agency().id();
                 let signer = self.signing_key_behind(&basis.statement, own).await;
-                let parsed = match signer {
-                    Ok(signer) => BasisStatement::parse(&basis.statement, &signer).ok(),
+                let signer = match signer {
+                    Ok(signer) => Some(signer),
                     Err(ClientError::UnknownCertificate(_)) => None,
                     Err(error) => return Err(error),
                 };
+                let (statement, signer) = (&basis.statement, signer.as_ref());
+                let parsed = signer.and_then(|key| BasisStatement::parse(statement, key).ok());
+                let withdrawal = signer.and_then(|key| Withdrawal::parse(statement, key).ok());
                 found.push(BasisView {
                     chain: words::own_id(&basis.name, self.agency().id(), "bases")?,
                     state: basis.state(),
                     basis: parsed.map(|statement| statement.basis),
+                    withdrawn: withdrawal.map(|withdrawal| withdrawal.issued),
                 });
             }
             page_token = reply.next_page_token;

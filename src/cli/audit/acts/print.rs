@@ -80,7 +80,8 @@ pub(super) fn text(answer: &Answer) -> Vec<String> {
         if let Some(right) = answer.rights.of(act) {
             lines.push(wrapped("          right: ", &right.to_string()));
         } else if act.discloses() {
-            let unknown = "in the deposit, which is not among these acts";
+            let unknown =
+                "in the deposit, which is not among these acts: ask about the offer (--offer)";
             lines.push(wrapped("          right: ", unknown));
         }
     }

@@ -324,6 +324,7 @@ fn a_fork_is_located_between_two_entries() {
             file,
             vkey: None,
             resume: true,
+            look_for: Default::default(),
         };
         let folder = exported(&forked);
         let mut source = FolderSource::new(folder.path().to_owned());

@@ -5,11 +5,14 @@ use super::super::report_command::{Auditor, Reviewed, said, write};
 use super::super::*;
 use super::{checked, exported, files, long, runtime};
 use crate::audit::fixture::{ORIGIN, Town};
+use crate::audit::review::Suspicion;
 use crate::client::random::SystemRandom;
 use crate::client::trust::TrustAnchors;
 use crate::domain::time::Timestamp;
+use crate::domain::vocabulary::ReviewRule;
 use crate::envelope::keys::{KeyPairSigner, Signer as _};
 use crate::identity::authority::{Authority, LEAF_LIFETIME};
+use crate::ledger::note::NoteSigner;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt as _;
 use tempfile::TempDir;
@@ -131,7 +134,56 @@ fn a_signed_report_is_checked_offline_and_a_flipped_bit_in_any_file_is_named() {
     assert!(
         bundle::check(&folder, Some(&other_log))
             .unwrap_err()
-            .contains("another key")
+            .contains("another")
+    );
+    // By name, and before its signature is looked at under roots that are of another town anyway.
+    let elsewhere = NoteSigner::ed25519("other.example", &[3; 32]).unwrap();
+    let other_town = TrustAnchors {
+        log_key: elsewhere.vkey(),
+        ..other
+    };
+    let refused = bundle::check(&folder, Some(&other_town)).unwrap_err();
+    for wanted in ["is about another log", ORIGIN, "other.example"] {
+        assert!(refused.contains(wanted), "{refused}");
+    }
+}
+
+#[test]
+fn a_report_and_its_check_say_who_vouched_and_what_nobody_confirmed() {
+    let mut town = Town::ordinary();
+    town.withdraw();
+    let log = exported(&town.source());
+    let mut outcome = checked(log.path(), Some(Level::Replay), None).unwrap();
+    outcome.eyes = Eyes {
+        asked: true,
+        witnesses: vec![("w-one".into(), now())],
+        vouched: Some(now()),
+    };
+    let suspicion = Suspicion {
+        rule: ReviewRule::Burst,
+        index: 3,
+        also: Vec::new(),
+        at: now(),
+        agency: "house1".parse().unwrap(),
+        staff: None,
+        why: "many".into(),
+    };
+    let made = TempDir::new().unwrap();
+    let folder = made.path().join("report");
+    let review = Reviewed::Found(vec![(suspicion, None)]);
+    write(&outcome, &review, &folder, None, now()).unwrap();
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    for wanted in ["w-one, 2026-", "1 finding(s) of the review without"] {
+        assert!(page.contains(wanted), "{page}");
+    }
+    assert!(!page.contains("whether others are shown another log"));
+    let (_, text) = said(&bundle::check(&folder, None).unwrap());
+    for wanted in ["witness w-one", "1 finding(s) of its review"] {
+        assert!(text.contains(wanted), "{text}");
+    }
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "{text}"
     );
 }
 

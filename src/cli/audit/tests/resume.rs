@@ -66,6 +66,7 @@ fn run(source: &mut Counted, level: Level, state: &Path, resume: bool) -> Outcom
         file: Some(StateFile::new(state.to_owned())),
         vkey: None,
         resume,
+        look_for: Default::default(),
     };
     runtime()
         .block_on(run.check(source, &drive::Progress::hidden()))

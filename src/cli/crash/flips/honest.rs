@@ -180,6 +180,7 @@ impl Honest {
             file: None,
             vkey: Some(self.verifier.clone()),
             resume: false,
+            look_for: Default::default(),
         };
         let mut source = FolderSource::new(folder.to_owned());
         let outcome = wait(check.check(&mut source, &Progress::hidden()))?;

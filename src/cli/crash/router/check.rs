@@ -343,7 +343,7 @@ async fn close(desk: &Desk, gap: Gap, note: &str) -> Result<(), String> {
         .await
         .map_err(|error| error.to_string())?;
     let closed = desk.agency().log().close(gap, &reply.proof, note);
-    closed.map_err(|violation| violation.to_string())
+    closed.map(drop).map_err(|violation| violation.to_string())
 }
 
 /// One referral, as its source and its recipients see it.
