@@ -26,6 +26,7 @@ pub mod text;
 pub mod witness;
 
 use clap::Parser;
+use std::panic::AssertUnwindSafe;
 use std::process::ExitCode;
 
 /// Secure multi-agency referrals: sealed, consented, recorded, and verifiable by outsiders.
@@ -36,7 +37,7 @@ struct Cli {
     command: Command,
 }
 
-// One line for each subcommand here and in `main`.
+// One line for each subcommand here and in `run`.
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     Demo(demo::DemoCommand),
@@ -62,7 +63,12 @@ enum Command {
 /// Parses the command line and runs it.
 #[must_use]
 pub fn main() -> ExitCode {
-    match Cli::parse().command {
+    let command = Cli::parse().command;
+    exit::unless_output_closes(AssertUnwindSafe(|| run(command)))
+}
+
+fn run(command: Command) -> ExitCode {
+    match command {
         Command::Demo(command) => command.run(),
         Command::Administrator(command) => command.run(),
         Command::Agency(command) => command.run(),

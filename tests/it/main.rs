@@ -38,6 +38,7 @@ mod messages;
 mod minimisation;
 mod mirrors;
 mod onward;
+mod output;
 mod person_sheet;
 mod race;
 mod referral_lifecycle;
