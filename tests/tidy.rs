@@ -138,6 +138,67 @@ fn lines_are_short_and_nothing_is_left_over() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// The pages that people read, by their paths.
+fn pages(root: &Path) -> Vec<String> {
+    let mut pages = Vec::new();
+    for folder in ["", "certs/", "deploy/"] {
+        for item in fs::read_dir(root.join(folder)).expect("a folder") {
+            let name = item.expect("an item").file_name();
+            let name = name.to_string_lossy();
+            if name.ends_with(".md") {
+                pages.push(format!("{folder}{name}"));
+            }
+        }
+    }
+    pages
+}
+
+/// What a heading is called in a link.
+fn anchor(heading: &str) -> String {
+    let lower = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = lower
+        .chars()
+        .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+#[test]
+fn every_link_of_a_page_leads_to_a_file_and_a_heading_that_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut faults = Vec::new();
+    for page in &pages(root) {
+        let text = fs::read_to_string(root.join(page)).expect("a page is readable");
+        let folder = root.join(page).parent().expect("in a folder").to_path_buf();
+        for (at, _) in text.match_indices("](") {
+            let target = text[at + 2..].split(')').next().unwrap_or_default();
+            if target.starts_with("https://") {
+                continue;
+            }
+            let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+            let file = match file {
+                "" => root.join(page),
+                file => folder.join(file),
+            };
+            let there = match heading {
+                "" => file.exists(),
+                heading => fs::read_to_string(&file).is_ok_and(|text| {
+                    let mut headings = text.lines().filter(|line| line.starts_with('#'));
+                    headings.any(|line| anchor(line) == heading)
+                }),
+            };
+            if !there {
+                faults.push(format!("{page}: {target}"));
+            }
+        }
+        for word in text.split(|c: char| c.is_whitespace() || "`(),;:|".contains(c)) {
+            if word.starts_with("src/") && !root.join(word.trim_end_matches('.')).exists() {
+                faults.push(format!("{page}: {word}"));
+            }
+        }
+    }
+    assert!(faults.is_empty(), "dead links:\n{}", faults.join("\n"));
+}
+
 /// Rooms named after `crate::`, also inside one brace of a nested import on the same line.
 fn imports(line: &str, rooms: &BTreeSet<&str>) -> Vec<String> {
     line.match_indices("crate::")

@@ -33,6 +33,9 @@ macro_rules! problems {
         pub enum Problem { $($(#[$meta])* #[error($text)] $variant $(($($field),+))?,)+ }
 
         impl Problem {
+            /// Every code, in the order of the levels. `deploy/auditing.md` says what to do on each.
+            pub const CODES: &[&str] = &[$($code),+];
+
             /// A stable name for programs.
             #[must_use]
             pub const fn code(&self) -> &'static str {
@@ -289,5 +292,45 @@ impl std::fmt::Display for Finding {
             Some(index) => write!(f, "entry {index}: {}", self.problem),
             None => self.problem.fmt(f),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::vocabulary::ReviewRule;
+
+    const GUIDE: &str = include_str!("../../deploy/auditing.md");
+
+    /// What stands in the first cells of the tables between two headings, sorted.
+    fn first_cells(from: &str, to: &str) -> Vec<&'static str> {
+        let (_, after) = GUIDE.split_once(from).expect("the heading is there");
+        let (section, _) = after.split_once(to).expect("and the next");
+        let cells = section
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once("` |"));
+        let mut words: Vec<&str> = cells.flat_map(|(cell, _)| cell.split("`, `")).collect();
+        words.sort_unstable();
+        words
+    }
+
+    #[test]
+    fn the_guide_says_of_every_code_what_to_do_and_names_no_other() {
+        let mut codes = Problem::CODES.to_vec();
+        codes.sort_unstable();
+        assert_eq!(
+            first_cells("## What to do on a finding", "## For programs"),
+            codes
+        );
+    }
+
+    #[test]
+    fn the_guide_explains_every_rule_of_the_review_and_no_other() {
+        let mut rules: Vec<&str> = ReviewRule::ALL.iter().map(|rule| rule.name()).collect();
+        rules.sort_unstable();
+        assert_eq!(
+            first_cells("## Questions and review", "## The report"),
+            rules
+        );
     }
 }

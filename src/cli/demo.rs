@@ -6,9 +6,10 @@ use std::process::ExitCode;
 use clap::Args;
 
 use crate::demo::narrate::{Narrator, Voice};
-use crate::demo::story;
+use crate::demo::story::{self, Told};
 use crate::demo::surge::{COUNT_MAX, Surge};
 use crate::demo::town::{Town, TownOptions};
+use crate::domain::id::CaseHandle;
 
 /// Build a town of agencies and play a story in it, over real connections.
 #[derive(Debug, Args)]
@@ -63,7 +64,10 @@ impl DemoCommand {
         let (folder, kept) = match &self.dir {
             Some(folder) => (folder.clone(), true),
             None => {
-                let name = format!("safeconduct-demo-{}", uuid::Uuid::new_v4().simple());
+                // Short, so that the commands at the end fit a terminal; taken names are refused below.
+                let name = uuid::Uuid::new_v4().simple().to_string();
+                let name = name.chars().take(12).collect::<String>();
+                let name = format!("safeconduct-demo-{name}");
                 (std::env::temp_dir().join(name), false)
             }
         };
@@ -89,16 +93,26 @@ impl DemoCommand {
         } else {
             Voice::Aloud
         };
-        let (narrator, town) = story::play(TownOptions::new(binary, folder.clone()), voice).await;
+        let options = TownOptions {
+            publication: Some(PUBLICATION.to_owned()),
+            receipts: true,
+            ..TownOptions::new(binary, folder.clone())
+        };
+        let Told {
+            narrator,
+            mut town,
+            cases,
+        } = story::play(options, voice).await;
         let held = narrator.all_held() && narrator.count() > 0;
         self.say_end(narrator);
-        if let (false, Some(town)) = (self.once, &town) {
-            stay(town).await;
+        if let (false, Some(town)) = (self.once, &mut town) {
+            stay(town, &cases).await;
         }
         drop(town);
         if kept {
             if !self.json {
-                println!("The files are in {}.", folder.display());
+                println!("The files are in");
+                println!("{}", folder.display());
             }
         } else {
             let _ = std::fs::remove_dir_all(&folder);
@@ -170,30 +184,62 @@ fn is_used(folder: &std::path::Path) -> bool {
     std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some())
 }
 
-/// The town stays up for whoever wants to look around.
-async fn stay(town: &Town) {
-    let address = town.address();
-    let (home, folder) = (town.home("ombud"), town.folder());
-    let program = std::env::current_exe().unwrap_or_else(|_| "safeconduct".into());
-    let (program, trust) = (program.display(), folder.join("trust"));
-    let router = format!("https://{}:{}", address.server_name, address.port);
-    let alpha = town.home("alpha");
+/// What stands under `[publication]` of the town's router: everybody may verify what holds hashes only.
+const PUBLICATION: &str = "checkpoints_and_tiles = \"public\"\n";
+
+/// A command to be pasted: one part a line, so that it fits a terminal.
+fn paste(parts: &[String]) {
     // Standard error, so that standard output stays one JSON text where that was asked for.
     eprintln!();
+    eprintln!("  {}", parts.join(" \\\n    "));
+}
+
+/// The town stays up for whoever wants to look around.
+async fn stay(town: &mut Town, cases: &[(&str, CaseHandle)]) {
+    let published = town.router().published().port();
+    let address = town.address();
+    let (ombud, alpha) = (town.home("ombud"), town.home("alpha"));
+    let (folder, trust) = (town.folder().display(), town.folder().join("trust"));
+    let program = std::env::current_exe().unwrap_or_else(|_| "safeconduct".into());
+    let router = format!("https://{}:{}", address.server_name, address.port);
+    let command = |words: &str, home: &std::path::Path, more: &[String]| {
+        let mut parts = vec![
+            format!("{} {words}", program.display()),
+            format!("--router {router}"),
+            format!("--identity {}", home.display()),
+            format!("--trust {}", trust.display()),
+        ];
+        parts.extend_from_slice(more);
+        paste(&parts);
+    };
+    eprintln!();
     eprintln!("The town stays up until Ctrl-C. Its files are in");
-    eprintln!("{}.", folder.display());
-    eprintln!("Look around from another terminal; your own looking is in the log, too:");
+    eprintln!("{folder}");
+    eprintln!("Look around from another terminal; your own looking is in the log, too.");
     eprintln!();
-    eprintln!("  {program} audit replay \\");
-    eprintln!("    --router {router} \\");
-    eprintln!("    --identity {} \\", home.display());
-    eprintln!("    --trust {} \\", trust.display());
-    eprintln!("    --state {}", home.join("audit-state").display());
+    eprintln!("Decide every act again, as the ombudsperson:");
+    let state = ombud.join("audit-state");
+    command(
+        "audit replay",
+        &ombud,
+        &[format!("--state {}", state.display())],
+    );
     eprintln!();
-    eprintln!("  {program} agency directory \\");
-    eprintln!("    --router {router} \\");
-    eprintln!("    --identity {} \\", alpha.display());
-    eprintln!("    --trust {}", trust.display());
+    eprintln!("The directory, and the receipts that it keeps of its own acts, as alpha:");
+    command("agency directory", &alpha, &[]);
+    command("agency receipts", &alpha, &[]);
+    for (person, case) in cases {
+        eprintln!();
+        eprintln!("Who was told what of {person}, as alpha would print it for the person:");
+        command("agency disclosures", &alpha, &[format!("--case {case}")]);
+    }
+    eprintln!();
+    eprintln!("The newest checkpoint, as any stranger may read it:");
+    paste(&[
+        "curl".into(),
+        format!("--cacert {}", trust.join("roots.pem").display()),
+        format!("https://{}:{published}/checkpoint", address.server_name),
+    ]);
     // Either way the router process ends with the town.
     let terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate());
     match terminate {

@@ -133,6 +133,7 @@ impl RestoreCommand {
                     known.size
                 );
                 println!("{}", wrapped("", &text));
+                say_what_it_is_worth(&standing);
                 Ok(())
             }
             _ => {
@@ -144,6 +145,7 @@ impl RestoreCommand {
                     target.display()
                 );
                 println!("{}", wrapped("", &text));
+                say_what_it_is_worth(&standing);
                 Ok(())
             }
         }
@@ -289,12 +291,28 @@ impl RestoreCommand {
         println!("{}", wrapped("", &text));
         println!("vkey {vkey}");
         println!();
+        say_what_it_is_worth(standing);
+        println!();
         let text = "Next: `safeconduct router trust`, and give the new folder to every agency and auditor, with the \
                     old log's last checkpoint; have the key compared by phone. Then `safeconduct router run`. Nothing \
                     of an agency is disclosed before it has run `safeconduct agency resubmit`.";
         println!("{}", wrapped("", text));
         Ok(())
     }
+}
+
+/// What a restore shows and what not, and what must never be done with one.
+fn say_what_it_is_worth(standing: &Standing) {
+    println!(
+        "{}",
+        match standing {
+            Standing::Unknown => "Proved: that the backup is whole, and nothing else.",
+            Standing::Whole(_) | Standing::Behind(_) => {
+                "Proved: entries up to the newest checkpoint given. Not: the rows beside them."
+            }
+        }
+    );
+    println!("In a drill never `router run` it beside the true router: all would see a fork.");
 }
 
 /// Compares a verified backup with the checkpoints of others.

@@ -1,6 +1,7 @@
 //! Publishing the agency's own key bundle, so that a lost answer never leaves it unable to publish the next.
 
 use super::agency::Desk;
+use super::directory::DirectoryError;
 use super::error::{ClientError, Reason};
 use super::keys::{KeyRotation, SentBundle};
 use super::log::{LogViolation, Proven};
@@ -51,6 +52,29 @@ impl Desk {
             keys.forget_sent()?;
         }
         published
+    }
+
+    /// Publishes the newest bundle again where another stands under this agency's name: the router was restored from a
+    /// backup that is older, and would take none that follows a bundle which it lost. True if it took it.
+    ///
+    /// Where it lost more than one the newest does not follow what it has: it is refused, and nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::publish_keys`].
+    pub async fn bring_keys(&self) -> Result<bool, ClientError> {
+        let lost = matches!(
+            self.mirror().await,
+            Err(ClientError::Directory(DirectoryError::NotOurs))
+        );
+        let Some(again) = self.agency().keys().published_again()?.filter(|_| lost) else {
+            return Ok(false);
+        };
+        match self.publish(&again).await {
+            Ok(_) => Ok(true),
+            Err(error) if is_final(error.reason()) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// Sends one bundle until it is answered, and remembers it as published once its receipt is proved.

@@ -57,23 +57,44 @@ pub struct Story {
     pub narrator: Narrator,
     /// What each party has read so far.
     seen: seen::Seen,
+    /// The people, each with alpha's handle of the case.
+    cases: Vec<(&'static str, CaseHandle)>,
+}
+
+/// What is left of a story that was told.
+pub struct Told {
+    /// Who told it.
+    pub narrator: Narrator,
+    /// Where it played; none if it could not be built.
+    pub town: Option<Town>,
+    /// The people, each with alpha's handle of the case, as far as the story came.
+    pub cases: Vec<(&'static str, CaseHandle)>,
 }
 
 /// Builds the town and plays everything in it. The town is there afterwards unless it could not be built.
-pub async fn play(options: TownOptions, voice: Voice) -> (Narrator, Option<Town>) {
+pub async fn play(options: TownOptions, voice: Voice) -> Told {
     let mut narrator = Narrator::new(voice);
     let Ok(town) = found::the_town(&mut narrator, options).await else {
-        return (narrator, None);
+        return Told {
+            narrator,
+            town: None,
+            cases: Vec::new(),
+        };
     };
     let mut story = Story {
         town,
         narrator,
         seen: seen::Seen::default(),
+        cases: Vec::new(),
     };
     // What stops the story is told already.
     let _ = story.acts().await;
     story.show();
-    (story.narrator, Some(story.town))
+    Told {
+        narrator: story.narrator,
+        town: Some(story.town),
+        cases: story.cases,
+    }
 }
 
 impl Story {

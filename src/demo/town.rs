@@ -37,6 +37,9 @@ pub const ORIGIN: &str = "safeconduct.example";
 /// The agency that the administrators call as.
 pub const OPERATOR: &str = "operator";
 
+/// Folder of an agency's receipts beside its checkpoint, as the program has it.
+const RECEIPTS: &str = "receipts";
+
 /// The shipped protocol.
 const PROTOCOL: &str = include_str!("../../deploy/protocol.toml");
 
@@ -97,6 +100,8 @@ pub struct TownOptions {
     pub limits: String,
     /// Whether the router publishes its log, and what stands under `[publication]` besides the address.
     pub publication: Option<String>,
+    /// Whether agencies keep their receipts, as the program does: a file for each act.
+    pub receipts: bool,
 }
 
 /// A town lives through a busy day in a minute: its rates are no measure.
@@ -116,6 +121,7 @@ impl TownOptions {
             policy: RetryPolicy::default(),
             limits: FAST.into(),
             publication: None,
+            receipts: false,
         }
     }
 }
@@ -130,6 +136,7 @@ pub trait Reachable {
 pub struct Town<R = RouterProcess> {
     folder: PathBuf,
     policy: RetryPolicy,
+    receipts: bool,
     clock: Clock,
     authority: TownAuthority,
     router: R,
@@ -176,6 +183,7 @@ impl Town {
         Ok(Self {
             folder,
             policy,
+            receipts: options.receipts,
             clock: system_clock(),
             authority,
             router,
@@ -281,7 +289,10 @@ impl<R: Reachable> Town<R> {
     ///
     /// [`TownError`].
     pub fn connect(&self, keys: AgencyKeys, checkpoint: &Path) -> Result<Agency, TownError> {
-        let log = LogView::open(&self.trust.log_key, checkpoint.to_owned())?;
+        let mut log = LogView::open(&self.trust.log_key, checkpoint.to_owned())?;
+        if self.receipts {
+            log = log.keeping_receipts(checkpoint.with_file_name(RECEIPTS))?;
+        }
         let (address, trust) = (self.address(), self.trust.clone());
         Ok(Agency::connect_at(
             keys,

@@ -106,8 +106,9 @@ macro_rules! random_id {
             type Err = BadId;
 
             fn from_str(text: &str) -> Result<Self, BadId> {
-                let bytes = BASE32.decode(text.as_bytes()).map_err(|_| BadId($kind))?;
-                bytes.try_into().map(Self).map_err(|_| BadId($kind))
+                const FORM: BadId = BadId(concat!($kind, ": it has 26 characters of a-z and 2-7"));
+                let bytes = BASE32.decode(text.as_bytes()).map_err(|_| FORM)?;
+                bytes.try_into().map(Self).map_err(|_| FORM)
             }
         }
 

@@ -12,6 +12,7 @@ use safeconduct::client::log::{LogView, LogViolation};
 use safeconduct::client::source::Answers;
 use safeconduct::client::trust::TrustAnchors;
 use safeconduct::demo::town::key_files;
+use safeconduct::domain::directory::AgencyFacts;
 use safeconduct::domain::vocabulary::{StaffRole, Stage};
 
 use crate::harness::scene::{one_bed, open};
@@ -191,6 +192,13 @@ fn after_a_succession_sources_resubmit_and_what_was_taken_back_or_erased_stays_s
         let taken_back = one_bed(&source, "house1").await;
         drill.take_backup();
         source.withdraw(&taken_back.basis, STOP).await.unwrap();
+        // Keys that were published since are lost with the rest.
+        let desk = drill.own.world.desk("alpha", StaffRole::Administrator);
+        let facts = AgencyFacts {
+            hours: "day and night".into(),
+            ..AgencyFacts::default()
+        };
+        desk.publish_keys(facts).await.unwrap();
         let checkpoint = drill.lose();
         let old_key = drill.own.town.router().log_key().to_owned();
         fs::remove_file(drill.router().join("log.key")).unwrap();
@@ -239,6 +247,10 @@ fn after_a_succession_sources_resubmit_and_what_was_taken_back_or_erased_stays_s
         let text = said(&output);
         assert!(text.contains("1 statements brought"), "{text}");
         assert!(text.contains("are lost"), "{text}");
+        let words = ["agency", "status", "--router", &url, "--server-name", &name];
+        let paths = [("--identity", home.as_path()), ("--trust", trust.as_path())];
+        let status = said(&command(&words, &paths));
+        assert!(status.contains("is what we published"), "{status}");
         let again = resubmit();
         assert!(
             said(&again).contains("nothing to confirm"),

@@ -7,7 +7,8 @@ use std::fs;
 use std::io::ErrorKind;
 use std::sync::PoisonError;
 
-use super::{AgencyKeys, KeyFileError, write_private};
+use super::{AgencyKeys, BUNDLE_FILE, KeyFileError, write_private};
+use crate::client::session::request_id;
 use crate::envelope::bundle::KeyBundle;
 
 /// Its file in the key folder: the request id on a line, then the bundle.
@@ -31,6 +32,21 @@ impl AgencyKeys {
             .read()
             .unwrap_or_else(PoisonError::into_inner);
         published.clone()
+    }
+
+    /// That bundle as a new request, byte for byte; none before the first.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError`] when its file cannot be read.
+    pub fn published_again(&self) -> Result<Option<SentBundle>, KeyFileError> {
+        if self.published_bundle().is_none() {
+            return Ok(None);
+        }
+        Ok(Some(SentBundle {
+            request_id: request_id(),
+            token: fs::read(self.folder.join(BUNDLE_FILE))?,
+        }))
     }
 
     /// The bundle that was sent and not answered, if there is one.

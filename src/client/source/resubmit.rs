@@ -8,6 +8,7 @@ use crate::client::log::Proven;
 use crate::client::session::request_id;
 use crate::client::words;
 use crate::domain::id::BasisChainId;
+use crate::domain::vocabulary::StaffRole;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::decision::Decision;
 use crate::ledger::hash::Hash;
@@ -34,12 +35,17 @@ pub struct Resubmitted {
 }
 
 impl Desk {
-    /// Brings every kept statement that the router lacks, and confirms the succession.
+    /// Brings every kept statement that the router lacks, and confirms the succession. First the newest key bundle, if
+    /// it was lost: statements may be signed with a certificate that stands in no other.
     ///
     /// # Errors
     ///
     /// As any call; then it is done again from the start.
     pub async fn resubmit(&self) -> Result<Resubmitted, ClientError> {
+        let pseudonym = self.staff().pseudonym.as_str();
+        if let Ok(desk) = self.agency().desk(pseudonym, StaffRole::Administrator) {
+            desk.bring_keys().await?;
+        }
         let kept = self.agency().keys().kept()?;
         let mut done = Resubmitted {
             taken: 0,

@@ -48,6 +48,7 @@ impl Story {
         let (house1, mut doorbells, pool) = self.house1_listens().await?;
 
         let case = new_case();
+        self.cases.push(("Samira", case));
         let mut bases = Vec::new();
         for name in &chosen {
             let recipient = self.id(name)?;

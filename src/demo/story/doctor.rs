@@ -57,6 +57,7 @@ impl Story {
         );
         let alpha = self.desk("alpha", "w-23", StaffRole::Caseworker)?;
         let case = new_case();
+        self.cases.push(("Farid", case));
         let medic = Telling {
             agency: "medic",
             staff: "doctor-1",

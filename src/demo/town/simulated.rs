@@ -101,6 +101,7 @@ impl Town<SimulatedRouter> {
         let mut town = Self {
             folder,
             policy: simulation.policy,
+            receipts: false,
             clock,
             authority,
             router,
