@@ -3,6 +3,7 @@
 
 mod acts;
 mod bundle;
+mod cannot;
 mod copy;
 pub mod drive;
 pub mod export;
@@ -14,23 +15,23 @@ mod print;
 mod receipt;
 mod report_command;
 mod review;
+mod run;
 pub mod state;
 mod watermark;
 
-use crate::audit::finding::Problem;
-use crate::audit::source::{AuditSource, SourceError};
-use crate::audit::{Level, Report};
+use crate::audit::Level;
+use crate::audit::source::AuditSource;
 use crate::cli::home::TRUST;
 use crate::client::audit::LiveSource;
-use crate::domain::time::Timestamp;
 use crate::ledger::checkpoint::parse_any;
 use crate::ledger::note::{NoteError, NoteVerifier, unverified_text};
-use crate::ledger::policy::PolicyError;
+pub use cannot::CannotCheck;
 use clap::{Args, Subcommand, ValueEnum};
 use folder::FolderSource;
 pub use freshness::{Eyes, LookFor};
 use live::Live;
-use state::{StateError, StateFile};
+pub use run::{Outcome, Run, check};
+use state::StateFile;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -160,131 +161,6 @@ struct Check {
 enum Output {
     Text,
     Json,
-}
-
-/// Why nothing could be checked.
-#[derive(Debug, thiserror::Error)]
-pub enum CannotCheck {
-    /// The source failed.
-    #[error(transparent)]
-    Source(#[from] SourceError),
-    /// The auditor's saved state failed.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// Neither a folder nor a router is named.
-    #[error("name a log: --folder, or --router with --identity")]
-    NoSource,
-    /// The key given is not one.
-    #[error("--vkey is not a verifier key")]
-    Key,
-    /// The key given is not the saved one.
-    #[error(
-        "the log's key is not the one in the saved state or the trust folder; find out which is right first"
-    )]
-    OtherKey,
-    /// Neither the auditor nor the source names a key.
-    #[error("no verifier key: give --vkey, or --state with a saved one")]
-    NoKey,
-    /// The key that the source names is not one.
-    #[error("the key that the log names (log.vkey in a folder) is not a verifier key")]
-    NamedKey,
-    /// The folder to write is not empty.
-    #[error("the folder to write is not empty and no export of a log; nothing was written")]
-    NotEmpty,
-    /// The folder to continue is of another log.
-    #[error("the folder is a copy of another log; nothing was written")]
-    OtherLog,
-    /// The router's log does not continue the mirror.
-    #[error("the router's log does not continue the mirror: `audit verify --mirror` says how")]
-    NotContinued,
-    /// The report cannot be signed, or a signed one not checked.
-    #[error("{0}")]
-    Report(String),
-    /// Writing failed.
-    #[error("{0} cannot be written: {1}")]
-    Write(String, std::io::Error),
-    /// A receipt, or a policy.
-    #[error(transparent)]
-    Receipt(#[from] receipt::Unreadable),
-    /// A folder records nothing.
-    #[error("a disposition is recorded by a router: give --router with --identity")]
-    NoRouter,
-    /// The policy is about another log.
-    #[error(transparent)]
-    Policy(#[from] PolicyError),
-    /// The log does not go so far.
-    #[error("there is no entry {0}: the log has {1}, counted from 0; nothing was recorded")]
-    NoSuchEntry(u64, u64),
-    /// Nothing was found there.
-    #[error("{0}")]
-    NoSuchFinding(String),
-    /// One person said it and would confirm it.
-    #[error(
-        "somebody else must confirm it: whoever looked at it as well runs it again with --confirm and another \
-         --staff NAME of the agency"
-    )]
-    SecondPerson,
-    /// The router refused.
-    #[error(transparent)]
-    Refused(crate::client::error::ClientError),
-}
-
-/// Everything that a run showed.
-#[derive(Debug)]
-pub struct Outcome {
-    /// The level; none for a check of the checkpoint alone.
-    pub level: Option<Level>,
-    /// The log.
-    pub origin: String,
-    /// Key name and id.
-    pub key: String,
-    /// Whether the key is the auditor's own knowledge.
-    pub pinned: bool,
-    /// The saved checkpoint's size, or that of the mirror before, if there was one.
-    pub past: Option<u64>,
-    /// When that was saved, where a state says so.
-    pub past_saved: Option<Timestamp>,
-    /// The checkpoint's size.
-    pub size: u64,
-    /// What was found.
-    pub report: Report,
-    /// The state file that [`Outcome::keep`] brings up to date.
-    pub saved: Option<PathBuf>,
-    /// The signed note that was checked.
-    pub note: String,
-    /// The mirror that was checked, and how many entries were new in it.
-    pub mirror: Option<(PathBuf, u64)>,
-    /// Who besides the log's keeper saw the checkpoint.
-    pub eyes: Eyes,
-}
-
-impl Outcome {
-    /// Brings the saved state up to date, if the log is one with it: last, so that nothing that fails before has moved
-    /// it.
-    ///
-    /// # Errors
-    ///
-    /// [`CannotCheck::State`] when it cannot be written.
-    pub fn keep(&self) -> Result<(), CannotCheck> {
-        let Some(path) = &self.saved else {
-            return Ok(());
-        };
-        let verifier = NoteVerifier::parse(&self.key).map_err(|_| CannotCheck::Key)?;
-        let standing = self.report.standing.as_ref();
-        Ok(StateFile::new(path.clone()).save(&verifier, &self.note, standing)?)
-    }
-
-    /// The exit code, as `--help` documents it.
-    #[must_use]
-    pub fn exit_code(&self) -> u8 {
-        if self.report.violations().next().is_some() {
-            1
-        } else if self.past.is_none() {
-            3
-        } else {
-            0
-        }
-    }
 }
 
 impl AuditCommand {
@@ -469,154 +345,6 @@ impl Check {
             saved: None,
             note: String::new(),
             mirror,
-        })
-    }
-}
-
-/// Checks `source` at `level` (none: the checkpoint alone) against the saved state and the key given, from the first
-/// entry on, and brings the saved state up to date if the log is one with it.
-///
-/// # Errors
-///
-/// [`CannotCheck`] when there is nothing to say; what is wrong with the log is in the outcome.
-pub async fn check<S: AuditSource>(
-    source: &mut S,
-    level: Option<Level>,
-    file: Option<&StateFile>,
-    vkey: Option<NoteVerifier>,
-    progress: &drive::Progress,
-) -> Result<Outcome, CannotCheck> {
-    let run = Run {
-        level,
-        file: file.cloned(),
-        vkey,
-        resume: false,
-        look_for: LookFor::default(),
-    };
-    run.check(source, progress).await
-}
-
-/// One check: how deep, and against what.
-#[derive(Debug, Clone)]
-pub struct Run {
-    /// The level; none for the checkpoint alone.
-    pub level: Option<Level>,
-    /// The saved state.
-    pub file: Option<StateFile>,
-    /// The log's key.
-    pub vkey: Option<NoteVerifier>,
-    /// Whether [`Level::Verify`] goes on from the saved state instead of the first entry.
-    pub resume: bool,
-    /// Whose word is asked for.
-    pub look_for: LookFor,
-}
-
-impl Run {
-    /// Checks `source`, and brings the saved state up to date if the log is one with it.
-    ///
-    /// A state is not moved past anything that is wrong with the log itself, so that the next run meets it again. It
-    /// is moved past acts that were not covered: the checkpoint that holds them is the evidence to keep, and openings
-    /// and replay begin at the first entry each time.
-    ///
-    /// # Errors
-    ///
-    /// [`CannotCheck`] when there is nothing to say; what is wrong with the log is in the outcome.
-    pub async fn check<S: AuditSource>(
-        self,
-        source: &mut S,
-        progress: &drive::Progress,
-    ) -> Result<Outcome, CannotCheck> {
-        let outcome = self.look(source, progress).await?;
-        outcome.keep()?;
-        Ok(outcome)
-    }
-
-    /// As [`Run::check`], and leaves the saved state to [`Outcome::keep`].
-    ///
-    /// # Errors
-    ///
-    /// [`CannotCheck`] when there is nothing to say; what is wrong with the log is in the outcome.
-    pub async fn look<S: AuditSource>(
-        self,
-        source: &mut S,
-        progress: &drive::Progress,
-    ) -> Result<Outcome, CannotCheck> {
-        let Self {
-            level,
-            file,
-            vkey,
-            resume,
-            look_for,
-        } = self;
-        let state = file.as_ref().map(StateFile::load).transpose()?.flatten();
-        let given = source.checkpoint().await?;
-        let (verifier, pinned) = match (&state, vkey, &given.vkey) {
-            (Some(state), Some(vkey), _) if state.verifier != vkey => {
-                return Err(CannotCheck::OtherKey);
-            }
-            (Some(state), _, _) => (state.verifier.clone(), true),
-            (None, Some(vkey), _) => (vkey, true),
-            (None, None, Some(named)) => {
-                let named = NoteVerifier::parse(named);
-                (named.map_err(|_| CannotCheck::NamedKey)?, false)
-            }
-            (None, None, None) => return Err(CannotCheck::NoKey),
-        };
-        if let Some(policy) = &look_for.policy {
-            policy.require_about(&verifier)?;
-        }
-        let past_saved = state.as_ref().map(|state| state.saved);
-        let (saved, standing) = match state {
-            Some(state) => (Some(state.checkpoint), state.standing),
-            None => (None, None),
-        };
-        let past = saved.as_ref().map(|saved| saved.size);
-        // Whole: its hash alone is 32 bits, for which somebody can make a second key.
-        let key = verifier.vkey();
-        let (size, mut report) = match verifier.verify(&given.note) {
-            Err(error) => (0, drive::unsigned(error)),
-            Ok(checkpoint) => {
-                let report = match level {
-                    Some(level) => {
-                        let past = drive::Past {
-                            checkpoint: saved,
-                            standing,
-                            resume,
-                        };
-                        drive::audit(source, level, &checkpoint, &past, progress).await?
-                    }
-                    None => drive::checkpoint_only(source, &checkpoint, saved).await?,
-                };
-                (checkpoint.size, report)
-            }
-        };
-        if size > 0 && given.vkey.is_some_and(|named| named != key) {
-            report.findings.push(Problem::OtherKey.overall());
-            report.intact = false;
-        }
-        let (eyes, findings) = freshness::look(&freshness::Shown {
-            note: &given.note,
-            log: &verifier,
-            policy: look_for.policy.as_ref(),
-            last_tick: report.last_tick,
-            now: look_for.now,
-        });
-        report.findings.extend(findings);
-        let kept = file.filter(|_| report.intact);
-        let origin = verifier.name().to_owned();
-        Ok(Outcome {
-            level,
-            origin,
-            key,
-            pinned,
-            past,
-            past_saved,
-            size,
-            report,
-            saved: kept.map(|file| file.path().to_owned()),
-            note: given.note,
-            mirror: None,
-            eyes,
         })
     }
 }

@@ -8,6 +8,7 @@
 //!   keys/       made here: sealing keys, staff-token key, the last bundle; losing it loses what was sealed
 //!   receipts/   one file for each act that the log proved to us; `safeconduct audit receipt` verifies them offline
 //!   checkpoint  the last one seen of the log: keep it, it is the evidence if the log is ever rewritten
+//!   checkpoint.lock  held while that is replaced, since a watch, a timer and a desk may share the folder
 //! ```
 
 use super::exit::Failure;

@@ -352,6 +352,20 @@ mod tests {
     }
 
     #[test]
+    fn a_policy_of_another_log_is_refused_with_both_names() {
+        let other = NoteSigner::ed25519("other.example", &[8; 32]).unwrap();
+        let text = format!("log {}\nquorum none\n", other.vkey());
+        let policy = Believed::Policy(Policy::parse(&text).unwrap());
+        let judged = judged(&receipt(), &policy);
+        let said = sentences(&judged);
+        assert!(
+            said.contains(ORIGIN) && said.contains("other.example"),
+            "{said}"
+        );
+        assert_eq!(code(&judged), 1);
+    }
+
+    #[test]
     fn a_receipt_without_its_opening_says_so() {
         let shared = receipt().without_opening();
         let said = sentences(&judged(&shared, &by_key()));

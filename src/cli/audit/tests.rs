@@ -5,7 +5,7 @@ mod words;
 
 use super::drive::Progress;
 use super::folder::FolderSource;
-use super::state::StateFile;
+use super::state::{StateError, StateFile};
 use super::*;
 use crate::audit::finding::Problem;
 use crate::audit::fixture::{Memory, TRIAGE, Town};

@@ -2,6 +2,7 @@
 
 use super::super::*;
 use super::{checked, exported, long};
+use crate::audit::finding::Problem;
 use crate::audit::fixture::Memory;
 use crate::ledger::layout::{decode_bundle, encode_bundle};
 use std::fs;

@@ -2,8 +2,11 @@
 
 use super::super::*;
 use super::{exported, long, runtime};
+use crate::audit::finding::Problem;
 use crate::audit::fixture::{Memory, TRIAGE, Town};
+use crate::audit::source::SourceError;
 use crate::audit::source::{SealedOpening, SignedCheckpoint};
+use crate::cli::audit::state::StateError;
 use crate::domain::vocabulary::{AgencyKind, Stage};
 use crate::ledger::entry::{Actor, EntryBody, Erased};
 use crate::ledger::hash::Hash;
