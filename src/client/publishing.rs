@@ -25,6 +25,7 @@ impl Desk {
     /// [`ClientError::Keys`] when the bundle cannot be made or kept; otherwise as any call.
     pub async fn publish_keys(&self, facts: AgencyFacts) -> Result<Proven, ClientError> {
         let keys = self.agency().keys();
+        let _publishing = keys.publishing()?;
         if let Some(sent) = keys.sent()? {
             match self.publish(&sent).await {
                 Ok(proven) => {
@@ -36,7 +37,7 @@ impl Desk {
                     }
                 }
                 // It never arrived, and would not be taken any more: another may go in its place.
-                Err(error) if is_final(error.reason()) => keys.forget_sent()?,
+                Err(error) if is_final(error.reason()) => keys.forget_sent(&sent.token)?,
                 Err(error) => return Err(error),
             }
         }
@@ -49,7 +50,7 @@ impl Desk {
         if let Err(error) = &published
             && is_final(error.reason())
         {
-            keys.forget_sent()?;
+            keys.forget_sent(&sent.token)?;
         }
         published
     }
