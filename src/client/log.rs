@@ -284,17 +284,18 @@ impl LogView {
         known: Known,
     ) -> Result<(Proven, Option<Gap>), LogViolation> {
         let receipt = receipt.ok_or(LogViolation::NoReceipt)?;
-        let checkpoint = self.verified(&receipt.checkpoint)?;
+        let note = &receipt.checkpoint;
+        let checkpoint = self.verified(note)?;
         let proven = prove(receipt, &checkpoint)?;
         if let Some(root) = known.root
             && receipt.consistency_from == known.size
         {
             let proof = hashes(&receipt.consistency)?;
             verify_consistency(known.size, checkpoint.size, &root, &checkpoint.root, &proof)
-                .map_err(|_| LogViolation::NotConsistent)?;
+                .map_err(|_| self.accuse(LogViolation::NotConsistent, note))?;
         }
         let tied = receipt.consistency_from == known.size && known.root.is_some();
-        let gap = self.admit(checkpoint, &receipt.checkpoint, tied.then_some(known))?;
+        let gap = self.admit(checkpoint, note, tied.then_some(known))?;
         let mut seen = self.seen();
         seen.freshest = seen.freshest.max(Some(proven.entry.at));
         drop(seen);
@@ -373,6 +374,16 @@ impl LogView {
         note: &str,
         tied: Option<Known>,
     ) -> Result<Option<Gap>, LogViolation> {
+        self.advance(checkpoint, note, tied)
+            .map_err(|violation| self.accuse(violation, note))
+    }
+
+    fn advance(
+        &self,
+        checkpoint: Checkpoint,
+        note: &str,
+        tied: Option<Known>,
+    ) -> Result<Option<Gap>, LogViolation> {
         let mut seen = self.seen();
         let this = mark(&checkpoint);
         if seen.contradicts(this) {
@@ -429,11 +440,12 @@ impl LogView {
         proof: &[Vec<u8>],
         note: &str,
     ) -> Result<Option<Gap>, LogViolation> {
-        gap.closes(proof)?;
         let checkpoint = self
             .verifier
             .verify(note)
             .map_err(|_| LogViolation::NotSigned)?;
+        gap.closes(proof)
+            .map_err(|violation| self.accuse(violation, note))?;
         self.seen().prove(gap);
         self.admit(checkpoint, note, None)
     }

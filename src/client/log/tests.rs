@@ -265,6 +265,23 @@ fn a_program_never_replaces_what_another_saved_by_a_history_that_does_not_contin
     let answer = watch.close(gap, &proof(&other, gap), &longer.checkpoint);
     assert_eq!(answer, Err(LogViolation::NotConsistent));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), honest.note());
+    // What contradicts it lies beside it: only the two together prove the fork to others.
+    let beside = || {
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        let files = files.map(|file| file.unwrap().path());
+        let against = files.filter(|file| file.to_string_lossy().contains("checkpoint.against-"));
+        against.map(|file| std::fs::read_to_string(file).unwrap())
+    };
+    let kept: Vec<String> = beside().collect();
+    assert_eq!(kept.len(), 2);
+    assert!(kept.contains(&longer.checkpoint));
+    for word in ["f", "g", "h", "i", "j", "k", "l", "m"] {
+        other.append(word);
+        let size = honest.edge.size();
+        let answer = desk.take(Some(&other.receipt(0, size)), desk.known());
+        assert_eq!(answer, Err(LogViolation::NotConsistent));
+    }
+    assert_eq!(beside().count(), 8, "a liar does not fill the disk");
     // Nor is a file touched that this program cannot read.
     std::fs::write(&path, "another log's").unwrap();
     honest.append("e");
