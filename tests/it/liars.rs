@@ -109,30 +109,28 @@ fn a_source_that_is_shown_another_key_for_a_recipient_seals_nothing() {
     });
 }
 
+/// Router and authority together: certificates in the agency's name, and a bundle that follows its own.
+async fn publish_as(own: &mut Own, agency: &str) {
+    let thief = own.folder.path().join("thief");
+    copy_folder(&own.world.home(agency), &thief);
+    let id = agency.parse().unwrap();
+    let files = own.town.authority().issue_agency(&id, &thief).unwrap();
+    assert_eq!(files.own, key_files(&thief).own);
+    let keys = AgencyKeys::load(id, &files).unwrap();
+    let facts = keys.published_bundle().unwrap().content().facts.clone();
+    let thief = own.town.connect(keys, &thief.join("checkpoint")).unwrap();
+    let desk = thief.desk("desk", StaffRole::Administrator).unwrap();
+    desk.publish_keys(facts).await.unwrap();
+}
+
 #[test]
 fn an_owner_notices_a_key_that_stands_for_it_although_all_the_world_believes_it() {
     run(async {
         let mut own = own(&["alpha", "house1"], "error").await;
         let house = own.world.intake("house1");
         house.mirror().await.unwrap();
-        // Router and authority together: certificates in the house's name, and a bundle that follows its own.
-        let thief = own.folder.path().join("thief");
-        copy_folder(&own.world.home("house1"), &thief);
+        publish_as(&mut own, "house1").await;
         let id = "house1".parse().unwrap();
-        let files = own.town.authority().issue_agency(&id, &thief).unwrap();
-        assert_eq!(files.own, key_files(&thief).own);
-        let keys = AgencyKeys::load(id.clone(), &files).unwrap();
-        let thief = own.town.connect(keys, &thief.join("checkpoint")).unwrap();
-        let facts = house
-            .agency()
-            .keys()
-            .published_bundle()
-            .unwrap()
-            .content()
-            .facts
-            .clone();
-        let desk = thief.desk("desk", StaffRole::Administrator).unwrap();
-        desk.publish_keys(facts).await.unwrap();
 
         // The source cannot tell: everything is signed, certified, published and proved.
         let alpha = own.world.source("alpha");
@@ -155,6 +153,53 @@ fn an_owner_notices_a_key_that_stands_for_it_although_all_the_world_believes_it(
         let mirrored = house.agency().directory().unwrap();
         let refused = mirrored.sealing_key(&"alpha".parse().unwrap(), now);
         assert_eq!(refused.unwrap_err(), DirectoryError::NotOurs);
+        // Nor is it taken for a backup that the router was restored from: nothing is brought to it, nothing confirmed.
+        let supervisor = house
+            .agency()
+            .desk("w-boss", StaffRole::Supervisor)
+            .unwrap();
+        let error = supervisor.resubmit().await.unwrap_err();
+        assert!(
+            matches!(error, ClientError::Directory(DirectoryError::NotOurs)),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn an_alarm_is_not_silenced_by_showing_the_directory_from_before_it() {
+    run(async {
+        let mut own = own(&["alpha", "house1"], "error").await;
+        // What the router showed first, to be shown once more.
+        let (again, kept) = (Arc::new(AtomicBool::new(false)), std::sync::OnceLock::new());
+        let replays = again.clone();
+        let replay = about(DIRECTORY, move |reply: &mut v1::GetDirectoryResponse| {
+            let first = kept.get_or_init(|| reply.clone());
+            if replays.load(Ordering::Relaxed) {
+                reply.clone_from(first);
+            }
+        });
+        let liar = Liar::to(&own.world, "house1", replay).await;
+        let house = liar.newcomer(&own.world, "house1");
+        let intake = house.desk("w-intake", StaffRole::Intake).unwrap();
+        intake.mirror().await.unwrap();
+        publish_as(&mut own, "house1").await;
+        let error = intake.mirror().await.unwrap_err();
+        assert!(
+            matches!(error, ClientError::Directory(DirectoryError::NotOurs)),
+            "{error}"
+        );
+
+        again.store(true, Ordering::Relaxed);
+        let error = intake.mirror().await.unwrap_err();
+        assert!(
+            matches!(error, ClientError::Directory(DirectoryError::Digest)),
+            "{error}"
+        );
+        told(&error);
+        let alpha = "alpha".parse().unwrap();
+        let mirrored = house.directory().unwrap();
+        assert!(mirrored.sealing_key(&alpha, intake.now()).is_err());
     });
 }
 
