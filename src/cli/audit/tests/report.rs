@@ -256,7 +256,7 @@ fn a_report_on_a_log_with_faults_lists_them_on_the_page() {
     let made = TempDir::new().unwrap();
     let folder = made.path().join("report");
     let source = FolderSource::new(log.path().to_owned());
-    let found = runtime().block_on(review::found(Opened::Folder(source), outcome.size));
+    let found = runtime().block_on(review::found(Opened::Folder(source), &outcome));
     write(
         &outcome,
         &Reviewed::Found(found.unwrap()),
