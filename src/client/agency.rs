@@ -454,6 +454,8 @@ impl Desk {
 
     /// Fetches the protocol in force and verifies its two signatures.
     async fn mirror_protocol(&self) -> Result<(), ClientError> {
+        let version = |protocol: Arc<Protocol>| protocol.version();
+        let before = self.agency.protocol().map_or(0, version);
         let (reply, _) = self
             .call(
                 v1::GetProtocolRequest { version: 0 },
@@ -464,11 +466,10 @@ impl Desk {
                 },
             )
             .await?;
-        if self
-            .agency
-            .protocol()
-            .is_ok_and(|protocol| protocol.version() == reply.version)
-        {
+        if reply.version < before {
+            return Err(DirectoryError::OldProtocol.into());
+        }
+        if reply.version <= self.agency.protocol().map_or(0, version) {
             return Ok(());
         }
         let toml = verify_protocol(&reply, self.agency.trust())
@@ -478,7 +479,13 @@ impl Desk {
             .filter(|protocol| protocol.version() == reply.version)
             .ok_or(DirectoryError::Malformed("the protocol"))?;
         let mirror = &self.agency.inner.protocol;
-        *mirror.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(protocol));
+        let mut held = mirror.write().unwrap_or_else(PoisonError::into_inner);
+        if held
+            .as_ref()
+            .is_none_or(|held| held.version() < protocol.version())
+        {
+            *held = Some(Arc::new(protocol));
+        }
         Ok(())
     }
 }

@@ -5,6 +5,8 @@
 //! | shows one source another key for a recipient | that source, before it seals | `Unproven` |
 //! | publishes another key for a recipient, by a bribed authority | the recipient, at its mirror | `NotOurs` |
 //! | shows that key under a digest and publishes nothing | the auditor, at replay (tested there) | `DirectoryDigest` |
+//! | shows the directory from before such a key | the recipient that alarmed, at its mirror | `Digest` |
+//! | shows a protocol that was replaced | the source that saw the newer one, at its mirror | `OldProtocol` |
 //! | leaves a recipient out of its own view | the recipient, at its mirror | `OwnMissing` |
 //! | leaves an opening out of the log | the recipient, before it reads | `NoReceipt`, `NotIncluded` |
 //! | shows the receipt of another act | the recipient, before it reads | `OtherEntry` |
@@ -46,6 +48,7 @@ use crate::harness::scene::{one_bed, open};
 use crate::harness::{Own, World, own, run, world};
 
 const DIRECTORY: &str = "DirectoryService/GetDirectory";
+const PROTOCOL: &str = "DirectoryService/GetProtocol";
 const CHECKPOINT: &str = "AuditService/GetCheckpoint";
 const OPEN: &str = "OfferService/OpenParcel";
 
@@ -200,6 +203,36 @@ fn an_alarm_is_not_silenced_by_showing_the_directory_from_before_it() {
         let alpha = "alpha".parse().unwrap();
         let mirrored = house.directory().unwrap();
         assert!(mirrored.sealing_key(&alpha, intake.now()).is_err());
+    });
+}
+
+#[test]
+fn a_source_that_saw_the_newer_protocol_takes_no_older_one() {
+    run(async {
+        let own = own(&["alpha", "house1"], "error").await;
+        let (again, kept) = (Arc::new(AtomicBool::new(false)), std::sync::OnceLock::new());
+        let replays = again.clone();
+        let replay = about(PROTOCOL, move |reply: &mut v1::GetProtocolResponse| {
+            let first = kept.get_or_init(|| reply.clone());
+            if replays.load(Ordering::Relaxed) {
+                reply.clone_from(first);
+            }
+        });
+        let liar = Liar::to(&own.world, "alpha", replay).await;
+        let alpha = liar.newcomer(&own.world, "alpha");
+        let desk = alpha.desk("w-caseworker", StaffRole::Caseworker).unwrap();
+        desk.mirror().await.unwrap();
+        let newer = include_str!("../../deploy/protocol.toml");
+        let newer = newer.replace("\nversion = 1\n", "\nversion = 2\n");
+        let operator = own.world.desk("operator", StaffRole::Administrator);
+        let published = operator.publish_protocol(2, &newer, own.town.signers());
+        published.await.unwrap();
+        desk.mirror().await.unwrap();
+
+        again.store(true, Ordering::Relaxed);
+        let error = desk.mirror().await.unwrap_err();
+        told(&error);
+        assert_eq!(alpha.protocol().unwrap().version(), 2);
     });
 }
 
