@@ -12,7 +12,7 @@ mod tiles;
 pub use batch::DOORBELLS_KEPT;
 pub use change::{Change, Doorbell, EntryDraft, Placed, Read, Row};
 pub use state::{Listener, RecoveryError, State, restored};
-pub use tiles::StoredTiles;
+pub use tiles::{StoredTiles, TileCache};
 
 use super::receipt::Receipt;
 use super::refusal::Refusal;

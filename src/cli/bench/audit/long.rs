@@ -3,20 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use quick_cache::sync::Cache;
-
 use super::super::subject::BenchError;
 use crate::cli::audit::folder::KEY_PATH;
 use crate::domain::time::Timestamp;
+use crate::exchange::sequencer::TileCache;
 use crate::ledger::checkpoint::CheckpointSigner;
 use crate::ledger::entry::{Actor, Entry, EntryBody};
 use crate::ledger::hash::{Hash, leaf, sha256};
 use crate::ledger::layout::{self, CHECKPOINT_PATH};
 use crate::ledger::note::NoteSigner;
 use crate::ledger::tree::{Edge, KeptTile, TILE_WIDTH, TileError, TileSource};
-
-/// Tiles kept in memory, 8 KiB each: as many as a router keeps.
-const CACHED_MAX: usize = 256;
 
 /// Entries between two ticks.
 const TICK_EVERY: u64 = 500;
@@ -115,33 +111,32 @@ impl LongLog {
     }
 }
 
-/// Full tiles in a folder, the last used in memory.
+/// Full tiles in a folder, the last used in memory as a router has them.
 pub struct CachedTiles {
     folder: PathBuf,
-    cache: Cache<(u8, u64), Arc<KeptTile>>,
+    cache: TileCache,
 }
 
 impl CachedTiles {
     /// The tiles under `folder`.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
-        let cache = Cache::new(CACHED_MAX);
-        Self { folder, cache }
+        Self {
+            folder,
+            cache: TileCache::default(),
+        }
     }
 }
 
 impl TileSource for CachedTiles {
     fn full_tile(&self, level: u8, index: u64) -> Result<Option<Arc<KeptTile>>, TileError> {
-        if let Some(tile) = self.cache.get(&(level, index)) {
-            return Ok(Some(tile));
-        }
-        let path = self
-            .folder
-            .join(layout::tile_path(level, index, TILE_WIDTH));
-        let bytes = std::fs::read(path).map_err(|error| TileError::Source(Box::new(error)))?;
-        let hashes = layout::decode_tile(&bytes).ok_or(TileError::Damaged { level, index })?;
-        let tile = Arc::new(KeptTile::remembering(hashes));
-        self.cache.insert((level, index), Arc::clone(&tile));
-        Ok(Some(tile))
+        self.cache.get(level, index, || {
+            let path = self
+                .folder
+                .join(layout::tile_path(level, index, TILE_WIDTH));
+            let bytes = std::fs::read(path).map_err(|error| TileError::Source(Box::new(error)))?;
+            let hashes = layout::decode_tile(&bytes).ok_or(TileError::Damaged { level, index })?;
+            Ok(Some(hashes))
+        })
     }
 }
