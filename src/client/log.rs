@@ -273,7 +273,8 @@ impl LogView {
     /// Verifies one receipt; `known` is what the request named.
     ///
     /// A [`Gap`] is left when the reply's own proof does not tie its checkpoint to the latest one seen, as
-    /// happens when replies overtake each other: the caller closes it by [`LogView::close`] before it believes.
+    /// happens when replies overtake each other: the caller closes it by [`LogView::close`] before it believes, and
+    /// keeps the receipt.
     ///
     /// # Errors
     ///
@@ -299,7 +300,9 @@ impl LogView {
         let mut seen = self.seen();
         seen.freshest = seen.freshest.max(Some(proven.entry.at));
         drop(seen);
-        self.keep(&proven);
+        if gap.is_none() {
+            self.keep(&proven);
+        }
         Ok((proven, gap))
     }
 
@@ -450,8 +453,9 @@ impl LogView {
         self.admit(checkpoint, note, None)
     }
 
-    /// Keeps a receipt, if receipts are kept; a failure is told to the operator, and the act stands all the same.
-    fn keep(&self, proven: &Proven) {
+    /// Keeps a receipt whose checkpoint goes with all that was seen, if receipts are kept: one of a fork would take the
+    /// place of the true one of the same index. A failure is told to the operator, and the act stands all the same.
+    pub(super) fn keep(&self, proven: &Proven) {
         let Some(folder) = &self.receipts else { return };
         if matches!(
             proven.entry.body,

@@ -209,6 +209,31 @@ fn proof(log: &Log, gap: Gap) -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn a_receipt_of_a_fork_takes_no_true_ones_place() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (mut honest, mut other) = (Log::new(), Log::new());
+    let view = honest.view();
+    let view = view.keeping_receipts(folder.path().to_owned()).unwrap();
+    honest.append("a");
+    other.append("b");
+    view.take(Some(&honest.receipt(0, 0)), view.known())
+        .unwrap();
+    let known = view.known();
+    honest.append("c");
+    other.append("c");
+    other.append("d");
+    // Of the same index, and answered first.
+    let forked = other.receipt(1, 0);
+    let (_, gap) = view.take(Some(&forked), known).unwrap();
+    let answer = view.close(gap.unwrap(), &[vec![0; 32]], &forked.checkpoint);
+    assert_eq!(answer, Err(LogViolation::NotConsistent));
+    let (proven, _) = view.take(Some(&honest.receipt(1, 1)), known).unwrap();
+    let kept = folder.path().join(proven.receipt.file_name());
+    let kept = std::fs::read_to_string(kept).unwrap();
+    assert_eq!(kept, proven.receipt.encode().unwrap());
+}
+
+#[test]
 fn two_programs_on_one_folder_keep_the_newest_that_both_can_continue() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("checkpoint");
