@@ -50,8 +50,10 @@ pub struct GroundView {
     pub kind: BasisKind,
     /// Chain.
     pub chain: BasisChainId,
-    /// How the labels were asked for.
+    /// How the labels were asked for: by themselves, if every one was; otherwise with the bundle.
     pub asked: Asked,
+    /// Those that were asked for by themselves.
+    pub specific: LabelSet,
     /// Whether the person was asked alone.
     pub asked_alone: bool,
     /// Who interpreted.
@@ -98,6 +100,7 @@ impl Desk {
             label.and_then(|(category, form)| Label::new(category, form).ok())
         };
         let labels: Option<LabelSet> = told.labels.iter().map(label).collect();
+        let specific: Option<LabelSet> = told.specific_labels.iter().map(label).collect();
         let own = self.agency().id();
         let ground = if told.ground.is_empty() {
             None
@@ -106,6 +109,7 @@ impl Desk {
                 kind: told.ground.parse().map_err(|_| BAD)?,
                 chain: words::own_id(&told.basis, own, "bases")?,
                 asked: told.asked.parse().map_err(|_| BAD)?,
+                specific: specific.ok_or(BAD)?,
                 asked_alone: told.asked_alone,
                 interpreter: told.interpreter.parse().map_err(|_| BAD)?,
             })

@@ -48,7 +48,16 @@ pub(super) struct Told<'a> {
 /// Writes one row of the person's list with the entry at `entry` of the change.
 pub(super) fn disclosed(change: &mut Change, entry: usize, of: &CaseOf, told: &Told<'_>) {
     let (basis, purpose) = (told.basis, told.purpose);
-    let asked = basis.map(|basis| asked_how(basis, purpose, told.labels));
+    let specific = basis.map_or(LabelSet::EMPTY, |basis| {
+        asked_by_itself(basis, purpose).intersection(told.labels)
+    });
+    let asked = basis.map(|_| {
+        if told.labels.beyond(specific).is_empty() {
+            Asked::Specific
+        } else {
+            Asked::Bundle
+        }
+    });
     let name = |word: Option<&'static str>| word.unwrap_or_default().to_owned();
     let mut record = DisclosureRecord {
         kind: told.kind.name().to_owned(),
@@ -69,6 +78,7 @@ pub(super) fn disclosed(change: &mut Change, entry: usize, of: &CaseOf, told: &T
             .offer
             .map(|offer| offer.to_string())
             .unwrap_or_default(),
+        specific: specific.iter().map(|label| label.to_string()).collect(),
     };
     let of = of.clone();
     change.late.push(Box::new(move |placed| {
@@ -100,20 +110,15 @@ pub(super) fn ever_released(snapshot: &Snapshot<'_>, of: &CaseOf) -> Result<Labe
     Ok(labels)
 }
 
-/// By itself, if every label was; otherwise with the bundle.
-fn asked_how(basis: &Basis, purpose: Option<Purpose>, labels: LabelSet) -> Asked {
+/// The labels that were asked for by themselves, and not with a bundle.
+fn asked_by_itself(basis: &Basis, purpose: Option<Purpose>) -> LabelSet {
     let allows = basis.allows.iter().filter(|allow| {
         let serves = purpose.is_none_or(|purpose| allow.purposes.contains(&purpose));
         serves && allow.asked == Asked::Specific
     });
-    let specific = allows.fold(LabelSet::EMPTY, |set, allow| {
+    allows.fold(LabelSet::EMPTY, |set, allow| {
         set.union(allow.labels.closed())
-    });
-    if labels.beyond(specific).is_empty() {
-        Asked::Specific
-    } else {
-        Asked::Bundle
-    }
+    })
 }
 
 /// One disclosure, as its source may show it to the person.
@@ -148,8 +153,10 @@ pub struct Ground {
     pub kind: BasisKind,
     /// Chain.
     pub basis: BasisName,
-    /// How the labels were asked for.
+    /// How the labels were asked for: by themselves, if every one was; otherwise with the bundle.
     pub asked: Asked,
+    /// Those that were asked for by themselves.
+    pub specific: LabelSet,
     /// Whether the person was asked alone.
     pub asked_alone: bool,
     /// Who interpreted.
@@ -167,9 +174,15 @@ fn read_ground(source: &AgencyId, record: &DisclosureRecord) -> Result<Option<Gr
             chain: records::word(TABLE, &record.chain)?,
         },
         asked: records::word(TABLE, &record.asked)?,
+        specific: read_labels(&record.specific)?,
         asked_alone: record.asked_alone,
         interpreter: records::word(TABLE, &record.interpreter)?,
     }))
+}
+
+fn read_labels(labels: &[String]) -> Result<LabelSet, Refusal> {
+    let labels = labels.iter().map(|label| records::word(TABLE, label));
+    Ok(labels.collect::<Result<Vec<_>, _>>()?.into_iter().collect())
 }
 
 fn read(
@@ -177,10 +190,6 @@ fn read(
     row: &[u8],
     record: &DisclosureRecord,
 ) -> Result<PersonsDisclosure, Refusal> {
-    let labels: Result<LabelSet, _> = (record.labels.iter())
-        .map(|label| records::word(TABLE, label))
-        .collect::<Result<Vec<_>, _>>()
-        .map(|labels| labels.into_iter().collect());
     let offer: Option<OfferId> = records::optional(TABLE, &record.offer)?;
     Ok(PersonsDisclosure {
         kind: records::word(TABLE, &record.kind)?,
@@ -189,7 +198,7 @@ fn read(
         recipient: records::word(TABLE, &record.recipient)?,
         purpose: records::optional(TABLE, &record.purpose)?,
         stage: records::optional(TABLE, &record.stage)?,
-        labels: labels?,
+        labels: read_labels(&record.labels)?,
         ground: read_ground(source, record)?,
         offer: offer.map(|offer| OfferName {
             agency: source.clone(),

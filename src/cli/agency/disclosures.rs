@@ -116,6 +116,7 @@ fn row(told: &DisclosureView, taken_back: &TakenBack) -> Value {
             "kind": ground.kind.name(),
             "chain": ground.chain.to_string(),
             "asked": ground.asked.name(),
+            "specific_labels": ground.specific.iter().map(|label| label.to_string()).collect::<Vec<_>>(),
             "asked_alone": ground.asked_alone,
             "interpreter": ground.interpreter.name(),
         })
@@ -164,6 +165,7 @@ mod tests {
                     kind: BasisKind::Consent,
                     chain,
                     asked: Asked::Bundle,
+                    specific: LabelSet::EMPTY,
                     asked_alone: true,
                     interpreter: InterpreterClass::Professional,
                 }),

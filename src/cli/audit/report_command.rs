@@ -4,7 +4,7 @@ use super::bundle::{self, Checked, Digests, Signed};
 use super::folder::FolderSource;
 use super::print::{self, wrapped};
 use super::review::{self, Found};
-use super::{CannotCheck, Check, Opened, Outcome, page};
+use super::{CannotCheck, Check, Opened, Outcome, Output, page};
 use crate::audit::Level;
 use crate::cli::key_file::refuse_open;
 use crate::cli::text::minute;
@@ -183,18 +183,27 @@ impl ReportCommand {
         let review = Reviewed::of(review);
         write(&outcome, &review, &self.to, auditor.as_ref(), now())?;
         outcome.keep()?;
-        println!("{}", print::text(&outcome));
+        let mut said = Vec::new();
         if let Some(open) = review.open() {
-            println!("{}", wrapped("  ?  ", &open));
+            said.push(wrapped("  ?  ", &open));
         }
         let by = match &auditor {
             Some(auditor) => format!("signed by {}", auditor.agency),
             None => "NOT SIGNED: --sign-with names the folder of a signing key".into(),
         };
-        println!(
-            "{}",
-            wrapped("", &format!("Report in {}, {by}.", self.to.display()))
-        );
+        said.push(wrapped(
+            "",
+            &format!("Report in {}, {by}.", self.to.display()),
+        ));
+        let said = said.join("\n");
+        match self.check.output {
+            Output::Text => println!("{}\n{said}", print::text(&outcome)),
+            // Standard output is for the program that asked.
+            Output::Json => {
+                println!("{}", print::json(&outcome));
+                eprintln!("{said}");
+            }
+        }
         Ok(outcome.exit_code())
     }
 }
@@ -261,6 +270,12 @@ fn report(outcome: &Outcome, agency: Option<&AgencyId>, now: Timestamp) -> Value
 
 impl ReportCheckCommand {
     pub(super) fn run(&self) -> Result<u8, CannotCheck> {
+        if !self.folder.is_dir() {
+            let folder = self.folder.display();
+            return Err(CannotCheck::Report(format!(
+                "{folder}: there is no such folder"
+            )));
+        }
         let trust = self.trust.as_deref().map(TrustAnchors::read).transpose();
         let trust = trust.map_err(|error| CannotCheck::Report(error.to_string()))?;
         match bundle::check(&self.folder, trust.as_ref()) {

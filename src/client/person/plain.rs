@@ -155,9 +155,16 @@ const fn usual(helper: Helper) -> &'static str {
 fn ground(ground: &GroundView, helper: Helper) -> String {
     match ground.kind {
         BasisKind::Consent => {
+            let specific: Vec<&str> = ground.specific.iter().map(label).collect();
             let asked = match ground.asked {
-                Asked::Specific => "each of these",
-                Asked::Bundle => usual(helper),
+                Asked::Specific => "each of these".to_owned(),
+                Asked::Bundle if specific.is_empty() => usual(helper).to_owned(),
+                // What hurts most is never asked for with the rest, and is not said to have been.
+                Asked::Bundle => format!(
+                    "{}, and, asked for by itself, to: {}",
+                    usual(helper),
+                    specific.join(", ")
+                ),
             };
             let alone = if ground.asked_alone {
                 "you were asked alone"
@@ -236,6 +243,7 @@ pub fn things(told: &DisclosureView) -> impl Iterator<Item = &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::label::LabelSet;
     use std::collections::HashSet;
 
     #[test]
@@ -267,6 +275,7 @@ mod tests {
                 kind: BasisKind::Consent,
                 chain: crate::domain::id::BasisChainId::from_random([1; 16]),
                 asked: Asked::Bundle,
+                specific: LabelSet::EMPTY,
                 asked_alone: true,
                 interpreter: InterpreterClass::Telephone,
             }),
@@ -279,6 +288,19 @@ mod tests {
              what such places usually need; you were asked alone, with an interpreter on the telephone."
         );
         assert_eq!(things(&told).collect::<Vec<_>>(), ["your age, roughly"]);
+        // What was asked for by itself is not said to have come with the rest.
+        let harm: Label = "HARM/WHOLE".parse().expect("a label");
+        let mut mixed = told.clone();
+        mixed.labels.insert(harm);
+        if let Some(ground) = &mut mixed.ground {
+            ground.specific.insert(harm);
+        }
+        let said = sentences(&mixed, &agency("alpha"));
+        let wanted = format!(
+            "usually need, and, asked for by itself, to: {};",
+            label(harm)
+        );
+        assert!(said.contains(&wanted), "{said}");
         // A doctor and a lawyer are no place to stay.
         for (asked, wanted) in [
             (

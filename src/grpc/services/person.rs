@@ -62,5 +62,8 @@ fn view(disclosure: PersonsDisclosure) -> proto::Disclosure {
             .map(|offer| offer.to_string())
             .unwrap_or_default(),
         index: disclosure.index,
+        specific_labels: ground.map_or_else(Vec::new, |ground| {
+            ground.specific.iter().map(label).collect()
+        }),
     }
 }

@@ -44,6 +44,9 @@ pub struct DisclosureRecord {
     /// Offer id; empty where it is not this source's own.
     #[prost(string, tag = "13")]
     pub offer: String,
+    /// Of the labels, those that were asked for by themselves.
+    #[prost(string, repeated, tag = "14")]
+    pub specific: Vec<String>,
 }
 
 impl Record for DisclosureRecord {
