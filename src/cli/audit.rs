@@ -139,7 +139,7 @@ struct Check {
     /// The log's verifier key, from a place you trust
     #[arg(long, value_name = "KEY")]
     vkey: Option<String>,
-    /// Read everything again, also what the saved state says was verified before
+    /// Read a router's log from its first entry, also what the saved state says was verified before; a folder always is
     #[arg(long)]
     from_start: bool,
     /// Keep a copy of a live router's log here, bring it up to date, and check that
@@ -300,7 +300,8 @@ impl Check {
             level,
             file: self.state.clone().map(StateFile::new),
             vkey,
-            resume: !self.from_start,
+            // A folder may have been changed, or made by somebody else, since it was looked at; reading it is cheap.
+            resume: !self.from_start && self.source.folder.is_none(),
             look_for: self.look_for()?,
         };
         run.look(source, &drive::Progress::on_terminal()).await

@@ -24,6 +24,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tonic::transport::Channel;
@@ -46,6 +47,7 @@ use crate::domain::vocabulary::{StaffRole, Stage};
 use crate::envelope::act::{Act, ActBody, Approval, act_digest, claimed_kid};
 use crate::envelope::bundle::KeyBundle;
 use crate::envelope::statement::Forward;
+use crate::ledger::entry::EntryBody;
 use crate::proto::v1;
 use crate::proto::v1::directory_service_client::DirectoryServiceClient;
 
@@ -70,6 +72,8 @@ struct Inner {
     protocol: RwLock<Option<Arc<Protocol>>>,
     seen: Mutex<HashMap<ParcelId, [u8; 32]>>,
     held: Mutex<HashMap<(OfferId, Stage), ParcelId>>,
+    /// Number of the newest digest that was proved and alarmed about: no earlier one silences that.
+    alarmed: AtomicU64,
 }
 
 /// One member of staff at their agency's desk: what they do, the agency does under their pseudonym and role.
@@ -137,6 +141,7 @@ impl Agency {
             protocol: RwLock::default(),
             seen: Mutex::default(),
             held: Mutex::default(),
+            alarmed: AtomicU64::new(0),
         };
         Ok(Self {
             inner: Arc::new(inner),
@@ -329,22 +334,7 @@ impl Desk {
         self.mirror_protocol().await?;
         let previous = self.agency.directory().ok();
         let known_digest = previous.as_ref().map_or(0, |directory| directory.number());
-        let (reply, known) = self
-            .call(
-                v1::GetDirectoryRequest { known_digest },
-                |channel, request| async move {
-                    DirectoryServiceClient::new(channel)
-                        .max_decoding_message_size(DIRECTORY_BYTES_MAX)
-                        .get_directory(request)
-                        .await
-                },
-            )
-            .await?;
-        let digest = reply
-            .digest
-            .as_ref()
-            .ok_or(DirectoryError::Malformed("no digest"))?;
-        let proven = self.prove(digest.receipt.as_ref(), known).await?;
+        let (reply, proven) = self.fetch_directory(known_digest).await?;
         let keys = self.agency.keys();
         let verify = |bundle: Option<[u8; 32]>, certificates: &[[u8; 32]]| {
             let own = Own {
@@ -381,6 +371,13 @@ impl Desk {
             *mirror.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&directory));
             directory
         };
+        let alarmed = &self.agency.inner.alarmed;
+        let verified = verified.and_then(|directory| {
+            let goes_back = directory.number() < alarmed.load(Ordering::Relaxed);
+            (!goes_back)
+                .then_some(directory)
+                .ok_or(DirectoryError::Digest)
+        });
         match verified {
             Ok(directory) => {
                 let said = self.ask_witnesses().await?;
@@ -394,12 +391,41 @@ impl Desk {
                 Ok(keep(directory))
             }
             Err(alarm) => {
+                if let (EntryBody::Digest { number, .. }, true) =
+                    (&proven.entry.body, alarm.is_alarm())
+                {
+                    alarmed.fetch_max(*number, Ordering::Relaxed);
+                }
                 if let Some(previous) = previous.filter(|_| alarm.is_alarm()) {
                     keep(previous.alarmed(alarm.clone()));
                 }
                 Err(alarm.into())
             }
         }
+    }
+
+    /// The directory as the router shows it, with its digest's entry, which is proved.
+    pub(super) async fn fetch_directory(
+        &self,
+        known_digest: u64,
+    ) -> Result<(v1::GetDirectoryResponse, Proven), ClientError> {
+        let (reply, known) = self
+            .call(
+                v1::GetDirectoryRequest { known_digest },
+                |channel, request| async move {
+                    DirectoryServiceClient::new(channel)
+                        .max_decoding_message_size(DIRECTORY_BYTES_MAX)
+                        .get_directory(request)
+                        .await
+                },
+            )
+            .await?;
+        let digest = reply
+            .digest
+            .as_ref()
+            .ok_or(DirectoryError::Malformed("no digest"))?;
+        let proven = self.prove(digest.receipt.as_ref(), known).await?;
+        Ok((reply, proven))
     }
 
     /// Whether the pinned policy's witnesses vouch for the log as it is shown now, with all that was proved in it.
@@ -428,6 +454,8 @@ impl Desk {
 
     /// Fetches the protocol in force and verifies its two signatures.
     async fn mirror_protocol(&self) -> Result<(), ClientError> {
+        let version = |protocol: Arc<Protocol>| protocol.version();
+        let before = self.agency.protocol().map_or(0, version);
         let (reply, _) = self
             .call(
                 v1::GetProtocolRequest { version: 0 },
@@ -438,11 +466,10 @@ impl Desk {
                 },
             )
             .await?;
-        if self
-            .agency
-            .protocol()
-            .is_ok_and(|protocol| protocol.version() == reply.version)
-        {
+        if reply.version < before {
+            return Err(DirectoryError::OldProtocol.into());
+        }
+        if reply.version <= self.agency.protocol().map_or(0, version) {
             return Ok(());
         }
         let toml = verify_protocol(&reply, self.agency.trust())
@@ -452,7 +479,13 @@ impl Desk {
             .filter(|protocol| protocol.version() == reply.version)
             .ok_or(DirectoryError::Malformed("the protocol"))?;
         let mirror = &self.agency.inner.protocol;
-        *mirror.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(protocol));
+        let mut held = mirror.write().unwrap_or_else(PoisonError::into_inner);
+        if held
+            .as_ref()
+            .is_none_or(|held| held.version() < protocol.version())
+        {
+            *held = Some(Arc::new(protocol));
+        }
         Ok(())
     }
 }

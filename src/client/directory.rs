@@ -78,6 +78,12 @@ pub enum DirectoryError {
          stop sending, call the agencies that write to us by phone, and call the auditors"
     )]
     NotOurs,
+    /// An older protocol than the one that was verified before.
+    #[error(
+        "the router shows a protocol that was replaced since; the newer one is gone by; stop sending and call the \
+         auditors"
+    )]
+    OldProtocol,
     /// The pinned policy asks for witnesses, and too few vouch for this directory.
     #[error(
         "too few of the witnesses in trust/policy vouch for this directory; nothing is sealed; mirror again in a \
@@ -106,6 +112,7 @@ impl DirectoryError {
                 | Self::Enrolment(_)
                 | Self::NotOurs
                 | Self::OwnMissing
+                | Self::OldProtocol
         )
     }
 }

@@ -60,6 +60,11 @@ pub enum KeyFileError {
     /// A file of the key folder is damaged.
     #[error("{0} in the key folder is damaged")]
     Damaged(&'static str),
+    /// Another program publishes by the same folder.
+    #[error(
+        "another program of this agency is publishing its keys; wait until it is done and try again"
+    )]
+    Busy,
     /// A file of the key folder cannot be read or written.
     #[error("the key folder cannot be used: {0}")]
     Io(#[from] std::io::Error),
@@ -267,12 +272,17 @@ impl AgencyKeys {
     pub fn remember_published(&self, token: &[u8]) -> Result<(), KeyFileError> {
         let bundle = KeyBundle::parse(token)?;
         self.remember_certificate(&bundle)?;
-        write_private(&self.folder.join(BUNDLE_FILE), token)?;
-        self.forget_sent()?;
+        // Another program of this agency may have heard of it first, and published the next one since.
+        let newest = read_published(&self.folder)?;
+        let newest = newest.filter(|newest| newest.content().seq > bundle.content().seq);
+        if newest.is_none() {
+            write_private(&self.folder.join(BUNDLE_FILE), token)?;
+        }
+        self.forget_sent(token)?;
         *self
             .published
             .write()
-            .unwrap_or_else(PoisonError::into_inner) = Some(bundle);
+            .unwrap_or_else(PoisonError::into_inner) = Some(newest.unwrap_or(bundle));
         Ok(())
     }
 }

@@ -273,7 +273,8 @@ impl LogView {
     /// Verifies one receipt; `known` is what the request named.
     ///
     /// A [`Gap`] is left when the reply's own proof does not tie its checkpoint to the latest one seen, as
-    /// happens when replies overtake each other: the caller closes it by [`LogView::close`] before it believes.
+    /// happens when replies overtake each other: the caller closes it by [`LogView::close`] before it believes, and
+    /// keeps the receipt.
     ///
     /// # Errors
     ///
@@ -284,21 +285,24 @@ impl LogView {
         known: Known,
     ) -> Result<(Proven, Option<Gap>), LogViolation> {
         let receipt = receipt.ok_or(LogViolation::NoReceipt)?;
-        let checkpoint = self.verified(&receipt.checkpoint)?;
+        let note = &receipt.checkpoint;
+        let checkpoint = self.verified(note)?;
         let proven = prove(receipt, &checkpoint)?;
         if let Some(root) = known.root
             && receipt.consistency_from == known.size
         {
             let proof = hashes(&receipt.consistency)?;
             verify_consistency(known.size, checkpoint.size, &root, &checkpoint.root, &proof)
-                .map_err(|_| LogViolation::NotConsistent)?;
+                .map_err(|_| self.accuse(LogViolation::NotConsistent, note))?;
         }
         let tied = receipt.consistency_from == known.size && known.root.is_some();
-        let gap = self.admit(checkpoint, &receipt.checkpoint, tied.then_some(known))?;
+        let gap = self.admit(checkpoint, note, tied.then_some(known))?;
         let mut seen = self.seen();
         seen.freshest = seen.freshest.max(Some(proven.entry.at));
         drop(seen);
-        self.keep(&proven);
+        if gap.is_none() {
+            self.keep(&proven);
+        }
         Ok((proven, gap))
     }
 
@@ -373,6 +377,16 @@ impl LogView {
         note: &str,
         tied: Option<Known>,
     ) -> Result<Option<Gap>, LogViolation> {
+        self.advance(checkpoint, note, tied)
+            .map_err(|violation| self.accuse(violation, note))
+    }
+
+    fn advance(
+        &self,
+        checkpoint: Checkpoint,
+        note: &str,
+        tied: Option<Known>,
+    ) -> Result<Option<Gap>, LogViolation> {
         let mut seen = self.seen();
         let this = mark(&checkpoint);
         if seen.contradicts(this) {
@@ -429,17 +443,19 @@ impl LogView {
         proof: &[Vec<u8>],
         note: &str,
     ) -> Result<Option<Gap>, LogViolation> {
-        gap.closes(proof)?;
         let checkpoint = self
             .verifier
             .verify(note)
             .map_err(|_| LogViolation::NotSigned)?;
+        gap.closes(proof)
+            .map_err(|violation| self.accuse(violation, note))?;
         self.seen().prove(gap);
         self.admit(checkpoint, note, None)
     }
 
-    /// Keeps a receipt, if receipts are kept; a failure is told to the operator, and the act stands all the same.
-    fn keep(&self, proven: &Proven) {
+    /// Keeps a receipt whose checkpoint goes with all that was seen, if receipts are kept: one of a fork would take the
+    /// place of the true one of the same index. A failure is told to the operator, and the act stands all the same.
+    pub(super) fn keep(&self, proven: &Proven) {
         let Some(folder) = &self.receipts else { return };
         if matches!(
             proven.entry.body,

@@ -1,7 +1,7 @@
 //! Publishing the agency's own key bundle, so that a lost answer never leaves it unable to publish the next.
 
 use super::agency::Desk;
-use super::directory::DirectoryError;
+use super::directory::{Directory, DirectoryError, Own};
 use super::error::{ClientError, Reason};
 use super::keys::{KeyRotation, SentBundle};
 use super::log::{LogViolation, Proven};
@@ -10,6 +10,7 @@ use super::session::request_id;
 use super::staff::Staff;
 use super::words;
 use crate::domain::directory::AgencyFacts;
+use crate::envelope::bundle::KeyBundle;
 use crate::ledger::entry::EntryBody;
 use crate::proto::v1;
 use crate::proto::v1::directory_service_client::DirectoryServiceClient;
@@ -25,6 +26,7 @@ impl Desk {
     /// [`ClientError::Keys`] when the bundle cannot be made or kept; otherwise as any call.
     pub async fn publish_keys(&self, facts: AgencyFacts) -> Result<Proven, ClientError> {
         let keys = self.agency().keys();
+        let _publishing = keys.publishing()?;
         if let Some(sent) = keys.sent()? {
             match self.publish(&sent).await {
                 Ok(proven) => {
@@ -36,7 +38,7 @@ impl Desk {
                     }
                 }
                 // It never arrived, and would not be taken any more: another may go in its place.
-                Err(error) if is_final(error.reason()) => keys.forget_sent()?,
+                Err(error) if is_final(error.reason()) => keys.forget_sent(&sent.token)?,
                 Err(error) => return Err(error),
             }
         }
@@ -49,25 +51,31 @@ impl Desk {
         if let Err(error) = &published
             && is_final(error.reason())
         {
-            keys.forget_sent()?;
+            keys.forget_sent(&sent.token)?;
         }
         published
     }
 
-    /// Publishes the newest bundle again where another stands under this agency's name: the router was restored from a
-    /// backup that is older, and would take none that follows a bundle which it lost. True if it took it.
+    /// Publishes the newest bundle again where an earlier one of this agency stands in its place: the router was
+    /// restored from a backup that is older, and would take none that follows a bundle which it lost. True if it took
+    /// it.
     ///
     /// Where it lost more than one the newest does not follow what it has: it is refused, and nothing is changed.
     ///
     /// # Errors
     ///
-    /// As [`Desk::publish_keys`].
+    /// As [`Desk::mirror`] for what an honest router cannot show: above all [`DirectoryError::NotOurs`] where what
+    /// stands under this agency's name was never its own, which no backup explains. Otherwise as
+    /// [`Desk::publish_keys`].
     pub async fn bring_keys(&self) -> Result<bool, ClientError> {
-        let lost = matches!(
-            self.mirror().await,
-            Err(ClientError::Directory(DirectoryError::NotOurs))
-        );
-        let Some(again) = self.agency().keys().published_again()?.filter(|_| lost) else {
+        let keys = self.agency().keys();
+        let _publishing = keys.publishing()?;
+        match self.mirror().await {
+            Err(ClientError::Directory(DirectoryError::NotOurs)) if self.stands_back().await? => {}
+            Err(error) if error.is_alarm() => return Err(error),
+            _ => return Ok(false),
+        }
+        let Some(again) = keys.published_again()? else {
             return Ok(false);
         };
         match self.publish(&again).await {
@@ -75,6 +83,34 @@ impl Desk {
             Err(error) if is_final(error.reason()) => Ok(false),
             Err(error) => Err(error),
         }
+    }
+
+    /// Whether what stands under this agency's name is a bundle that it signed before its newest, and all else there is
+    /// its own.
+    async fn stands_back(&self) -> Result<bool, ClientError> {
+        let agency = self.agency();
+        let (reply, proven) = self.fetch_directory(0).await?;
+        let name = words::agency_name(agency.id());
+        let record = reply.agencies.iter().find(|record| record.name == name);
+        let shown = record.and_then(|record| KeyBundle::parse(&record.key_bundle).ok());
+        let certificates = agency.keys().published_certificates();
+        let earlier = shown.zip(agency.keys().published_bundle());
+        let earlier = earlier.filter(|(shown, newest)| {
+            shown.content().agency == *agency.id()
+                && shown.content().seq < newest.content().seq
+                && certificates.contains(&shown.signing_key().fingerprint)
+        });
+        let Some((shown, _)) = earlier else {
+            return Ok(false);
+        };
+        let own = Own {
+            agency: agency.id(),
+            bundle: Some(shown.digest()),
+            certificates: &certificates,
+        };
+        let now = self.now();
+        let verified = Directory::verify(&reply, &proven.entry, None, agency.trust(), own, now);
+        Ok(verified.is_ok())
     }
 
     /// Sends one bundle until it is answered, and remembers it as published once its receipt is proved.

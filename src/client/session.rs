@@ -211,8 +211,9 @@ impl Session {
         known: Known,
     ) -> Result<Proven, ClientError> {
         let (proven, gap) = self.log.take(receipt, known)?;
-        if let Some(receipt) = receipt {
-            self.close(staff, gap, &receipt.checkpoint).await?;
+        if let (Some(receipt), Some(gap)) = (receipt, gap) {
+            self.close(staff, Some(gap), &receipt.checkpoint).await?;
+            self.log.keep(&proven);
         }
         Ok(proven)
     }

@@ -61,6 +61,19 @@ impl Desk {
     }
 }
 
+/// What an event rings; none for one that only says that the line stands.
+fn rung(event: v1::WatchResponse) -> Option<Doorbell> {
+    match event.kind() {
+        v1::EventKind::Heartbeat | v1::EventKind::Unspecified => None,
+        // It stands in a line that programs read, on a terminal: what is no name is not handed on, and all is listed.
+        _ if !event.resource.bytes().all(|byte| byte.is_ascii_graphic()) => Some(Doorbell::Missed),
+        kind => Some(Doorbell::Ring {
+            kind,
+            resource: event.resource,
+        }),
+    }
+}
+
 impl Doorbells {
     /// Resumes after the last ring handed out; keep it once the ring is handled.
     #[must_use]
@@ -114,13 +127,7 @@ impl Doorbells {
         if !event.resume_token.is_empty() {
             self.token.clone_from(&event.resume_token);
         }
-        match event.kind() {
-            v1::EventKind::Heartbeat | v1::EventKind::Unspecified => None,
-            kind => Some(Doorbell::Ring {
-                kind,
-                resource: event.resource,
-            }),
-        }
+        rung(event)
     }
 
     async fn connect(&self) -> Result<Streaming<v1::WatchResponse>, Status> {
@@ -161,5 +168,27 @@ impl Doorbells {
         let dice = f64::from(self.failures % 7) / 7.0;
         tokio::time::sleep(RECONNECT.wait(self.failures, refused.retry_after, dice)).await;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ring_that_is_no_name_writes_no_line_of_its_own() {
+        let ring = |resource: &str| {
+            rung(v1::WatchResponse {
+                kind: v1::EventKind::OfferReceived.into(),
+                resource: resource.into(),
+                ..v1::WatchResponse::default()
+            })
+        };
+        assert!(
+            matches!(ring("agencies/a/offers/1"), Some(Doorbell::Ring { resource, .. }) if resource.len() == 19)
+        );
+        for forged in ["x\nofferreceived y", "\u{1b}[2J", "\u{202e}x"] {
+            assert!(matches!(ring(forged), Some(Doorbell::Missed)), "{forged:?}");
+        }
     }
 }

@@ -99,13 +99,18 @@ impl Door {
             return turned_away(request, status::TOO_FAST).await;
         }
         let allowed = deadline::allowed(request.headers());
-        let work = panics::caught(async {
+        let work = panics::caught(async move {
             match self.recognise(method, &mut request).await {
                 Ok(()) => {
                     let Ok(response) = inner.call(request).await;
+                    drop(place);
                     in_our_words(response)
                 }
-                Err(answer) => turned_away(request, answer).await,
+                Err(answer) => {
+                    // Whoever sends no end waits in its agency's share alone: it keeps nobody else out meanwhile.
+                    drop(place);
+                    turned_away(request, answer).await
+                }
             }
         });
         match tokio::time::timeout(allowed, work).await {
@@ -254,7 +259,8 @@ async fn turned_away(request: Request<Body>, answer: Answer) -> Response<Body> {
         let mut bytes = 0;
         while bytes < REFUSED_BODY_BYTES_MAX {
             match poll_fn(|context| Pin::new(&mut body).poll_frame(context)).await {
-                Some(Ok(frame)) => bytes += frame.data_ref().map_or(0, Buf::remaining),
+                // One without a byte counts as one: as long as there is a next frame, nobody looks at the time.
+                Some(Ok(frame)) => bytes += frame.data_ref().map_or(0, Buf::remaining).max(1),
                 Some(Err(_)) | None => break,
             }
         }
@@ -337,5 +343,21 @@ where
         // The one that was polled ready is the one to call.
         let inner = std::mem::replace(&mut self.inner, fresh);
         Box::pin(async move { Ok(door.answer(request, inner).await) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Bytes;
+
+    #[tokio::test]
+    async fn a_refused_request_of_endless_nothing_is_answered() {
+        // Invariant 26.
+        let nothing = std::iter::repeat_with(|| Ok::<_, Infallible>(Bytes::new()));
+        let body = axum::body::Body::from_stream(tokio_stream::iter(nothing));
+        let request = Request::new(Body::new(body));
+        let refused = turned_away(request, status::NOT_PERMITTED).await;
+        assert_eq!(code_of(&refused), Code::PermissionDenied);
     }
 }

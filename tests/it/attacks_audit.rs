@@ -3,6 +3,7 @@
 use safeconduct::audit::acts::Act;
 use safeconduct::audit::source::AuditSource as _;
 use safeconduct::client::audit::LiveSource;
+use safeconduct::client::connect::RouterAddress;
 use safeconduct::client::error::{ClientError, Reason};
 use safeconduct::client::log::Proven;
 use safeconduct::demo::town::{Town, TownOptions};
@@ -16,10 +17,13 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tonic::Code;
 
+use crate::harness::liar::{Liar, about};
 use crate::harness::witness::read;
 use crate::harness::{World, assert_replays, binary, members, own, run};
 
 const TOWN: [&str; 5] = ["alpha", "house1", "ombud", "dpa", "dpo-house1"];
+
+const ACTS: &str = "AuditService/ReadActs";
 
 /// More than one address has of the readers' places.
 const TOO_MANY: usize = 20;
@@ -135,6 +139,72 @@ fn a_watermark_over_a_fork_is_refused_and_so_is_a_members() {
         }
         ombud.record_watermark(&watermark).await.unwrap();
         assert_replays(world);
+    });
+}
+
+/// A program of the ombudsperson's, at a router that lies; its exit code, and all that it said.
+fn asked(world: &World, router: &RouterAddress, line: &[&str]) -> (Option<i32>, String) {
+    let output = std::process::Command::new(binary())
+        .args(line)
+        .args([
+            "--router",
+            &format!("https://{}:{}", router.host, router.port),
+        ])
+        .args(["--server-name", &router.server_name])
+        .arg("--identity")
+        .arg(world.home("ombud"))
+        .arg("--trust")
+        .arg(world.folder.join("trust"))
+        .output()
+        .expect("the program runs");
+    let said = String::from_utf8_lossy(&output.stdout) + String::from_utf8_lossy(&output.stderr);
+    (output.status.code(), said.into_owned())
+}
+
+#[test]
+fn a_router_does_not_keep_an_act_from_a_review_by_withholding_what_opens_it() {
+    run(async {
+        let own = own(&TOWN, "warn").await;
+        let world = &own.world;
+        // Only to questions: whoever replays is given every opening.
+        let withhold = about(ACTS, |reply: &mut v1::ReadActsResponse| {
+            let opened = |act: &&mut v1::Act| !act.decision.is_empty();
+            let act = reply.acts.iter_mut().find(opened).expect("an act");
+            act.nonce.clear();
+            act.decision.clear();
+        });
+        let liar = Liar::to(world, "ombud", withhold).await;
+        let (code, said) = asked(world, liar.address(), &["audit", "review"]);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("NO_OPENING"), "{said}");
+        let folder = own.folder.path().join("report");
+        let report = ["audit", "report", "--to", folder.to_str().unwrap()];
+        let (_, said) = asked(world, liar.address(), &report);
+        let page = std::fs::read_to_string(folder.join("report.html")).expect(&said);
+        assert!(page.contains("Not made: "), "{page}");
+    });
+}
+
+#[test]
+fn a_router_does_not_show_a_review_another_log_than_the_one_that_is_checked() {
+    run(async {
+        let own = own(&TOWN, "warn").await;
+        let world = &own.world;
+        let replace = about(ACTS, |reply: &mut v1::ReadActsResponse| {
+            let mut acts = reply.acts.iter_mut();
+            let (before, act) = (acts.next().expect("an act"), acts.next().expect("two acts"));
+            let index = act.index;
+            *act = v1::Act {
+                index,
+                ..before.clone()
+            };
+        });
+        let liar = Liar::to(world, "ombud", replace).await;
+        let folder = own.folder.path().join("report");
+        let report = ["audit", "report", "--to", folder.to_str().unwrap()];
+        let (_, said) = asked(world, liar.address(), &report);
+        let page = std::fs::read_to_string(folder.join("report.html")).expect(&said);
+        assert!(page.contains("Not made: "), "{page}");
     });
 }
 

@@ -423,8 +423,8 @@ fn the_program_answers_who_opened_an_offer_when_at_which_stage_and_by_which_righ
 
         let folder = own.folder.path().join("export");
         let to = folder.display().to_string();
-        let (code, said) = program(world, "ombud", &["audit", "export", "--to", &to]);
-        assert_eq!(code, Some(0), "{said}");
+        let (code, exported) = program(world, "ombud", &["audit", "export", "--to", &to]);
+        assert_eq!(code, Some(0), "{exported}");
         for output in ["text", "json", "balp", "ocsf"] {
             let told = Command::new(env!("CARGO_BIN_EXE_safeconduct"))
                 .args(ask)
@@ -434,6 +434,25 @@ fn the_program_answers_who_opened_an_offer_when_at_which_stage_and_by_which_righ
             let told = String::from_utf8_lossy(&told.stdout).into_owned();
             assert!(told.contains("CONSENT basis"), "{output}: {told}");
             assert!(!told.contains("fact"), "{output}: {told}");
+        }
+        // By the basis alone: who read under it, although an opening names none.
+        let chain = said.split_once("right: CONSENT basis ").unwrap().1;
+        let chain = chain.split_whitespace().next().unwrap();
+        for source in [&["--folder", to.as_str()][..], &[]] {
+            let mut asked = vec!["audit", "acts", "--basis", chain, "--disclosures"];
+            asked.extend(source);
+            let (code, told) = if source.is_empty() {
+                program(world, "ombud", &asked)
+            } else {
+                let told = Command::new(env!("CARGO_BIN_EXE_safeconduct"))
+                    .args(&asked)
+                    .output()
+                    .unwrap();
+                let said = String::from_utf8_lossy(&told.stdout).into_owned();
+                (told.status.code(), said)
+            };
+            assert_eq!(code, Some(0), "{told}");
+            assert!(told.contains("opened TRIAGE"), "{source:?}: {told}");
         }
         // An office reads its own, and that the right stands elsewhere.
         let (code, said) = program(world, "dpo-house1", &whole);
@@ -551,6 +570,11 @@ fn a_watermark_says_that_the_log_was_replayed_up_to_the_entry_named_and_counts_i
         assert_eq!(code, Some(2), "{said}");
         assert!(said.contains("there is no entry 100000"), "{said}");
         assert!(!std::path::Path::new(&state).exists());
+
+        // What nothing is compared with vouches for no end of openings: a mistyped state's name, say.
+        let (code, said) = mark(&["--upto", "9"]);
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains("No watermark: "), "{said}");
 
         let (code, said) = mark(&["--upto", "9"]);
         assert_eq!(code, Some(0), "{said}");

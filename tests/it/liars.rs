@@ -5,6 +5,8 @@
 //! | shows one source another key for a recipient | that source, before it seals | `Unproven` |
 //! | publishes another key for a recipient, by a bribed authority | the recipient, at its mirror | `NotOurs` |
 //! | shows that key under a digest and publishes nothing | the auditor, at replay (tested there) | `DirectoryDigest` |
+//! | shows the directory from before such a key | the recipient that alarmed, at its mirror | `Digest` |
+//! | shows a protocol that was replaced | the source that saw the newer one, at its mirror | `OldProtocol` |
 //! | leaves a recipient out of its own view | the recipient, at its mirror | `OwnMissing` |
 //! | leaves an opening out of the log | the recipient, before it reads | `NoReceipt`, `NotIncluded` |
 //! | shows the receipt of another act | the recipient, before it reads | `OtherEntry` |
@@ -46,6 +48,7 @@ use crate::harness::scene::{one_bed, open};
 use crate::harness::{Own, World, own, run, world};
 
 const DIRECTORY: &str = "DirectoryService/GetDirectory";
+const PROTOCOL: &str = "DirectoryService/GetProtocol";
 const CHECKPOINT: &str = "AuditService/GetCheckpoint";
 const OPEN: &str = "OfferService/OpenParcel";
 
@@ -109,30 +112,28 @@ fn a_source_that_is_shown_another_key_for_a_recipient_seals_nothing() {
     });
 }
 
+/// Router and authority together: certificates in the agency's name, and a bundle that follows its own.
+async fn publish_as(own: &mut Own, agency: &str) {
+    let thief = own.folder.path().join("thief");
+    copy_folder(&own.world.home(agency), &thief);
+    let id = agency.parse().unwrap();
+    let files = own.town.authority().issue_agency(&id, &thief).unwrap();
+    assert_eq!(files.own, key_files(&thief).own);
+    let keys = AgencyKeys::load(id, &files).unwrap();
+    let facts = keys.published_bundle().unwrap().content().facts.clone();
+    let thief = own.town.connect(keys, &thief.join("checkpoint")).unwrap();
+    let desk = thief.desk("desk", StaffRole::Administrator).unwrap();
+    desk.publish_keys(facts).await.unwrap();
+}
+
 #[test]
 fn an_owner_notices_a_key_that_stands_for_it_although_all_the_world_believes_it() {
     run(async {
         let mut own = own(&["alpha", "house1"], "error").await;
         let house = own.world.intake("house1");
         house.mirror().await.unwrap();
-        // Router and authority together: certificates in the house's name, and a bundle that follows its own.
-        let thief = own.folder.path().join("thief");
-        copy_folder(&own.world.home("house1"), &thief);
+        publish_as(&mut own, "house1").await;
         let id = "house1".parse().unwrap();
-        let files = own.town.authority().issue_agency(&id, &thief).unwrap();
-        assert_eq!(files.own, key_files(&thief).own);
-        let keys = AgencyKeys::load(id.clone(), &files).unwrap();
-        let thief = own.town.connect(keys, &thief.join("checkpoint")).unwrap();
-        let facts = house
-            .agency()
-            .keys()
-            .published_bundle()
-            .unwrap()
-            .content()
-            .facts
-            .clone();
-        let desk = thief.desk("desk", StaffRole::Administrator).unwrap();
-        desk.publish_keys(facts).await.unwrap();
 
         // The source cannot tell: everything is signed, certified, published and proved.
         let alpha = own.world.source("alpha");
@@ -155,6 +156,83 @@ fn an_owner_notices_a_key_that_stands_for_it_although_all_the_world_believes_it(
         let mirrored = house.agency().directory().unwrap();
         let refused = mirrored.sealing_key(&"alpha".parse().unwrap(), now);
         assert_eq!(refused.unwrap_err(), DirectoryError::NotOurs);
+        // Nor is it taken for a backup that the router was restored from: nothing is brought to it, nothing confirmed.
+        let supervisor = house
+            .agency()
+            .desk("w-boss", StaffRole::Supervisor)
+            .unwrap();
+        let error = supervisor.resubmit().await.unwrap_err();
+        assert!(
+            matches!(error, ClientError::Directory(DirectoryError::NotOurs)),
+            "{error}"
+        );
+    });
+}
+
+#[test]
+fn an_alarm_is_not_silenced_by_showing_the_directory_from_before_it() {
+    run(async {
+        let mut own = own(&["alpha", "house1"], "error").await;
+        // What the router showed first, to be shown once more.
+        let (again, kept) = (Arc::new(AtomicBool::new(false)), std::sync::OnceLock::new());
+        let replays = again.clone();
+        let replay = about(DIRECTORY, move |reply: &mut v1::GetDirectoryResponse| {
+            let first = kept.get_or_init(|| reply.clone());
+            if replays.load(Ordering::Relaxed) {
+                reply.clone_from(first);
+            }
+        });
+        let liar = Liar::to(&own.world, "house1", replay).await;
+        let house = liar.newcomer(&own.world, "house1");
+        let intake = house.desk("w-intake", StaffRole::Intake).unwrap();
+        intake.mirror().await.unwrap();
+        publish_as(&mut own, "house1").await;
+        let error = intake.mirror().await.unwrap_err();
+        assert!(
+            matches!(error, ClientError::Directory(DirectoryError::NotOurs)),
+            "{error}"
+        );
+
+        again.store(true, Ordering::Relaxed);
+        let error = intake.mirror().await.unwrap_err();
+        assert!(
+            matches!(error, ClientError::Directory(DirectoryError::Digest)),
+            "{error}"
+        );
+        told(&error);
+        let alpha = "alpha".parse().unwrap();
+        let mirrored = house.directory().unwrap();
+        assert!(mirrored.sealing_key(&alpha, intake.now()).is_err());
+    });
+}
+
+#[test]
+fn a_source_that_saw_the_newer_protocol_takes_no_older_one() {
+    run(async {
+        let own = own(&["alpha", "house1"], "error").await;
+        let (again, kept) = (Arc::new(AtomicBool::new(false)), std::sync::OnceLock::new());
+        let replays = again.clone();
+        let replay = about(PROTOCOL, move |reply: &mut v1::GetProtocolResponse| {
+            let first = kept.get_or_init(|| reply.clone());
+            if replays.load(Ordering::Relaxed) {
+                reply.clone_from(first);
+            }
+        });
+        let liar = Liar::to(&own.world, "alpha", replay).await;
+        let alpha = liar.newcomer(&own.world, "alpha");
+        let desk = alpha.desk("w-caseworker", StaffRole::Caseworker).unwrap();
+        desk.mirror().await.unwrap();
+        let newer = include_str!("../../deploy/protocol.toml");
+        let newer = newer.replace("\nversion = 1\n", "\nversion = 2\n");
+        let operator = own.world.desk("operator", StaffRole::Administrator);
+        let published = operator.publish_protocol(2, &newer, own.town.signers());
+        published.await.unwrap();
+        desk.mirror().await.unwrap();
+
+        again.store(true, Ordering::Relaxed);
+        let error = desk.mirror().await.unwrap_err();
+        told(&error);
+        assert_eq!(alpha.protocol().unwrap().version(), 2);
     });
 }
 

@@ -41,6 +41,16 @@ fn put_aside(home: &Path, pinned: &str) -> Result<Option<Checkpoint>, Failure> {
     if let Some(found) = says(&saved)?
         && found.origin != pinned
     {
+        // What an earlier succession left is evidence as well.
+        if before.exists() {
+            let mut number = 1u32;
+            let mut older = home.join(format!("{BEFORE}.{number}"));
+            while older.exists() {
+                number = number.saturating_add(1);
+                older = home.join(format!("{BEFORE}.{number}"));
+            }
+            fs::rename(&before, &older).map_err(|error| unusable(&older, &error))?;
+        }
         fs::rename(&saved, &before).map_err(|error| unusable(&before, &error))?;
     }
     says(&before)
@@ -119,5 +129,42 @@ async fn compare(
             "the restored log is not a continuation of what this agency has seen: it was forked or rewritten; stop \
              sending, keep the saved checkpoint and call the auditors",
         )))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::hash::EMPTY_ROOT;
+    use crate::ledger::note::NoteSigner;
+
+    #[test]
+    fn a_second_succession_leaves_the_evidence_of_the_first() {
+        let home = tempfile::tempdir().unwrap();
+        let saved = |origin: &str| {
+            let signer = NoteSigner::ed25519(origin, &[7; 32]).unwrap();
+            let note = signer.sign(&Checkpoint {
+                origin: origin.into(),
+                size: 0,
+                root: EMPTY_ROOT,
+            });
+            fs::write(home.path().join(CHECKPOINT), note).unwrap();
+        };
+        let kept = || {
+            let files = fs::read_dir(home.path()).unwrap();
+            let files = files.map(|file| says(&file.unwrap().path()).unwrap().unwrap().origin);
+            files.collect::<std::collections::BTreeSet<_>>()
+        };
+        for (old, new) in [
+            ("1.example", "2.example"),
+            ("2.example", "3.example"),
+            ("3.example", "4.example"),
+        ] {
+            saved(old);
+            let before = put_aside(home.path(), new).unwrap();
+            assert_eq!(before.unwrap().origin, old);
+            assert_eq!(put_aside(home.path(), new).unwrap().unwrap().origin, old);
+        }
+        assert_eq!(kept().len(), 3);
     }
 }

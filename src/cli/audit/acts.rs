@@ -1,7 +1,9 @@
 //! `safeconduct audit acts`: the questions that an auditor asks, of a live router or an exported folder.
 
 pub(super) mod print;
+mod resting;
 
+use self::resting::Resting;
 use super::{CannotCheck, Opened, SourceArgs, drive};
 use crate::audit::acts::rights::{Right, Rights};
 use crate::audit::acts::{Act, Asking};
@@ -69,7 +71,7 @@ struct AboutArgs {
     /// About the case that this offer is of; of a complaint, the complaint's own offer
     #[arg(long, value_name = "OFFER", visible_alias = "complaint")]
     case_of: Option<OfferId>,
-    /// About this basis chain
+    /// About this basis chain, and what was disclosed under it
     #[arg(long, value_name = "ID")]
     basis: Option<BasisChainId>,
 }
@@ -197,6 +199,11 @@ impl ActsArgs {
             Output::Balp => answer.exported(balp::event),
             Output::Ocsf => answer.exported(ocsf::event),
         };
+        if answer.acts.is_empty() && self.agency.is_some() {
+            eprintln!(
+                "An agency that no member is called, or beyond your mandate, has no acts either."
+            );
+        }
         print::out(&lines).map_err(|error| CannotCheck::Write("standard output".into(), error))?;
         Ok(0)
     }
@@ -259,6 +266,7 @@ async fn of_folder<S: AuditSource>(
     question: Question,
     start: u64,
 ) -> Result<Answer, CannotCheck> {
+    let mut resting = Resting::on(&question);
     let mut asking = Asking::new(question);
     let mut rights = Rights::default();
     let foreseen = each_of(source, |act| {
@@ -268,7 +276,11 @@ async fn of_folder<S: AuditSource>(
     foreseen.await?;
     let mut acts = Vec::new();
     let read = each_of(source, |act| {
-        if asking.answers(&act) && act.index >= start {
+        let answers = asking.answers(&act);
+        let rests = resting
+            .as_mut()
+            .is_some_and(|resting| resting.answers(&act, &rights));
+        if (answers || rests) && act.index >= start {
             acts.push(act);
         }
     });
@@ -356,9 +368,10 @@ async fn of_router(
     start: u64,
     origin: String,
 ) -> Result<Answer, CannotCheck> {
-    let (acts, next) = answered(live, question, start).await?;
     let mut rights = Rights::default();
+    let (mut acts, next) = answered(live, question.clone(), start).await?;
     acts.iter().for_each(|act| rights.learn(act));
+    resting::look_up(live, &question, start, &mut rights, &mut acts).await?;
     look_up(live, &acts, &mut rights).await?;
     Ok(Answer {
         origin,

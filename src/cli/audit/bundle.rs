@@ -8,6 +8,7 @@
 //! signature.jws   compact JWS over digests.json by the auditor's certified signing key; absent if nobody signed
 //! ```
 
+use super::folder::read_plain;
 use crate::client::trust::TrustAnchors;
 use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
@@ -147,13 +148,7 @@ pub(super) struct Checked {
 
 fn read(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, String> {
     let path = folder.join(name);
-    let read = || -> io::Result<Vec<u8>> {
-        if fs::metadata(&path)?.len() > FILE_BYTES_MAX {
-            return Err(io::Error::other("it is too long"));
-        }
-        fs::read(&path)
-    };
-    match read() {
+    match read_plain(&path, FILE_BYTES_MAX) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(format!("{name} cannot be read: {error}")),

@@ -12,7 +12,7 @@ use crate::ledger::tree::{Edge, KeptTile, TILE_WIDTH, TileError, TileSource};
 use data_encoding::BASE64URL_NOPAD;
 use std::cmp::Ordering;
 use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -37,6 +37,26 @@ pub struct FolderSource {
 
 fn damaged(path: &str) -> SourceError {
     SourceError::Damaged(format!("{path} is damaged"))
+}
+
+/// A file that others made, of so many bytes at most.
+///
+/// # Errors
+///
+/// What the operating system says, and for what is not a plain file: a device or a pipe under a file's name has no end.
+pub(super) fn read_plain(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+    // Looked at before it is opened: opening a pipe waits for a writer.
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::other("it is not a plain file"));
+    }
+    let mut bytes = Vec::new();
+    fs::File::open(path)?
+        .take(bytes_max.saturating_add(1))
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > bytes_max {
+        return Err(io::Error::other("it is too long"));
+    }
+    Ok(bytes)
 }
 
 /// The line of an opening, with its newline.
@@ -123,13 +143,7 @@ impl FolderSource {
     /// The file at `path`; none if it is not there.
     fn find(&self, path: &str) -> Result<Option<Vec<u8>>, SourceError> {
         let full = self.folder.join(path);
-        let read = || -> io::Result<Vec<u8>> {
-            if fs::metadata(&full)?.len() > FILE_BYTES_MAX {
-                return Err(io::Error::other("it is too long"));
-            }
-            fs::read(&full)
-        };
-        match read() {
+        match read_plain(&full, FILE_BYTES_MAX) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(SourceError::Unavailable(format!(

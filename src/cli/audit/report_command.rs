@@ -175,9 +175,9 @@ impl ReportCommand {
             _ => Some(match &self.check.mirror {
                 Some(mirror) => {
                     let folder = FolderSource::new(mirror.clone());
-                    review::found(Opened::Folder(folder), outcome.size).await
+                    review::found(Opened::Folder(folder), &outcome).await
                 }
-                None => review::found(self.check.source.open()?, outcome.size).await,
+                None => review::found(self.check.source.open()?, &outcome).await,
             }),
         };
         let review = Reviewed::of(review);

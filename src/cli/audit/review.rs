@@ -4,6 +4,7 @@ use super::acts::{answered, each_of, print};
 use super::{CannotCheck, Check, Opened, Outcome, Output, SourceArgs};
 use crate::audit::Level;
 use crate::audit::acts::Act;
+use crate::audit::finding::Problem;
 use crate::audit::review::{Review, Standing, Suspicion};
 use crate::audit::source::{AuditSource, SealedOpening, SignedCheckpoint, SourceError};
 use crate::cli::text::{minute, wrapped};
@@ -12,10 +13,12 @@ use crate::client::error::Reason;
 use crate::domain::id::AgencyId;
 use crate::domain::vocabulary::{AccessFinding, ReviewRule};
 use crate::ledger::checkpoint::Checkpoint;
+use crate::ledger::entry::{Actor, EntryBody, Erased};
 use crate::ledger::hash::{Hash, leaf};
 use crate::ledger::note::NoteVerifier;
 use crate::ledger::proof::verify_inclusion;
 use crate::ledger::question::Question;
+use crate::ledger::tree::Edge;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use std::collections::BTreeSet;
@@ -117,15 +120,67 @@ fn review(acts: &[Act]) -> Vec<Found> {
     review.finish()
 }
 
+/// A router's answer as a log of its own: what it leaves out, no rule looks at.
+#[derive(Debug, Default)]
+struct Told {
+    edge: Edge,
+    /// Entries that commit to a decision which was not shown, and of which there is no tombstone so far.
+    unopened: BTreeSet<u64>,
+}
+
+impl Told {
+    fn of<'a>(acts: impl Iterator<Item = &'a Act>) -> Result<Self, SourceError> {
+        let mut told = Self::default();
+        for act in acts {
+            let bytes = act.entry.encode();
+            let bytes = bytes.map_err(|_| {
+                SourceError::Damaged(format!("entry {} cannot be written again", act.index))
+            })?;
+            match (&act.entry.body, &act.entry.by) {
+                (EntryBody::Committed { .. }, _) if act.decision.is_none() => {
+                    told.unopened.insert(told.edge.size());
+                }
+                (EntryBody::Erased { of, indexes }, Actor::Router | Actor::Admin)
+                    if *of == Erased::Decision =>
+                {
+                    for index in indexes {
+                        told.unopened.remove(index);
+                    }
+                }
+                _ => {}
+            }
+            let _ = told.edge.append(leaf(&bytes));
+        }
+        Ok(told)
+    }
+
+    /// Whether it is the whole of the log that was checked.
+    fn require(&self, outcome: &Outcome) -> Result<(), SourceError> {
+        let verifier = NoteVerifier::parse(&outcome.key);
+        let checked = verifier.and_then(|verifier| verifier.verify(&outcome.note));
+        if checked.is_ok_and(|checked| checked.root != self.edge.root()) {
+            let text = "the router's answer for the review is not the log that was checked";
+            return Err(SourceError::Damaged(text.into()));
+        }
+        match self.unopened.first() {
+            None => Ok(()),
+            Some(index) => Err(SourceError::Damaged(format!(
+                "the router's answer for the review withholds what opens entry {index}"
+            ))),
+        }
+    }
+}
+
 /// A finding, and what stands in the log about it.
 pub(super) type Found = (Suspicion, Option<Standing>);
 
-/// What a review finds in the first `size` entries, for a report.
+/// What a review finds in the log that was checked, for a report.
 ///
 /// # Errors
 ///
-/// [`CannotCheck`] when the acts cannot be read, or are beyond the caller's mandate.
-pub(super) async fn found(opened: Opened, size: u64) -> Result<Vec<Found>, CannotCheck> {
+/// [`CannotCheck`] when the acts cannot be read, are beyond the caller's mandate, or are not those of that log.
+pub(super) async fn found(opened: Opened, outcome: &Outcome) -> Result<Vec<Found>, CannotCheck> {
+    let size = outcome.size;
     let mut review = Review::new();
     let mut seen = 0;
     match opened {
@@ -139,11 +194,13 @@ pub(super) async fn found(opened: Opened, size: u64) -> Result<Vec<Found>, Canno
             .await?;
         }
         Opened::Live(live, _) => {
-            let (acts, _) = answered(&live, Question::default(), 0).await?;
-            for act in acts.iter().filter(|act| act.index < size) {
-                review.feed(act);
-                seen += 1;
+            let (mut acts, _) = answered(&live, Question::default(), 0).await?;
+            acts.retain(|act| act.index < size);
+            seen = acts.len() as u64;
+            if seen == size {
+                Told::of(acts.iter())?.require(outcome)?;
             }
+            acts.iter().for_each(|act| review.feed(act));
         }
     }
     if seen == size {
@@ -210,8 +267,14 @@ impl ReviewArgs {
         };
         let vkey = self.check.key(Some(pinned))?;
         let outcome = self.check.check(&mut source, Some(Level::Verify), vkey);
+        let mut outcome = outcome.await?;
+        // Whoever reads the whole log is shown every decision that was not erased.
+        let unopened = Told::of(acts.iter())?.unopened;
+        let unopened = unopened.into_iter();
+        let findings = unopened.map(|index| Problem::NoOpening.at(index));
+        outcome.report.findings.extend(findings);
         Ok(Reviewed {
-            outcome: outcome.await?,
+            outcome,
             found: review(acts),
             acts: acts.len() as u64,
             whole: true,

@@ -312,6 +312,20 @@ fn swapped_entries_and_dropped_openings_are_found() {
 }
 
 #[test]
+fn what_is_no_plain_file_in_a_folder_that_others_made_is_not_read() {
+    // A device has no end, and a pipe is waited for: invariant 26.
+    let log = long();
+    let folder = exported(&log);
+    let named = "tile/entries/000";
+    fs::remove_file(folder.path().join(named)).unwrap();
+    std::os::unix::fs::symlink("/dev/null", folder.path().join(named)).unwrap();
+    let Err(error) = checked(folder.path(), Some(Level::Verify), None) else {
+        panic!("it was read");
+    };
+    assert!(error.to_string().contains("not a plain file"), "{error}");
+}
+
+#[test]
 fn a_folder_without_openings_says_so() {
     let folder = TempDir::new().unwrap();
     let mut log = long();

@@ -140,6 +140,12 @@ impl WatermarkArgs {
         if let Some(upto) = self.upto.filter(|index| *index >= outcome.size) {
             return Err(CannotCheck::NoSuchEntry(upto, outcome.size));
         }
+        if outcome.past.is_none() {
+            outcome.keep()?;
+            println!("{}", print::text(&outcome));
+            println!("No watermark: it needs a saved state of an earlier run to compare with.");
+            return Ok(3);
+        }
         let watermark = Watermark {
             auditor: agency.id().clone(),
             origin: outcome.origin.clone(),

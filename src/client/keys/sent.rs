@@ -3,8 +3,9 @@
 //! The latter may stand in the directory or not. Another one in its place would not follow it, and the agency could
 //! never publish again; so it is kept, with its request id, until the router has answered it.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::PoisonError;
 
 use super::{AgencyKeys, BUNDLE_FILE, KeyFileError, write_private};
@@ -13,6 +14,9 @@ use crate::envelope::bundle::KeyBundle;
 
 /// Its file in the key folder: the request id on a line, then the bundle.
 const SENT_FILE: &str = "bundle.sent";
+
+/// Its file in the key folder is locked by the program that publishes.
+const PUBLISHING_FILE: &str = "publishing.lock";
 
 /// A bundle on its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +28,25 @@ pub struct SentBundle {
 }
 
 impl AgencyKeys {
+    /// Keeps other programs of this agency from publishing by the same folder, until it is dropped: each would follow
+    /// the same bundle, and forget what the other has sent. Then reads again what they published before.
+    ///
+    /// # Errors
+    ///
+    /// [`KeyFileError::Busy`]; otherwise as [`AgencyKeys::read_again`].
+    pub fn publishing(&self) -> Result<File, KeyFileError> {
+        let mut options = File::options();
+        let options = options.write(true).create(true).truncate(false).mode(0o600);
+        let lock = options.open(self.folder.join(PUBLISHING_FILE))?;
+        match lock.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(KeyFileError::Busy),
+            Err(TryLockError::Error(error)) => return Err(error.into()),
+        }
+        self.read_again()?;
+        Ok(lock)
+    }
+
     /// The bundle that this agency published last.
     #[must_use]
     pub fn published_bundle(&self) -> Option<KeyBundle> {
@@ -79,12 +102,16 @@ impl AgencyKeys {
         Ok(write_private(&self.folder.join(SENT_FILE), &text)?)
     }
 
-    /// Forgets it: the router has taken it, or refused it for good.
+    /// Forgets the bundle `token`, if it is the one that was sent last: the router has taken it, or refused it for
+    /// good.
     ///
     /// # Errors
     ///
-    /// [`KeyFileError`] when the file cannot be removed.
-    pub fn forget_sent(&self) -> Result<(), KeyFileError> {
+    /// [`KeyFileError`] when the file cannot be read or removed.
+    pub fn forget_sent(&self, token: &[u8]) -> Result<(), KeyFileError> {
+        if self.sent()?.is_none_or(|sent| sent.token != token) {
+            return Ok(());
+        }
         match fs::remove_file(self.folder.join(SENT_FILE)) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
             _ => Ok(()),

@@ -67,6 +67,52 @@ fn sealing_keys_rotate_after_thirty_days_and_seeds_die_after_sixty() {
 }
 
 #[test]
+fn a_program_that_hears_late_forgets_nothing_that_another_sent_or_published() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Timestamp::from_seconds(NOW).unwrap();
+    let files = files(folder.path(), now);
+    let (timer, desk) = (load(&files), load(&files));
+    let next = |keys: &AgencyKeys| {
+        let token = KeyRotation::next_bundle(keys, facts(), now, &mut SystemRandom).unwrap();
+        let sent = SentBundle {
+            request_id: "1".into(),
+            token,
+        };
+        keys.keep_sent(&sent).unwrap();
+        sent
+    };
+    let first = next(&timer);
+    // Sent again by the other program, which goes on to the next one before this one hears.
+    desk.remember_published(&first.token).unwrap();
+    let second = next(&desk);
+    timer.remember_published(&first.token).unwrap();
+    assert_eq!(
+        desk.sent().unwrap(),
+        Some(second.clone()),
+        "still on its way"
+    );
+    desk.remember_published(&second.token).unwrap();
+    timer.remember_published(&first.token).unwrap();
+    assert_eq!(load(&files).published(), desk.published());
+    assert_eq!(timer.published(), desk.published());
+}
+
+#[test]
+fn of_two_programs_on_one_folder_one_publishes_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = Timestamp::from_seconds(NOW).unwrap();
+    let files = files(folder.path(), now);
+    let (timer, desk) = (load(&files), load(&files));
+    let publishing = timer.publishing().unwrap();
+    assert!(matches!(desk.publishing(), Err(KeyFileError::Busy)));
+    let token = KeyRotation::next_bundle(&timer, facts(), now, &mut SystemRandom).unwrap();
+    timer.remember_published(&token).unwrap();
+    drop(publishing);
+    let _publishing = desk.publishing().unwrap();
+    assert_eq!(desk.published(), timer.published());
+}
+
+#[test]
 fn a_damaged_key_folder_is_named_and_not_made_anew_invariant_29() {
     let folder = tempfile::tempdir().unwrap();
     let now = Timestamp::from_seconds(NOW).unwrap();

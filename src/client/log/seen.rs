@@ -1,19 +1,27 @@
 //! What was seen of the log, in memory and in the file that all programs of one agency share.
 
-use super::{Gap, LogView};
+use super::{Gap, LogView, LogViolation};
 use crate::domain::time::Timestamp;
 use crate::ledger::checkpoint::Checkpoint;
-use crate::ledger::hash::Hash;
+use crate::ledger::hash::{Hash, leaf};
+use data_encoding::HEXLOWER;
 use std::collections::VecDeque;
 use std::fs::{self, File};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
 
 /// Checkpoints remembered beside the latest, for replies that overtake each other.
 const RECENT_MAX: usize = 64;
 
 /// File beside the saved checkpoint that is locked while that is read and replaced.
 const LOCK_EXTENSION: &str = "lock";
+
+/// Of the files beside the saved checkpoint that hold what contradicts it; part of the note's hash follows.
+const AGAINST_EXTENSION: &str = "against-";
+
+/// Most such files: two notes prove a fork, and a router must not fill the disk with them.
+const AGAINST_MAX: usize = 8;
 
 /// A checkpoint's size and root.
 pub(super) type Mark = (u64, Hash);
@@ -93,6 +101,43 @@ impl LogView {
         if let Err(error) = written {
             tracing::warn!(%error, "the last seen checkpoint could not be saved");
         }
+    }
+}
+
+impl LogView {
+    /// Keeps a signed note beside the saved checkpoint that it does not go with: neither proves to others alone what
+    /// the log's keeper did. A failure is told to the operator.
+    pub(super) fn accuse(&self, violation: LogViolation, note: &str) -> LogViolation {
+        let keep = |path: &PathBuf| -> io::Result<()> {
+            let hash = HEXLOWER.encode(&leaf(note.as_bytes()).as_bytes()[..8]);
+            let against = path.with_extension(format!("{AGAINST_EXTENSION}{hash}"));
+            let mut kept = 0;
+            for file in fs::read_dir(path.parent().unwrap_or(Path::new(".")))? {
+                let name = file?.file_name();
+                kept += usize::from(name.to_string_lossy().contains(AGAINST_EXTENSION));
+            }
+            if against.exists() || kept >= AGAINST_MAX {
+                return Ok(());
+            }
+            let temporary = path.with_extension(format!("{AGAINST_EXTENSION}{hash}.part"));
+            let mut options = File::options();
+            let options = options.write(true).create(true).truncate(true).mode(0o600);
+            let mut file = options.open(&temporary)?;
+            file.write_all(note.as_bytes())?;
+            file.sync_all()?;
+            fs::rename(temporary, against)
+        };
+        if let Some(path) = &self.path {
+            match keep(path) {
+                Ok(()) => {
+                    tracing::error!("what contradicts the saved checkpoint is kept beside it")
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "what contradicts the saved checkpoint could not be kept")
+                }
+            }
+        }
+        violation
     }
 }
 

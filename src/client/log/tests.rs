@@ -209,6 +209,31 @@ fn proof(log: &Log, gap: Gap) -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn a_receipt_of_a_fork_takes_no_true_ones_place() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (mut honest, mut other) = (Log::new(), Log::new());
+    let view = honest.view();
+    let view = view.keeping_receipts(folder.path().to_owned()).unwrap();
+    honest.append("a");
+    other.append("b");
+    view.take(Some(&honest.receipt(0, 0)), view.known())
+        .unwrap();
+    let known = view.known();
+    honest.append("c");
+    other.append("c");
+    other.append("d");
+    // Of the same index, and answered first.
+    let forked = other.receipt(1, 0);
+    let (_, gap) = view.take(Some(&forked), known).unwrap();
+    let answer = view.close(gap.unwrap(), &[vec![0; 32]], &forked.checkpoint);
+    assert_eq!(answer, Err(LogViolation::NotConsistent));
+    let (proven, _) = view.take(Some(&honest.receipt(1, 1)), known).unwrap();
+    let kept = folder.path().join(proven.receipt.file_name());
+    let kept = std::fs::read_to_string(kept).unwrap();
+    assert_eq!(kept, proven.receipt.encode().unwrap());
+}
+
+#[test]
 fn two_programs_on_one_folder_keep_the_newest_that_both_can_continue() {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("checkpoint");
@@ -265,6 +290,23 @@ fn a_program_never_replaces_what_another_saved_by_a_history_that_does_not_contin
     let answer = watch.close(gap, &proof(&other, gap), &longer.checkpoint);
     assert_eq!(answer, Err(LogViolation::NotConsistent));
     assert_eq!(std::fs::read_to_string(&path).unwrap(), honest.note());
+    // What contradicts it lies beside it: only the two together prove the fork to others.
+    let beside = || {
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        let files = files.map(|file| file.unwrap().path());
+        let against = files.filter(|file| file.to_string_lossy().contains("checkpoint.against-"));
+        against.map(|file| std::fs::read_to_string(file).unwrap())
+    };
+    let kept: Vec<String> = beside().collect();
+    assert_eq!(kept.len(), 2);
+    assert!(kept.contains(&longer.checkpoint));
+    for word in ["f", "g", "h", "i", "j", "k", "l", "m"] {
+        other.append(word);
+        let size = honest.edge.size();
+        let answer = desk.take(Some(&other.receipt(0, size)), desk.known());
+        assert_eq!(answer, Err(LogViolation::NotConsistent));
+    }
+    assert_eq!(beside().count(), 8, "a liar does not fill the disk");
     // Nor is a file touched that this program cannot read.
     std::fs::write(&path, "another log's").unwrap();
     honest.append("e");

@@ -3,9 +3,11 @@
 mod town;
 
 use crate::domain::vocabulary::{AgencyKind, StaffRole};
+use crate::grpc::limits::AGENCY_SHARE;
 use crate::grpc::server::ServeError;
 use crate::proto::v1 as proto;
 use crate::storage::memory::Fault;
+use proto::attachment_service_client::AttachmentServiceClient;
 use proto::audit_service_client::AuditServiceClient;
 use proto::basis_service_client::BasisServiceClient;
 use proto::event_service_client::EventServiceClient;
@@ -198,6 +200,37 @@ async fn a_mutation_is_remembered_by_request_id_and_its_receipt_is_proved() {
         .expect_err("another body");
     assert_eq!(status.code(), Code::AlreadyExists);
     assert_eq!(reason(&status), "REQUEST_ID_REUSED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_refused_and_sends_no_end_keeps_nobody_else_out() {
+    // Invariant 17: as many requests as the whole router has places for, of agencies that it does not know.
+    let mut town = Town::begin().await;
+    let ngo = town.member("ngo-1", AgencyKind::Ngo).await;
+    let mut endless = Vec::new();
+    for stranger in ["stranger-1", "stranger-2", "stranger-3", "stranger-4"] {
+        let channel = town.stranger(stranger).channel;
+        for _ in 0..town::REQUESTS_MAX / AGENCY_SHARE {
+            let mut attachments = AttachmentServiceClient::new(channel.clone());
+            endless.push(tokio::spawn(async move {
+                attachments
+                    .upload_attachment(tokio_stream::pending::<proto::UploadAttachmentRequest>())
+                    .await
+            }));
+        }
+    }
+    let mut audit = AuditServiceClient::new(ngo.channel.clone());
+    while endless.iter().any(|request| !request.is_finished()) {
+        let request = ngo.request(StaffRole::Caseworker, proto::GetCheckpointRequest {});
+        audit
+            .get_checkpoint(request)
+            .await
+            .expect("served meanwhile");
+    }
+    for request in endless {
+        let refused = request.await.expect("no panic").expect_err("nobody");
+        assert_eq!(refused.code(), Code::Unauthenticated);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

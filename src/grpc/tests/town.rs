@@ -56,6 +56,9 @@ pub struct Desk {
     minter: TokenMinter,
 }
 
+/// Requests that the router has in hand at a time.
+pub const REQUESTS_MAX: usize = 64;
+
 impl Town {
     pub async fn begin() -> Self {
         let now = system_now()();
@@ -92,7 +95,7 @@ impl Town {
             tls,
             listener,
             admin: None,
-            requests_max: 64,
+            requests_max: REQUESTS_MAX,
             reload_interval: Duration::from_millis(50),
             drain: Duration::from_secs(5),
             revocation_lists: Arc::new(move || ders(&listed.lock().expect("not poisoned").lists)),

@@ -8,11 +8,13 @@
 //! The keyring is what erasure acts on: whoever has an old copy of it can read what was erased since. It can be kept
 //! apart from the rest, and must not be kept for long.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use super::cipher::{self, Binding};
 use super::cluster::Cluster;
@@ -256,12 +258,22 @@ fn copy_keyring(io: &Io, from: &Path, to: &Path, after: u32) -> Result<u32, Open
     Ok(last)
 }
 
-/// Copies the files that are not there yet; those that are gone meanwhile were erased.
-fn copy_attachments(io: &Io, from: &Path, to: &Path) -> Result<u64, OpenError> {
-    let mut copied = 0;
+/// Files of attachments that were copied: how each stood when its copy was begun.
+type Attachments = BTreeMap<OsString, (u64, SystemTime)>;
+
+/// Copies the files that are not in `copied` as they stand now; those that are gone meanwhile were erased.
+///
+/// A file grows under its name while it is uploaded, and becomes an attachment by a frame that comes after its end: so
+/// what was copied before such a frame is looked at again.
+fn copy_attachments(
+    io: &Io,
+    from: &Path,
+    to: &Path,
+    copied: &mut Attachments,
+) -> Result<(), OpenError> {
     let items = match fs::read_dir(from) {
         Ok(items) => items,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(error) => return Err(error.into()),
     };
     if !to.exists() {
@@ -269,17 +281,23 @@ fn copy_attachments(io: &Io, from: &Path, to: &Path) -> Result<u64, OpenError> {
     }
     for item in items {
         let item = item?;
-        let target = to.join(item.file_name());
-        if target.exists() || !item.file_type()?.is_file() {
-            continue;
-        }
-        match copy_file(io, &item.path(), &target) {
-            Ok(()) => copied += 1,
+        let name = item.file_name();
+        let copy = || -> io::Result<Option<(u64, SystemTime)>> {
+            let found = item.metadata()?;
+            let stands = (found.len(), found.modified()?);
+            if !found.is_file() || copied.get(&name) == Some(&stands) {
+                return Ok(None);
+            }
+            copy_file(io, &item.path(), &to.join(&name))?;
+            Ok(Some(stands))
+        };
+        match copy() {
+            Ok(stands) => copied.extend(stands.map(|stands| (name, stands))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(copied)
+    Ok(())
 }
 
 fn new_folder(folder: &Path) -> Result<(), OpenError> {
@@ -324,10 +342,10 @@ pub fn copy(
     };
     journal.catch_up()?;
     let (files, target) = (from.join(ATTACHMENTS), to.join(ATTACHMENTS));
-    let (mut chunks, mut attachments) = (0, 0);
+    let (mut chunks, mut attachments) = (0, Attachments::new());
     loop {
         let last = copy_keyring(&io, &keyring_folder(from), &keys, chunks)?;
-        attachments += copy_attachments(&io, &files, &target)?;
+        copy_attachments(&io, &files, &target, &mut attachments)?;
         if last == chunks {
             // Every frame that was copied finds its keys; one that came since might not.
             break;
@@ -340,7 +358,7 @@ pub fn copy(
         store,
         batches: journal.end.batches,
         chunks,
-        attachments,
+        attachments: attachments.len() as u64,
     })
 }
 
@@ -451,7 +469,8 @@ pub fn install(from: &Path, keyring: &Path, to: &Path, options: &Options) -> Res
         }
     }
     copy_keyring(&io, &keyring_folder(keyring), &keys, 0)?;
-    copy_attachments(&io, &from.join(ATTACHMENTS), &to.join(ATTACHMENTS))?;
+    let (files, target) = (from.join(ATTACHMENTS), to.join(ATTACHMENTS));
+    copy_attachments(&io, &files, &target, &mut Attachments::new())?;
     io.sync_folder(to)?;
     if let Some(parent) = to.parent().filter(|parent| !parent.as_os_str().is_empty()) {
         io.sync_folder(parent)?;

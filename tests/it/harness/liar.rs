@@ -134,6 +134,11 @@ impl Liar {
         Self { address, serving }
     }
 
+    /// Where it is.
+    pub const fn address(&self) -> &RouterAddress {
+        &self.address
+    }
+
     /// The agency as it is served by the liar, with what it has seen of the log; its keys are the same.
     pub fn victim(&self, world: &World, agency: &str, log: LogView) -> Agency {
         let keys = AgencyKeys::load(agency.parse().unwrap(), &key_files(&world.home(agency)));

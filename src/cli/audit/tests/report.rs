@@ -119,6 +119,14 @@ fn a_signed_report_is_checked_offline_and_a_flipped_bit_in_any_file_is_named() {
             .contains("not covered")
     );
     fs::remove_file(folder.join("more.txt")).unwrap();
+    // A report comes from others: what has no end is not read under a file's name.
+    let page = fs::read(folder.join("report.html")).unwrap();
+    fs::remove_file(folder.join("report.html")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", folder.join("report.html")).unwrap();
+    let refused = bundle::check(&folder, Some(&trust)).unwrap_err();
+    assert!(refused.contains("not a plain file"), "{refused}");
+    fs::remove_file(folder.join("report.html")).unwrap();
+    fs::write(folder.join("report.html"), page).unwrap();
     // Another authority's certificate, and another log.
     let elsewhere = TempDir::new().unwrap();
     let (_, other) = super::report::auditor(elsewhere.path(), &log.vkey());
@@ -248,7 +256,7 @@ fn a_report_on_a_log_with_faults_lists_them_on_the_page() {
     let made = TempDir::new().unwrap();
     let folder = made.path().join("report");
     let source = FolderSource::new(log.path().to_owned());
-    let found = runtime().block_on(review::found(Opened::Folder(source), outcome.size));
+    let found = runtime().block_on(review::found(Opened::Folder(source), &outcome));
     write(
         &outcome,
         &Reviewed::Found(found.unwrap()),

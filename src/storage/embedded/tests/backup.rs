@@ -122,6 +122,53 @@ fn a_copy_has_the_keys_of_all_its_frames_whenever_the_store_needs_new_ones() {
     backup::walk(&to, &to, &mut no_visit).unwrap();
 }
 
+/// While a backup is taken, an upload is finished of which it has copied the beginning.
+struct Uploading {
+    engine: EmbeddedEngine,
+    file: PathBuf,
+}
+
+impl Faults for Uploading {
+    fn before(&self, _: Operation<'_>) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn after(&self, operation: Operation<'_>) -> io::Result<()> {
+        if let Operation::Rename(_, to) = operation
+            && to.ends_with("attachments/upload")
+            && fs::read(&self.file)? == b"the beginning"
+        {
+            fs::write(&self.file, b"the beginning and the end")?;
+            let next = batch(self.engine.head().batches + 1);
+            self.engine.commit(&next).map_err(io::Error::other)?;
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn an_upload_that_is_finished_while_a_backup_is_taken_is_whole_in_it() {
+    // Invariant 1: the frame that makes it an attachment is in the copy, so all of its file is.
+    let folder = scratch();
+    let (engine, _) = filled(folder.path(), 4);
+    let attachments = folder.path().join("attachments");
+    fs::create_dir_all(&attachments).unwrap();
+    let file = attachments.join("upload");
+    fs::write(&file, b"the beginning").unwrap();
+    let uploading = Arc::new(Uploading { engine, file });
+    let place = scratch();
+    let to = place.path().join("copy");
+    let options = Options {
+        faults: Some(uploading.clone()),
+        ..small()
+    };
+    let copied = backup::copy(folder.path(), &to, None, &options).unwrap();
+    assert_eq!(copied.batches, uploading.engine.head().batches);
+    assert_eq!(copied.attachments, 1);
+    let copy = fs::read(to.join("attachments/upload")).unwrap();
+    assert_eq!(copy, b"the beginning and the end");
+}
+
 #[test]
 fn what_was_erased_stays_erased_with_an_older_keyring() {
     // Invariant 24: the journal of the backup knows of the erasure, the keyring's copy is from before it.
