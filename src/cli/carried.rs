@@ -3,12 +3,13 @@
 //! Make and release need the source's folder and the router; request and open need neither.
 
 use super::exit::{Failure, ended};
-use super::home::{CallerArgs, told};
+use super::home::{CallerArgs, mended, told};
 use super::in_runtime;
 use super::key_file;
 use super::text::{minute, wrapped};
 use crate::client::carried::{CarriedDraft, KeptShare, open_carried};
 use crate::client::connect::certificates;
+use crate::client::error::Reason;
 use crate::client::random::SystemRandom;
 use crate::domain::vocabulary::StaffRole;
 use crate::envelope::carried::{
@@ -29,6 +30,10 @@ mod draft;
 
 /// Folder of the shares that stay, in an agency's folder.
 const FOLDER: &str = "carried";
+
+/// The share is here, and the router has no such file.
+const UNKNOWN: &str = "the router does not know this file any more, and nothing was released: it was lost when the \
+                       router was restored from a backup, or erased after its time; make it again";
 
 /// Make, request, release and open a referral that somebody carries.
 ///
@@ -249,10 +254,13 @@ async fn release(
     }
     let kept = share(&kept)?;
     let desk = caller.desk(StaffRole::DutyOfficer)?;
-    let release = desk
-        .release_carried(&kept, &request, heard)
-        .await
-        .map_err(told)?;
+    let release =
+        desk.release_carried(&kept, &request, heard)
+            .await
+            .map_err(|error| match error.reason() {
+                Some(Reason::NotFound) => Failure::Refused(mended(UNKNOWN)),
+                _ => told(error),
+            })?;
     write(out, release.to_text().as_bytes(), 0o644)?;
     say(&format!(
         "Released, and recorded. Send {} back; it opens nothing without file, code and their key.",

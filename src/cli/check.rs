@@ -83,10 +83,7 @@ fn check(file: &Path) -> Result<(), Failure> {
         let fits = origin::fits_roots(&config.origin, &pem, roots);
         findings.note("origin is not another authority's trust domain", fits);
     }
-    findings.note(
-        "the store's folder is its owner's alone",
-        folder(&config.data_directory),
-    );
+    findings.note("the store's folder is its owner's alone", folder(&config));
     let runs = store(&mut findings, &config);
     publication(&mut findings, &config, runs);
     findings.note("open files", open_files());
@@ -122,13 +119,19 @@ fn certificates(findings: &mut Findings, files: TlsFiles, origin: &str) {
     );
 }
 
-fn folder(path: &Path) -> Result<(), String> {
-    let metadata = std::fs::metadata(path).map_err(|error| {
-        format!(
-            "{}: {error}; `safeconduct router init` makes it",
-            path.display()
-        )
-    })?;
+/// What to do where there is no store. A log that was succeeded has one to lose, and is never begun.
+fn absent(config: &RouterConfig) -> &'static str {
+    if config.log_origin() == config.origin {
+        "for the first time: `safeconduct router init`; otherwise `safeconduct restore` (deploy/backup.md)"
+    } else {
+        "`safeconduct restore` brings it back (deploy/backup.md); ledger.origin says that this log is not a new one"
+    }
+}
+
+fn folder(config: &RouterConfig) -> Result<(), String> {
+    let path = config.data_directory.as_path();
+    let metadata = std::fs::metadata(path)
+        .map_err(|error| format!("{}: {error}; {}", path.display(), absent(config)))?;
     if metadata.mode() & 0o077 == 0 {
         Ok(())
     } else {
@@ -179,7 +182,7 @@ fn store(findings: &mut Findings, config: &RouterConfig) -> bool {
     let opened = match EmbeddedEngine::open(&config.data_directory, Options::default()) {
         Ok(engine) => Ok(Some(engine)),
         Err(OpenError::Locked) => Ok(None),
-        Err(error @ OpenError::Missing) => Err(format!("{error}: `safeconduct router init`")),
+        Err(error @ OpenError::Missing) => Err(format!("{error}; {}", absent(config))),
         Err(error) => Err(format!(
             "{error}; do not make a new one, restore the latest backup"
         )),
@@ -204,7 +207,8 @@ fn began_with(engine: &EmbeddedEngine, config: &RouterConfig) -> Result<(), Stri
     let stored = engine
         .get(LogRecord::TABLE, key::LOG)
         .map_err(|error| error.to_string())?;
-    let stored = stored.ok_or("no log has begun in the store: `safeconduct router init`")?;
+    let stored =
+        stored.ok_or_else(|| format!("no log has begun in the store; {}", absent(config)))?;
     let log = LogRecord::from_stored(&stored).map_err(|error| error.to_string())?;
     let origin = &config.origin;
     if log.origin == *origin && log.log_origin() == config.log_origin() {
@@ -235,6 +239,24 @@ fn open_files() -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_lost_store_of_a_succeeded_log_is_never_begun_anew() {
+        let text = include_str!("../../deploy/router.toml");
+        let mut config = RouterConfig::parse(text, Path::new("/nowhere")).unwrap();
+        config.data_directory = PathBuf::from("/nowhere/store");
+        config.ledger.origin = None;
+        let said = folder(&config).unwrap_err();
+        assert!(
+            said.contains("for the first time: `safeconduct router init`"),
+            "{said}"
+        );
+        assert!(said.contains("otherwise `safeconduct restore`"), "{said}");
+        config.ledger.origin = Some("2.safeconduct.example".to_owned());
+        let said = folder(&config).unwrap_err();
+        assert!(said.contains("`safeconduct restore`"), "{said}");
+        assert!(!said.contains("init"), "{said}");
+    }
 
     #[test]
     fn an_address_is_free_or_the_running_routers_and_never_the_agencies() {

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use safeconduct::client::agency::Agency;
+use safeconduct::client::connect::RouterAddress;
 use safeconduct::client::error::{ClientError, Reason};
 use safeconduct::client::keys::AgencyKeys;
 use safeconduct::client::log::{LogView, LogViolation};
@@ -102,11 +103,27 @@ impl Drill {
         saved
     }
 
-    /// An agency that pins what is in `trust`.
+    /// The program, in the folder of agency `id` that pins what is in `trust`.
+    fn program(&self, id: &str, trust: &Path, words: &[&str]) -> Output {
+        let RouterAddress {
+            host,
+            port,
+            server_name,
+        } = &self.own.world.address;
+        let url = format!("https://{host}:{port}");
+        let more = ["--router", &url, "--server-name", server_name];
+        let home = self.own.world.home(id);
+        let paths = [("--identity", home.as_path()), ("--trust", trust)];
+        command(&[words, &more[..]].concat(), &paths)
+    }
+
+    /// An agency that pins what is in `trust`, and keeps its receipts.
     fn agency(&self, id: &str, trust: &Path) -> Agency {
-        let keys = AgencyKeys::load(id.parse().unwrap(), &key_files(&self.own.world.home(id)));
+        let home = self.own.world.home(id);
+        let keys = AgencyKeys::load(id.parse().unwrap(), &key_files(&home));
         let trust = TrustAnchors::read(trust).unwrap();
         let log = LogView::in_memory(&trust.log_key).unwrap();
+        let log = log.keeping_receipts(home.join("receipts")).unwrap();
         Agency::connect(keys.unwrap(), &self.own.world.address, trust, log).unwrap()
     }
 }
@@ -191,7 +208,12 @@ fn after_a_succession_sources_resubmit_and_what_was_taken_back_or_erased_stays_s
         source.withdraw(&erased.basis, STOP).await.unwrap();
         let taken_back = one_bed(&source, "house1").await;
         drill.take_backup();
-        source.withdraw(&taken_back.basis, STOP).await.unwrap();
+        let old_trust = drill.own.world.folder.join("trust");
+        let keeping = drill.agency("alpha", &old_trust);
+        let keeping = keeping.desk("w1", StaffRole::Caseworker).unwrap();
+        keeping.mirror().await.unwrap();
+        keeping.withdraw(&taken_back.basis, STOP).await.unwrap();
+        drill.own.world.source("alpha").mirror().await.unwrap();
         // Keys that were published since are lost with the rest.
         let desk = drill.own.world.desk("alpha", StaffRole::Administrator);
         let facts = AgencyFacts {
@@ -224,39 +246,64 @@ fn after_a_succession_sources_resubmit_and_what_was_taken_back_or_erased_stays_s
             let frozen = reason(open(&house, offer, Stage::Triage).await);
             assert_eq!(frozen, Some(Reason::SuccessionPending));
         }
+        // Invariant 31: with the old key nothing is sent, and nothing confirmed that nobody could prove.
         let home = drill.own.world.home("alpha");
-        let url = format!(
-            "https://{}:{}",
-            drill.own.world.address.host, drill.own.world.address.port
-        );
-        let name = drill.own.world.address.server_name.clone();
-        let resubmit = || {
-            let words = [
-                "agency",
-                "resubmit",
-                "--router",
-                &url,
-                "--server-name",
-                &name,
-            ];
-            let paths = [("--identity", home.as_path()), ("--trust", trust.as_path())];
-            command(&words, &paths)
-        };
-        let output = resubmit();
-        assert!(output.status.success(), "{}", said(&output));
+        let saved = fs::read(home.join("checkpoint")).unwrap();
+        let resubmit = |trust: &Path| drill.program("alpha", trust, &["agency", "resubmit"]);
+        let output = resubmit(&old_trust);
+        assert_eq!(output.status.code(), Some(1));
         let text = said(&output);
-        assert!(text.contains("1 statements brought"), "{text}");
-        assert!(text.contains("are lost"), "{text}");
-        let words = ["agency", "status", "--router", &url, "--server-name", &name];
-        let paths = [("--identity", home.as_path()), ("--trust", trust.as_path())];
-        let status = said(&command(&words, &paths));
-        assert!(status.contains("is what we published"), "{status}");
-        let again = resubmit();
         assert!(
-            said(&again).contains("nothing to confirm"),
-            "{}",
-            said(&again)
+            text.contains("nothing was sent: the router names its log anew"),
+            "{text}"
         );
+        assert_eq!(fs::read(home.join("checkpoint")).unwrap(), saved);
+        assert!(!home.join("checkpoint.before-succession").exists());
+        let frozen = reason(open(&house, kept.offer, Stage::Triage).await);
+        assert_eq!(frozen, Some(Reason::SuccessionPending));
+        let status = drill.program("alpha", &trust, &["agency", "status"]);
+        assert_eq!(status.status.code(), Some(78));
+        assert!(
+            said(&status).contains("`safeconduct agency resubmit`; oversight"),
+            "{}",
+            said(&status)
+        );
+
+        // A statement whose signature is not believed may be a sign of old keys: nothing is confirmed beside it.
+        let kept_file = home.join("keys/statements");
+        let statements = fs::read_to_string(&kept_file).unwrap();
+        fs::write(&kept_file, with_a_forged_line(&statements)).unwrap();
+        let text = said(&resubmit(&trust));
+        assert!(text.contains("1 statements brought"), "{text}");
+        assert!(text.contains("NOT BELIEVED: "), "{text}");
+        let frozen = reason(open(&house, kept.offer, Stage::Triage).await);
+        assert_eq!(frozen, Some(Reason::SuccessionPending));
+        fs::write(&kept_file, statements).unwrap();
+
+        let output = resubmit(&trust);
+        let text = said(&output);
+        assert!(output.status.success(), "{text}");
+        assert!(text.contains("0 statements brought"), "{text}");
+        assert!(text.contains("confirmed; entry"), "{text}");
+        assert!(text.contains("are lost"), "{text}");
+        let status = said(&drill.program("alpha", &trust, &["agency", "status"]));
+        assert!(status.contains("is what we published"), "{status}");
+        // Again, also without the receipt: as after an answer that never came.
+        for confirmed in ["has confirmed already, by entry", "confirmed; entry"] {
+            let again = said(&resubmit(&trust));
+            assert!(again.contains(confirmed), "{again}");
+            assert!(
+                again.contains("0 statements brought") && again.contains("are lost"),
+                "{again}"
+            );
+            for file in fs::read_dir(home.join("receipts")).unwrap() {
+                let path = file.unwrap().path();
+                if path.to_string_lossy().contains("succession_confirmed") {
+                    fs::remove_file(path).unwrap();
+                }
+            }
+        }
+        receipts_of_both_logs(&drill, &home.join("receipts"), &trust);
 
         open(&house, kept.offer, Stage::Triage).await.unwrap();
         for offer in [taken_back.offer, erased.offer] {
@@ -264,13 +311,7 @@ fn after_a_succession_sources_resubmit_and_what_was_taken_back_or_erased_stays_s
             assert_eq!(gone, Some(Reason::NotFound));
         }
         // The ombudsperson replays both lives of the log.
-        let words = ["audit", "replay", "--router", &url, "--server-name", &name];
-        let ombud = drill.own.world.home("ombud");
-        let paths = [
-            ("--identity", ombud.as_path()),
-            ("--trust", trust.as_path()),
-        ];
-        let output = command(&words, &paths);
+        let output = drill.program("ombud", &trust, &["audit", "replay"]);
         assert_eq!(output.status.code(), Some(3), "{}", said(&output));
         assert!(
             said(&output).contains("goes on under a new origin"),
@@ -278,6 +319,64 @@ fn after_a_succession_sources_resubmit_and_what_was_taken_back_or_erased_stays_s
             said(&output)
         );
     });
+}
+
+/// The kept statements, and one of a chain that the router does not know, whose signature was changed.
+fn with_a_forged_line(statements: &str) -> String {
+    let line = statements
+        .lines()
+        .find(|line| line.starts_with("basis "))
+        .unwrap();
+    let words: Vec<&str> = line.split(' ').collect();
+    let (signed, signature) = words[4].rsplit_once('.').unwrap();
+    let other = |text: &str, (one, two): (char, char)| {
+        let first = if text.starts_with(one) { two } else { one };
+        format!("{first}{}", &text[1..])
+    };
+    let (chain, signature) = (other(words[1], ('a', 'b')), other(signature, ('A', 'B')));
+    format!(
+        "{statements}\nbasis {chain} 1 {} {signed}.{signature}\n",
+        words[3]
+    )
+}
+
+/// What was proved of the log that ended stays evidence; only a receipt of the log that goes on can be bad.
+fn receipts_of_both_logs(drill: &Drill, folder: &Path, trust: &Path) {
+    let shown = || drill.program("alpha", trust, &["agency", "receipts"]);
+    let output = shown();
+    let text = said(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(
+        text.contains("of the log safeconduct.example that has ended: proved by its key"),
+        "{text}"
+    );
+    assert!(text.contains("ok ") && !text.contains("bad "), "{text}");
+    fs::remove_file(folder.join("logs.vkey")).unwrap();
+    let output = shown();
+    let text = said(&output);
+    assert!(output.status.success(), "{text}");
+    assert!(
+        text.contains("of another log, safeconduct.example: not checked"),
+        "{text}"
+    );
+    let files = fs::read_dir(folder)
+        .unwrap()
+        .map(|file| file.unwrap().path());
+    let texts = files.map(|path| (fs::read_to_string(&path).unwrap(), path));
+    let mut present = texts.filter(|(text, _)| text.contains("\n2.safeconduct.example\n"));
+    let (text, path) = present.next().expect("a receipt of the present log");
+    let index = text
+        .lines()
+        .find(|line| line.starts_with("index "))
+        .unwrap();
+    fs::write(&path, text.replace(index, "index 0")).unwrap();
+    let output = shown();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert!(
+        said(&output).contains("1 receipts were changed"),
+        "{}",
+        said(&output)
+    );
 }
 
 #[test]

@@ -17,7 +17,7 @@ const CERTIFICATE_DAYS_MIN: i64 = 14;
 
 /// Prints what was looked at, line by line; anything to mend makes it fail.
 pub(super) async fn show(caller: &CallerArgs) -> Result<(), Failure> {
-    let desk = caller.desk(StaffRole::Administrator)?;
+    let desk = super::resubmit::desk(caller, StaffRole::Administrator)?;
     let agency = desk.agency();
     let now = desk.now();
     println!("agency {} at {}", agency.id(), agency.trust().origin);

@@ -9,6 +9,7 @@ use crate::client::session::request_id;
 use crate::client::words;
 use crate::domain::id::BasisChainId;
 use crate::domain::vocabulary::StaffRole;
+use crate::envelope::keys::sha256;
 use crate::ledger::checkpoint::Checkpoint;
 use crate::ledger::decision::Decision;
 use crate::ledger::hash::Hash;
@@ -30,18 +31,25 @@ pub struct Resubmitted {
     pub stuck: Vec<(BasisChainId, Refused)>,
     /// Chains that the router does not have and did not take: nothing can be disclosed under them.
     pub absent: Vec<(BasisChainId, Refused)>,
-    /// The confirmation; none while a chain is stuck, or when there was nothing to confirm.
+    /// Such chains whose signature it did not believe. While there is one, nothing is confirmed: either the keys of
+    /// this agency that it has are not the newest, or these statements can never come back.
+    pub disbelieved: Vec<(BasisChainId, Refused)>,
+    /// The confirmation, the same one when it is asked for again; none while a chain is stuck or disbelieved, or when
+    /// the router says that there is nothing to confirm.
     pub confirmed: Option<Proven>,
 }
 
 impl Desk {
     /// Brings every kept statement that the router lacks, and confirms the succession. First the newest key bundle, if
-    /// it was lost: statements may be signed with a certificate that stands in no other.
+    /// it was lost: statements may be signed with a certificate that stands in no other. Before all of that, the router
+    /// must show a checkpoint of the pinned log: what is written into another one cannot be proved to this agency.
     ///
     /// # Errors
     ///
-    /// As any call; then it is done again from the start.
+    /// [`ClientError::Log`] before anything was sent, when the log is not the pinned one; otherwise as any call; then
+    /// it is done again from the start.
     pub async fn resubmit(&self) -> Result<Resubmitted, ClientError> {
+        self.agency().session().checkpoint(self.staff()).await?;
         let pseudonym = self.staff().pseudonym.as_str();
         if let Ok(desk) = self.agency().desk(pseudonym, StaffRole::Administrator) {
             desk.bring_keys().await?;
@@ -52,12 +60,13 @@ impl Desk {
             known: 0,
             stuck: Vec::new(),
             absent: Vec::new(),
+            disbelieved: Vec::new(),
             confirmed: None,
         };
         for chain in kept.chunk_by(|a, b| a.chain == b.chain) {
             self.resubmit_chain(chain, &mut done).await?;
         }
-        if done.stuck.is_empty() {
+        if done.stuck.is_empty() && done.disbelieved.is_empty() {
             done.confirmed = self.confirm_succession().await?;
         }
         Ok(done)
@@ -85,6 +94,8 @@ impl Desk {
                 Err(ClientError::Refused(refused)) => {
                     let of = if head.is_some() {
                         &mut done.stuck
+                    } else if refused.reason == Reason::SignatureInvalid {
+                        &mut done.disbelieved
                     } else {
                         &mut done.absent
                     };
@@ -156,10 +167,18 @@ impl Desk {
     }
 
     /// Says that everything signed since the backup is with the router again; none when there was nothing to confirm.
+    ///
+    /// One request for one log: an answer that was lost is heard again.
     async fn confirm_succession(&self) -> Result<Option<Proven>, ClientError> {
+        let vkey = self.agency().log().verifier().vkey();
+        let mut of_log = [0; 16];
+        for (to, from) in of_log.iter_mut().zip(sha256(vkey.as_bytes())) {
+            *to = from;
+        }
+        let of_log = uuid::Builder::from_random_bytes(of_log).into_uuid();
         let request = v1::ConfirmSuccessionRequest {
             parent: words::agency_name(self.agency().id()),
-            request_id: request_id(),
+            request_id: of_log.to_string(),
         };
         let answer = self
             .call(request, |channel, request| async move {
