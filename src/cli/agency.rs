@@ -48,10 +48,12 @@ Exit codes:
 /// Shown under `agency receipts --help`.
 const RECEIPTS_CODES: &str = "\
 Exit codes:
-   0  every kept receipt proves its entry; each line says whether witnesses
-      vouch for it, or will be asked again the next time
-   1  a receipt was changed since it was kept, or the router did not answer
-      or contradicts what was seen; standard error says which
+   0  every kept receipt of the present log proves its entry; each line says
+      whether witnesses vouch for it, or will be asked again the next time;
+      those of a log that has ended are counted and kept
+   1  a receipt of the present log was changed since it was kept, or the
+      router did not answer or contradicts what was seen; standard error says
+      which
    2  the command line is wrong
   78  the settings or the folder cannot be used";
 
@@ -117,7 +119,7 @@ enum Action {
     /// Bring again what this agency signed, after the router was restored from a backup and its log succeeded
     ///
     /// Put the operator's new folder in place of trust/ first. Nothing that this agency sealed is disclosed before this
-    /// is done. Doing it twice does nothing.
+    /// is done; with the old folder nothing is sent. Doing it again confirms nothing, and compares again.
     Resubmit {
         #[command(flatten)]
         caller: CallerArgs,
@@ -176,7 +178,7 @@ fn is_due(keys: &AgencyKeys, facts: &AgencyFacts, now: Timestamp) -> bool {
 async fn join(caller: &CallerArgs, facts: Option<PathBuf>) -> Result<(), Failure> {
     let facts = facts.map_or_else(|| Ok(AgencyFacts::default()), |file| facts::read(&file));
     let facts = facts.map_err(|error| Failure::Settings(mended(&error.to_string())))?;
-    let desk = caller.desk(StaffRole::Administrator)?;
+    let desk = resubmit::desk(caller, StaffRole::Administrator)?;
     let keys = desk.agency().keys();
     let kept = keys.forget_ended(desk.now());
     kept.map_err(|error| Failure::Settings(mended(&error.to_string())))?;
@@ -203,7 +205,7 @@ async fn join(caller: &CallerArgs, facts: Option<PathBuf>) -> Result<(), Failure
 }
 
 async fn show_directory(caller: &CallerArgs) -> Result<(), Failure> {
-    let desk = caller.desk(StaffRole::Administrator)?;
+    let desk = resubmit::desk(caller, StaffRole::Administrator)?;
     let mirrored = desk.mirror().await.map_err(told)?;
     let mut out = std::io::stdout().lock();
     directory::print(&mut out, &mirrored, desk.now()).map_err(Failure::refused)
@@ -211,7 +213,7 @@ async fn show_directory(caller: &CallerArgs) -> Result<(), Failure> {
 
 async fn watch(caller: &CallerArgs, command: Option<PathBuf>) -> Result<(), Failure> {
     // A process: it hears that something changed and opens nothing.
-    let desk = caller.desk(StaffRole::Process)?;
+    let desk = resubmit::desk(caller, StaffRole::Process)?;
     let mut doorbells = desk.watch(String::new());
     let mut notices = command.map(Notices::new);
     // Also while nothing rings: a router that stands still rings nobody.
@@ -281,7 +283,7 @@ async fn compare(caller: &CallerArgs, checkpoint: &Path) -> Result<(), Failure> 
         Ok(receipt) => receipt.checkpoint,
         Err(_) => agency_checkpoint(&note),
     };
-    let desk = caller.desk(StaffRole::Administrator)?;
+    let desk = resubmit::desk(caller, StaffRole::Administrator)?;
     let session = desk.agency().session();
     let named = match parse_any(unverified_text(&note).unwrap_or_default()) {
         Ok(checkpoint) => checkpoint.origin,

@@ -7,6 +7,7 @@
 //!               policy      yours to add: the witnesses that must have seen the log before anything is sealed
 //!   keys/       made here: sealing keys, staff-token key, the last bundle; losing it loses what was sealed
 //!   receipts/   one file for each act that the log proved to us; `safeconduct audit receipt` verifies them offline
+//!               logs.vkey   the keys of the logs pinned so far: receipts of one that has ended are verified by them
 //!   checkpoint  the last one seen of the log: keep it, it is the evidence if the log is ever rewritten
 //!   checkpoint.lock  held while that is replaced, since a watch, a timer and a desk may share the folder
 //! ```

@@ -17,7 +17,7 @@ use crate::ledger::entry::{Entry, EntryBody, Opening};
 use crate::ledger::hash::Hash;
 use crate::ledger::note::NoteVerifier;
 use crate::ledger::proof::verify_consistency;
-use crate::ledger::receipt_file::{ReceiptError, ReceiptFile};
+use crate::ledger::receipt_file::{EXTENSION, ReceiptError, ReceiptFile};
 use crate::proto::v1;
 use seen::{Mark, Seen, mark};
 
@@ -25,6 +25,9 @@ mod seen;
 
 /// Longest proof taken: a tree of 2^64 leaves needs no more.
 const PROOF_HASHES_MAX: usize = 128;
+
+/// Receipts kept of one index and event: a log is succeeded once in years.
+const RECEIPTS_OF_ONE_INDEX_MAX: u32 = 10;
 
 /// The router showed something that an honest router cannot show.
 ///
@@ -463,8 +466,21 @@ impl LogView {
         ) {
             return;
         }
-        let path = folder.join(proven.receipt.file_name());
-        // The first one proves as much as a later one of the same entry.
+        let name = proven.receipt.file_name();
+        let mut path = folder.join(&name);
+        // An entry that a restore lost may have had the same index and event: both are evidence.
+        for number in 2..RECEIPTS_OF_ONE_INDEX_MAX {
+            let Ok(text) = fs::read_to_string(&path) else {
+                break;
+            };
+            // The first one proves as much as a later one of the same entry.
+            let kept = ReceiptFile::parse(&text);
+            if kept.is_ok_and(|kept| kept.entry == proven.receipt.entry) {
+                return;
+            }
+            let stem = name.trim_end_matches(EXTENSION).trim_end_matches('.');
+            path = folder.join(format!("{stem}-{number}.{EXTENSION}"));
+        }
         if path.exists() {
             return;
         }

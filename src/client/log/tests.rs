@@ -209,6 +209,29 @@ fn proof(log: &Log, gap: Gap) -> Vec<Vec<u8>> {
 }
 
 #[test]
+fn an_entry_that_a_restore_lost_and_the_one_in_its_place_both_keep_their_receipts() {
+    let folder = tempfile::TempDir::new().unwrap();
+    let (mut lost, mut restored) = (Log::new(), Log::new());
+    lost.append("a");
+    restored.append("b");
+    for log in [&lost, &restored, &lost, &restored] {
+        let view = log.view();
+        let view = view.keeping_receipts(folder.path().to_owned()).unwrap();
+        view.take(Some(&log.receipt(0, 0)), view.known()).unwrap();
+    }
+    let files = std::fs::read_dir(folder.path()).unwrap();
+    let kept = files.map(|file| {
+        let text = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        ReceiptFile::parse(&text).unwrap().entry
+    });
+    let mut kept: Vec<_> = kept.collect();
+    let mut entries = [&lost, &restored].map(|log| log.entries[0].0.clone());
+    kept.sort();
+    entries.sort();
+    assert_eq!(kept, entries);
+}
+
+#[test]
 fn a_receipt_of_a_fork_takes_no_true_ones_place() {
     let folder = tempfile::TempDir::new().unwrap();
     let (mut honest, mut other) = (Log::new(), Log::new());
