@@ -28,6 +28,21 @@ pub fn wrapped(mark: &str, text: &str) -> String {
     out
 }
 
+/// Somebody else's text, which must not drive this terminal: controls, and marks that turn the direction of what
+/// follows them (Unicode UAX #9, "Trojan Source"), become `?`. Letters of every script stay.
+#[must_use]
+pub fn printable(text: &str) -> String {
+    let turns = |one| matches!(one, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let shown = |one: char| {
+        if one.is_control() || turns(one) {
+            '?'
+        } else {
+            one
+        }
+    };
+    text.chars().map(shown).collect()
+}
+
 /// Words with commas between them, or `none`.
 #[must_use]
 pub fn listed<T: Display>(words: &[T], none: &str) -> String {
@@ -80,6 +95,17 @@ mod tests {
         assert_eq!(shown(951_782_399), "2000-02-28 23:59 UTC");
         assert_eq!(shown(951_782_400), "2000-02-29 00:00 UTC");
         assert_eq!(shown(1_798_761_600), "2027-01-01 00:00 UTC");
+    }
+
+    #[test]
+    fn what_others_wrote_drives_no_terminal_and_keeps_its_letters() {
+        assert_eq!(
+            printable("a\u{1b}[2Jb\u{202e}c\u{2066}d\ne"),
+            "a?[2Jb?c?d?e"
+        );
+        for kept in ["Übergang", "خانه\u{200c}ها", "მშვიდობა"] {
+            assert_eq!(printable(kept), kept);
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The directory, for people: duties first, since they decide whether somebody wants to be referred there.
 
-use crate::cli::text::{day, listed, minute, wrapped};
+use crate::cli::text::{day, listed, minute, printable, wrapped};
 use crate::client::directory::{Directory, Member};
 use crate::domain::directory::AgencyFacts;
 use crate::domain::hours::OpeningHours;
@@ -103,13 +103,6 @@ fn opening(open: &OpeningHours) -> String {
         SummerTime::None => "",
     };
     format!("{} (UTC{}{summer})", spans.join("; "), open.offset())
-}
-
-/// Another agency's free text must not drive this terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|one| if one.is_control() { '?' } else { one })
-        .collect()
 }
 
 #[cfg(test)]

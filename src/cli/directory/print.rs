@@ -2,7 +2,7 @@
 
 use super::rows::Skip;
 use super::services::Ranked;
-use crate::cli::text::wrapped;
+use crate::cli::text::{printable, wrapped};
 use crate::domain::matching::Ranking;
 use serde::Serialize;
 use std::io::{self, Write};
@@ -139,11 +139,4 @@ pub(super) fn json(ranking: &Ranking<Ranked>) -> Result<String, serde_json::Erro
             .map(|unfit| one(&unfit.agency, None, Vec::new(), &unfit.why))
             .collect(),
     })
-}
-
-/// Somebody else's text must not drive this terminal.
-fn printable(text: &str) -> String {
-    text.chars()
-        .map(|one| if one.is_control() { '?' } else { one })
-        .collect()
 }
