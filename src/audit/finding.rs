@@ -33,7 +33,7 @@ macro_rules! problems {
         pub enum Problem { $($(#[$meta])* #[error($text)] $variant $(($($field),+))?,)+ }
 
         impl Problem {
-            /// Every code, in the order of the levels. `deploy/auditing.md` says what to do on each.
+            /// Every problem's code, in the order of the levels. `deploy/auditing.md` says what to do on each.
             pub const CODES: &[&str] = &[$($code),+];
 
             /// A stable name for programs.
@@ -80,6 +80,11 @@ problems! {
         "before this entry the log is the one you saved; it first differs here or later, at entry {0} at the latest";
     /// The source names another key than the auditor knows.
     OtherKey = Violation, "OTHER_KEY", "log.vkey, or the key that the router names, is not the key that you know";
+    /// The checkpoint is another log's, rightly signed by that one's key.
+    OtherLog(String) = Violation, "OTHER_KEY",
+        "the checkpoint is signed by another key than the one that you know, that of a log that calls itself {0}: \
+         before or after a succession, check it with the state that you have of that log; else compare keys by \
+         telephone";
     /// The bytes are not an entry.
     Entry(EntryError) = Violation, "ENTRY", "{0}";
     /// Time goes backwards.
@@ -318,6 +323,7 @@ mod tests {
     fn the_guide_says_of_every_code_what_to_do_and_names_no_other() {
         let mut codes = Problem::CODES.to_vec();
         codes.sort_unstable();
+        codes.dedup();
         assert_eq!(
             first_cells("## What to do on a finding", "## For programs"),
             codes

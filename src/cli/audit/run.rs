@@ -4,8 +4,9 @@ use super::state::StateFile;
 use super::{CannotCheck, drive, freshness};
 use super::{Eyes, LookFor};
 use crate::audit::finding::Problem;
-use crate::audit::source::AuditSource;
+use crate::audit::source::{AuditSource, SignedCheckpoint};
 use crate::audit::{Level, Report};
+use crate::cli::text::printable;
 use crate::domain::time::Timestamp;
 use crate::ledger::note::NoteVerifier;
 use std::path::PathBuf;
@@ -91,6 +92,13 @@ pub async fn check<S: AuditSource>(
     run.check(source, progress).await
 }
 
+/// That a checkpoint which `known` did not sign is what another log's key, which came with it, did sign.
+fn other_log(given: &SignedCheckpoint, known: &NoteVerifier) -> Option<Problem> {
+    let named = NoteVerifier::parse(given.vkey.as_deref()?).ok()?;
+    let signed = named != *known && named.verify(&given.note).is_ok();
+    signed.then(|| Problem::OtherLog(printable(named.name())))
+}
+
 /// One check: how deep, and against what.
 #[derive(Debug, Clone)]
 pub struct Run {
@@ -169,7 +177,14 @@ impl Run {
         // Whole: its hash alone is 32 bits, for which somebody can make a second key.
         let key = verifier.vkey();
         let (size, mut report) = match verifier.verify(&given.note) {
-            Err(error) => (0, drive::unsigned(error)),
+            Err(error) => {
+                let other = other_log(&given, &verifier);
+                let unsigned = || drive::unsigned(error);
+                (
+                    0,
+                    other.map_or_else(unsigned, |other| drive::of_checkpoint(Some(other))),
+                )
+            }
             Ok(checkpoint) => {
                 let report = match level {
                     Some(level) => {

@@ -219,7 +219,7 @@ fn a_log_signed_by_another_key_is_not_believed() {
     let outcome = checked(exported(&log).path(), Some(Level::Verify), Some(&state)).unwrap();
     assert_eq!(
         (codes(&outcome), outcome.exit_code()),
-        (vec!["CHECKPOINT"], 1)
+        (vec!["OTHER_KEY"], 1)
     );
 }
 

@@ -107,6 +107,29 @@ fn a_policy_of_another_log_is_refused_with_both_names_and_the_state_stays() {
 }
 
 #[test]
+fn a_folder_of_another_log_is_named_as_that_with_what_to_do_and_the_state_stays() {
+    let (old, mut new) = (long(), long());
+    new.seed = [7; 32];
+    let kept = TempDir::new().unwrap();
+    let state = kept.path().join("state.json");
+    look(exported(&new).path(), &state, LookFor::default()).unwrap();
+    let before = fs::read(&state).unwrap();
+    let folder = exported(&old);
+    let outcome = look(folder.path(), &state, LookFor::default()).unwrap();
+    assert_eq!(super::codes(&outcome), ["OTHER_KEY"]);
+    assert_eq!(outcome.exit_code(), 1);
+    let said = flat(&print::text(&outcome));
+    assert!(said.contains("before or after a succession"), "{said}");
+    assert_eq!(fs::read(&state).unwrap(), before);
+    // What its own key did not sign either is not another log's.
+    let file = folder.path().join("checkpoint");
+    let note = fs::read_to_string(&file).unwrap();
+    fs::write(&file, note.replacen("523", "524", 1)).unwrap();
+    let outcome = look(folder.path(), &state, LookFor::default()).unwrap();
+    assert_eq!(super::codes(&outcome), ["CHECKPOINT"]);
+}
+
+#[test]
 fn a_report_that_cannot_be_written_or_signed_is_refused_before_the_audit_and_moves_no_state() {
     let folder = exported(&long());
     let kept = TempDir::new().unwrap();
