@@ -2,6 +2,7 @@
 
 pub(super) mod print;
 mod resting;
+mod subject;
 
 use self::resting::Resting;
 use super::{CannotCheck, Opened, SourceArgs, drive};

@@ -1,8 +1,8 @@
 //! An answer for people and for programs.
 
-use super::Answer;
+use super::{Answer, subject};
 use crate::audit::acts::Act;
-use crate::cli::text::{minute, wrapped};
+use crate::cli::text::{minute, printable, wrapped};
 use serde_json::{Value, json};
 use std::io::{self, Write};
 
@@ -26,14 +26,6 @@ const TOLD: [&str; 16] = [
     "what",
 ];
 
-/// Names of a decision, each with its word.
-const NAMED: [(&str, &str); 4] = [
-    ("offer", "offer"),
-    ("access", "access"),
-    ("referral", "referral"),
-    ("chain", "basis"),
-];
-
 /// What an act did, in words: its event, its codes, what it names.
 pub(in crate::cli::audit) fn said(act: &Act) -> String {
     let mut words = vec![act.event().replace('_', " ")];
@@ -45,17 +37,14 @@ pub(in crate::cli::audit) fn said(act: &Act) -> String {
             .or_else(|| value.as_u64().map(|n| n.to_string()))
     };
     words.extend(TOLD.iter().filter_map(|field| code(field)));
-    let names = NAMED
-        .iter()
-        .filter_map(|(field, word)| act.text(field).map(|name| format!("{word} {name}")));
-    words.extend(names);
+    words.extend(subject::of(act));
     if act.decision.is_none() && act.entry.body.event() != "tick" {
         let clear = matches!(act.event(), "keys" | "digest" | "erased");
         if !clear {
             words.push("(not opened to you)".to_owned());
         }
     }
-    words.join(" ")
+    printable(&words.join(" "))
 }
 
 /// Who acted: the agency, and who there.
