@@ -266,6 +266,7 @@ mod tests {
                 reason: Reason::Unknown,
                 fields: Vec::new(),
                 retry_after: None,
+                facts: Default::default(),
             };
             let said = told(ClientError::Refused(refused)).to_string();
             assert!(!said.contains("UNKNOWN"), "{code:?}: {said}");

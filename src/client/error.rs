@@ -1,5 +1,6 @@
 //! What can go wrong between an agency and the router, typed by what the caller can do about it.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tonic::Code;
@@ -29,6 +30,8 @@ pub struct Refused {
     pub fields: Vec<String>,
     /// How long the router asks to wait before another attempt.
     pub retry_after: Option<Duration>,
+    /// `ErrorInfo.metadata`: the router's words, to be parsed and never printed as they come.
+    pub facts: HashMap<String, String>,
 }
 
 macro_rules! reasons {
@@ -126,6 +129,14 @@ reasons! {
     TooFast = "TOO_FAST",
     /// The router was restored from a backup: the source has yet to resubmit what it signed since.
     SuccessionPending = "SUCCESSION_PENDING",
+    /// A replay watermark stands that goes as far; `size` in [`Refused::facts`] says how far.
+    WatermarkBehind = "WATERMARK_BEHIND",
+    /// A national body has said what the finding comes to.
+    DispositionNational = "DISPOSITION_NATIONAL",
+    /// Something else was recorded of the finding.
+    DispositionOther = "DISPOSITION_OTHER",
+    /// What was recorded of the finding was confirmed before.
+    DispositionConfirmed = "DISPOSITION_CONFIRMED",
 }
 
 impl std::fmt::Display for Reason {
@@ -151,6 +162,10 @@ impl Refused {
                     .collect()
             }),
             retry_after: details.retry_info().and_then(|info| info.retry_delay),
+            facts: details
+                .error_info()
+                .map(|info| info.metadata.clone())
+                .unwrap_or_default(),
         }
     }
 }

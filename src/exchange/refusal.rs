@@ -1,5 +1,6 @@
 //! Why the exchange did not do what was asked.
 
+use crate::domain::disposition::Refusal as Disposed;
 use crate::domain::label::LabelSet;
 use crate::domain::vocabulary::{AccessState, OfferState};
 use crate::storage::engine::StorageError;
@@ -121,9 +122,12 @@ pub enum Refusal {
     /// There was no succession to confirm.
     #[error("there is no succession to confirm")]
     NoSuccession,
+    /// An earlier watermark goes as far: over so many entries.
+    #[error("a watermark over {0} entries stands")]
+    WatermarkBehind(u64),
     /// What an auditor said of a finding cannot be said, or confirmed, so.
     #[error(transparent)]
-    Disposition(#[from] crate::domain::disposition::Refusal),
+    Disposition(#[from] Disposed),
 }
 
 impl Refusal {
@@ -168,7 +172,13 @@ impl Refusal {
             Self::NoSuccession => "STATE",
             Self::AlreadyTaken => "STATE",
             Self::NeedsSecondPerson => "NEEDS_SECOND_PERSON",
-            Self::Disposition(_) => "STATE",
+            Self::WatermarkBehind(_) => "WATERMARK_BEHIND",
+            Self::Disposition(refusal) => match refusal {
+                Disposed::National => "DISPOSITION_NATIONAL",
+                Disposed::Other => "DISPOSITION_OTHER",
+                Disposed::Confirmed => "DISPOSITION_CONFIRMED",
+                Disposed::Nothing | Disposed::SamePerson => "STATE",
+            },
         }
     }
 

@@ -65,9 +65,12 @@ fn prepare(
     let origin = published.checkpoint.lines().next();
     let meant = Some(watermark.origin.as_str()) == origin
         && watermark.issued <= snapshot.now.plus(SKEW)
-        && (before + 1..=size).contains(&watermark.upto);
+        && (1..=size).contains(&watermark.upto);
     if !meant {
         return Err(BAD);
+    }
+    if watermark.upto <= before {
+        return Err(Refusal::WatermarkBehind(before));
     }
     // What was replayed must be this log, and no other that its operator showed the auditor.
     let (edge, tiles) = (&published.edge, published.tiles.as_ref());
@@ -183,7 +186,7 @@ impl Exchange {
     /// # Errors
     ///
     /// [`Refusal::SignatureInvalid`], [`Refusal::InvalidField`] when it is of another log or another history of this
-    /// one, is past its end, or goes no further than the one before.
+    /// one, or is past its end; [`Refusal::WatermarkBehind`] when it goes no further than the one before.
     pub async fn record_watermark(
         &self,
         caller: &Caller,

@@ -418,8 +418,15 @@ impl From<Refusal> for Answer {
                 "the offer is of a group that stays together: decide on the group",
                 "group",
             ),
-            Refusal::Disposition(refusal) => {
-                Self::precondition("STATE", disposition(refusal), "index")
+            Refusal::WatermarkBehind(size) => Self::precondition(
+                "WATERMARK_BEHIND",
+                "a watermark stands that goes as far; record one that goes further",
+                "statement",
+            )
+            .with("size", size.to_string()),
+            Refusal::Disposition(of) => {
+                let refusal = Refusal::Disposition(of);
+                Self::precondition(refusal.reason(), disposition(of), "index")
             }
         }
     }
@@ -431,8 +438,10 @@ const fn disposition(refusal: disposition::Refusal) -> &'static str {
         No::National => "a national body has said what this finding comes to; ask it",
         No::Nothing => "nothing was recorded of this finding yet",
         No::SamePerson => "another person must confirm this",
-        No::Other => "another finding was recorded; read it before you confirm it",
-        No::Confirmed => "this was confirmed before",
+        No::Other => {
+            "another finding was recorded; read it, and confirm that, or record yours in its place"
+        }
+        No::Confirmed => "this was confirmed before, and stands",
     }
 }
 

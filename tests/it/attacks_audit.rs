@@ -99,7 +99,8 @@ fn an_office_does_not_take_back_what_a_national_body_has_confirmed() {
         dpa.dispose(rule, index, misuse, true).await.unwrap();
         let justified = AccessFinding::Justified;
         let taken_back = office.dispose(rule, index, justified, false).await;
-        assert_eq!(taken_back.unwrap_err().reason(), Some(Reason::State));
+        let reason = taken_back.unwrap_err().reason();
+        assert_eq!(reason, Some(Reason::DispositionNational));
         assert_replays(world);
     });
 }

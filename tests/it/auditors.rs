@@ -354,12 +354,12 @@ fn a_finding_is_settled_by_two_people_and_an_office_judges_its_own_agency_only()
         let justified = AccessFinding::Justified;
         assert_eq!(
             reason(b.dispose(rule, index, justified, true).await),
-            Some(Reason::State)
+            Some(Reason::DispositionOther)
         );
         b.dispose(rule, index, misuse, true).await.unwrap();
         assert_eq!(
             reason(b.dispose(rule, index, misuse, true).await),
-            Some(Reason::State)
+            Some(Reason::DispositionConfirmed)
         );
 
         // Another agency's act is not the office's to judge, and no index tells it whose act it is.
@@ -373,7 +373,7 @@ fn a_finding_is_settled_by_two_people_and_an_office_judges_its_own_agency_only()
         ombud.dispose(rule, index, justified, false).await.unwrap();
         assert_eq!(
             reason(a.dispose(rule, index, misuse, false).await),
-            Some(Reason::State)
+            Some(Reason::DispositionNational)
         );
         assert_replays(world);
     });
@@ -525,9 +525,33 @@ fn a_review_finds_probes_and_ends_once_two_people_have_settled_them() {
             let said = ["--as", "justified", "--staff", staff];
             program(world, "dpo-house1", &[&of[..], &said, more].concat())
         };
+        let words = |said: &str| said.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (code, said) = dispose("p2", &["--confirm"]);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(
+            words(&said).contains(": not looked at yet. Nothing was recorded"),
+            "{said}"
+        );
+        assert!(words(&said).contains("without --confirm"), "{said}");
         let (code, said) = dispose("p1", &[]);
         assert_eq!(code, Some(0), "{said}");
         assert_eq!(review("ombud", &[]).0, Some(1));
+        // Whoever contradicts is told what stands, and by whom.
+        let contrary = [
+            "audit",
+            "dispose",
+            "--rule",
+            "REPEATED_PROBES",
+            "--as",
+            "misuse",
+        ];
+        let contrary = [&contrary[..], &["--index", &index, "--confirm"]].concat();
+        let (code, said) = program(world, "ombud", &contrary);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(
+            words(&said).contains(": JUSTIFIED by dpo-house1 / p1 (entry "),
+            "{said}"
+        );
         let (code, said) = dispose("p1", &["--confirm"]);
         assert_eq!(code, Some(2), "{said}");
         assert!(said.contains("another --staff"), "{said}");
@@ -594,6 +618,13 @@ fn a_watermark_says_that_the_log_was_replayed_up_to_the_entry_named_and_counts_i
         );
         let (code, said) = mark(&[]);
         assert_eq!(code, Some(0), "{said}");
+        assert_eq!(marks(&all(world, "ombud").await).len(), 2);
+        // One that is behind it is told how far that goes.
+        let (code, said) = mark(&["--upto", "9"]);
+        assert_eq!(code, Some(2), "{said}");
+        let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains("replayed up to entry "), "{said}");
+        assert!(words.contains("leave --upto out"), "{said}");
         assert_eq!(marks(&all(world, "ombud").await).len(), 2);
         assert_replays(world);
     });

@@ -68,6 +68,21 @@ pub enum CannotCheck {
          --staff NAME of the agency"
     )]
     SecondPerson,
+    /// An earlier watermark goes as far.
+    #[error(
+        "an earlier watermark stands: the log is said to be replayed up to entry {0}. Nothing was recorded; give \
+         --upto an index above {0}, or leave --upto out"
+    )]
+    WatermarkBehind(u64),
+    /// What was replayed is not what the router vouches for.
+    #[error(
+        "the router does not take the watermark, and nothing was recorded: it has another history than the one that \
+         it showed, or this computer's clock is ahead; compare checkpoints with another auditor"
+    )]
+    WatermarkRefused,
+    /// What was said of the finding before stands against it.
+    #[error("{0}")]
+    Stands(String),
     /// The router refused.
     #[error(transparent)]
     Refused(ClientError),

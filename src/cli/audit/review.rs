@@ -9,7 +9,7 @@ use crate::audit::review::{Review, Standing, Suspicion};
 use crate::audit::source::{AuditSource, SealedOpening, SignedCheckpoint, SourceError};
 use crate::cli::text::{minute, wrapped};
 use crate::client::audit::LiveSource;
-use crate::client::error::Reason;
+use crate::client::error::{ClientError, Reason};
 use crate::domain::id::AgencyId;
 use crate::domain::vocabulary::{AccessFinding, ReviewRule};
 use crate::ledger::checkpoint::Checkpoint;
@@ -463,23 +463,58 @@ impl DisposeArgs {
         )))
     }
 
+    /// Why nothing was recorded: what stands, as far as it was read, and what to do about it.
+    fn refused(&self, error: ClientError, found: &[Found]) -> CannotCheck {
+        let mut found = found.iter();
+        let is_it = |(one, _): &&Found| one.rule == self.rule && one.index == self.index;
+        let standing = found.find(is_it).and_then(|(_, said)| said.as_ref());
+        let stands = standing.map(|said| disposition(Some(said)));
+        let mend = match error.reason() {
+            Some(Reason::NeedsSecondPerson) => return CannotCheck::SecondPerson,
+            Some(Reason::NotFound) if self.confirm => {
+                "there is nothing to confirm; run it without --confirm to record it, and let somebody else confirm \
+                 that"
+            }
+            Some(Reason::DispositionOther) => {
+                "you would confirm another finding; run it with --as as recorded if you agree, or without --confirm \
+                 to record yours in its place, which somebody else then confirms"
+            }
+            Some(Reason::DispositionConfirmed) => {
+                "nothing is left to do; if you see it otherwise, run it without --confirm to record yours in its \
+                 place, which somebody else then confirms"
+            }
+            Some(Reason::DispositionNational) => {
+                "a national body (ombudsperson, data protection authority) has said what it comes to, and an \
+                 agency's own office cannot replace or confirm that; ask it"
+            }
+            _ => return CannotCheck::Refused(error),
+        };
+        let stands = match stands {
+            Some(stands) => stands,
+            None if error.reason() == Some(Reason::NotFound) => disposition(None),
+            None => "what was said is not shown to you".to_owned(),
+        };
+        CannotCheck::Stands(format!(
+            "{} entry {}: {stands}. Nothing was recorded: {mend}",
+            self.rule, self.index
+        ))
+    }
+
     pub(super) async fn run(self) -> Result<u8, CannotCheck> {
         let Opened::Live(live, _) = self.source.open()? else {
             return Err(CannotCheck::NoRouter);
         };
         // Nothing is said of what nobody found: it would stand in the log for ever, and settle nothing.
         let (acts, _) = answered(&live, Question::default(), 0).await?;
-        self.require_found(&review(&acts))?;
+        let found = review(&acts);
+        self.require_found(&found)?;
         let finding = match self.finding {
             As::Justified => AccessFinding::Justified,
             As::Misuse => AccessFinding::Misuse,
             As::RuleWrong => AccessFinding::RuleWrong,
         };
         let said = live.dispose(self.rule, self.index, finding, self.confirm);
-        let entry = said.await.map_err(|error| match error.reason() {
-            Some(Reason::NeedsSecondPerson) => CannotCheck::SecondPerson,
-            _ => CannotCheck::Refused(error),
-        })?;
+        let entry = said.await.map_err(|error| self.refused(error, &found))?;
         let verb = if self.confirm {
             "Confirmed"
         } else {

@@ -7,6 +7,7 @@ use crate::audit::source::{AuditSource, SealedOpening, SignedCheckpoint, SourceE
 use crate::cli::home::{Checkpoints, TRUST, open};
 use crate::cli::text::wrapped;
 use crate::client::audit::LiveSource;
+use crate::client::error::{ClientError, Reason};
 use crate::domain::vocabulary::StaffRole;
 use crate::envelope::keys::sha256;
 use crate::envelope::watermark::Watermark;
@@ -46,6 +47,20 @@ pub(super) struct WatermarkArgs {
 
 fn unusable(error: impl std::fmt::Display) -> CannotCheck {
     CannotCheck::Source(SourceError::Unavailable(error.to_string()))
+}
+
+/// Why no watermark was recorded, and how far an earlier one goes.
+fn refused(error: ClientError) -> CannotCheck {
+    match error {
+        ClientError::Refused(refused) if refused.reason == Reason::WatermarkBehind => {
+            let size: Option<u64> = refused.facts.get("size").and_then(|size| size.parse().ok());
+            CannotCheck::WatermarkBehind(size.unwrap_or_default().saturating_sub(1))
+        }
+        ClientError::Refused(refused) if refused.reason == Reason::InvalidField => {
+            CannotCheck::WatermarkRefused
+        }
+        error => unusable(error),
+    }
 }
 
 /// A live log, with the tree over its first entries as they are replayed.
@@ -154,7 +169,7 @@ impl WatermarkArgs {
             report: sha256(print::json(&outcome).as_bytes()),
             issued: desk.now(),
         };
-        let proven = desk.record_watermark(&watermark).await.map_err(unusable)?;
+        let proven = desk.record_watermark(&watermark).await.map_err(refused)?;
         outcome.keep()?;
         println!("{}", print::text(&outcome));
         let said = format!(

@@ -38,6 +38,19 @@ fn table() -> Vec<(Refusal, Code)> {
         (Refusal::Unavailable, Code::Unavailable),
         (Refusal::Internal, Code::Internal),
         (Refusal::Group, Code::FailedPrecondition),
+        (Refusal::WatermarkBehind(7), Code::FailedPrecondition),
+        (
+            Refusal::Disposition(disposition::Refusal::National),
+            Code::FailedPrecondition,
+        ),
+        (
+            Refusal::Disposition(disposition::Refusal::Other),
+            Code::FailedPrecondition,
+        ),
+        (
+            Refusal::Disposition(disposition::Refusal::Confirmed),
+            Code::FailedPrecondition,
+        ),
     ]
 }
 
