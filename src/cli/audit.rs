@@ -47,7 +47,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0  everything that this level checks is as it must be
   1  something is not; each finding is printed with its index and reason
-  2  it could not be checked: the source or the command line failed
+  2  it could not be checked: the source or the command line failed, or what
+     was asked is beyond your mandate
   3  nothing is wrong by itself, but there was no saved state and so nothing
      was verified against the past; with --state the next run will be
 review gives 1 while a finding has no confirmed disposition; acts and dispose

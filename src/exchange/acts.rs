@@ -246,6 +246,20 @@ pub(super) fn sight_of(
     Ok(scope.sight(entry, decision.as_ref()))
 }
 
+/// How far the caller's mandate reaches, if it reaches the agency that is asked about: whoever is never told would
+/// take no answer for "nothing was done". An agency that nobody is called is as far away as another's.
+fn scope_for(
+    snapshot: &mut Snapshot<'_>,
+    caller: &Caller,
+    question: &Question,
+) -> Result<Scope, Refusal> {
+    let scope = scope_of(snapshot, caller)?;
+    match &question.agency {
+        Some(agency) if !scope.reaches(agency) => Err(Refusal::NotPermitted),
+        _ => Ok(scope),
+    }
+}
+
 /// A page token's place: the first index that was not looked at.
 fn place(token: Option<Vec<u8>>, start: u64) -> Result<u64, Refusal> {
     token.map_or(Ok(start), |place| {
@@ -305,7 +319,8 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotPermitted`], [`Refusal::OutOfRange`] past the end, [`Refusal::TooMany`], [`Refusal::Unavailable`].
+    /// [`Refusal::NotPermitted`] (also where the mandate does not reach the agency that is asked about),
+    /// [`Refusal::OutOfRange`] past the end, [`Refusal::TooMany`], [`Refusal::Unavailable`].
     pub async fn read_acts(
         &self,
         caller: &Caller,
@@ -320,7 +335,7 @@ impl Exchange {
         let question = Arc::new(question);
         let (by, of) = (caller.clone(), Arc::clone(&question));
         let prepare = move |snapshot: &mut Snapshot<'_>| {
-            let _within = scope_of(snapshot, &by)?;
+            let _within = scope_for(snapshot, &by, &of)?;
             let mut change = snapshot.change();
             let decision = asked(&by, &of, start, end - start);
             change.entries.push(snapshot.entry_by(&by, decision));
@@ -340,7 +355,8 @@ impl Exchange {
     ///
     /// # Errors
     ///
-    /// [`Refusal::NotPermitted`], [`Refusal::OutOfRange`] past the end, [`Refusal::InvalidField`] for a page token that
+    /// [`Refusal::NotPermitted`] (also where the mandate does not reach the agency that is asked about),
+    /// [`Refusal::OutOfRange`] past the end, [`Refusal::InvalidField`] for a page token that
     /// is not ours, [`Refusal::Unavailable`].
     pub async fn list_acts(
         &self,
@@ -359,7 +375,7 @@ impl Exchange {
         let stop = start.saturating_add(PAGE_SCAN_MAX).min(end);
         let by = caller.clone();
         let prepare = move |snapshot: &mut Snapshot<'_>| {
-            let scope = scope_of(snapshot, &by)?;
+            let scope = scope_for(snapshot, &by, &question)?;
             let (acts, next) = scan(snapshot, &scope, &question, (start, stop), page.size)?;
             let mut change = snapshot.change();
             let decision = asked(&by, &question, start, next - start);

@@ -459,6 +459,17 @@ fn the_program_answers_who_opened_an_offer_when_at_which_stage_and_by_which_righ
         assert_eq!(code, Some(0), "{said}");
         assert!(said.contains("opened TRIAGE"), "{said}");
         assert!(said.contains("not among these acts"), "{said}");
+        // What is beyond its mandate is no empty answer, whether such an agency is there or not.
+        for other in ["house2", "alpha", "nobody-of-that-name"] {
+            let of = ["audit", "acts", "--output", "json", "--agency", other];
+            let (code, said) = program(world, "dpo-house1", &of);
+            assert_eq!(code, Some(2), "{said}");
+            assert!(said.contains("your mandate does not reach"), "{said}");
+        }
+        for own in ["house1", "dpo-house1"] {
+            let (code, said) = program(world, "dpo-house1", &["audit", "acts", "--agency", own]);
+            assert_eq!(code, Some(0), "{said}");
+        }
     });
 }
 

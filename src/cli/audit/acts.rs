@@ -184,6 +184,16 @@ impl ActsArgs {
         }
     }
 
+    /// A refusal of a question about an agency is one of that agency.
+    fn beyond(&self, error: CannotCheck) -> CannotCheck {
+        match (error, &self.agency) {
+            (CannotCheck::Source(SourceError::NotPermitted(_)), Some(agency)) => {
+                CannotCheck::BeyondMandate(agency.clone())
+            }
+            (error, _) => error,
+        }
+    }
+
     /// Asks, and prints the answer.
     pub(super) async fn run(self) -> Result<u8, CannotCheck> {
         let question = self.question();
@@ -191,7 +201,8 @@ impl ActsArgs {
             Opened::Folder(mut folder) => of_folder(&mut folder, question, self.start).await?,
             Opened::Live(live, pinned) => {
                 let origin = pinned.name().to_owned();
-                of_router(&live, question, self.start, origin).await?
+                let answer = of_router(&live, question, self.start, origin).await;
+                answer.map_err(|error| self.beyond(error))?
             }
         };
         let lines: Vec<String> = match self.output {
@@ -201,9 +212,7 @@ impl ActsArgs {
             Output::Ocsf => answer.exported(ocsf::event),
         };
         if answer.acts.is_empty() && self.agency.is_some() {
-            eprintln!(
-                "An agency that no member is called, or beyond your mandate, has no acts either."
-            );
+            eprintln!("No act answers. An agency that no member is called has none either.");
         }
         print::out(&lines).map_err(|error| CannotCheck::Write("standard output".into(), error))?;
         Ok(0)

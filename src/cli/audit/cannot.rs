@@ -4,6 +4,7 @@ use super::receipt::Unreadable;
 use super::state::StateError;
 use crate::audit::source::SourceError;
 use crate::client::error::ClientError;
+use crate::domain::id::AgencyId;
 use crate::ledger::policy::PolicyError;
 
 /// Why nothing could be checked.
@@ -83,6 +84,12 @@ pub enum CannotCheck {
     /// What was said of the finding before stands against it.
     #[error("{0}")]
     Stands(String),
+    /// Beyond the caller's mandate.
+    #[error(
+        "the router refused: your mandate does not reach what {0} did, and nothing was answered. An agency's own \
+         office asks about that agency and its units, a national body about everybody"
+    )]
+    BeyondMandate(AgencyId),
     /// The router refused.
     #[error(transparent)]
     Refused(ClientError),
