@@ -99,7 +99,8 @@ pub struct Picture {
     pub timeline: Vec<Row>,
     /// How referrals ended.
     pub outcomes: Outcomes,
-    /// Why there was no place, by the word of each answer of those who got none.
+    /// Why there was no place: asks of the referrals without one only, by the reason that the house gave, or by how an
+    /// ask ended where it gave none.
     pub reasons: BTreeMap<String, u32>,
     /// Until the place was given.
     pub until_placed: Waiting,
@@ -149,11 +150,15 @@ impl Picture {
                 self.seed
             ),
             String::new(),
+            "Every ask of a house, by how it stands at the end; a referral asks several:"
+                .to_owned(),
         ];
         lines.extend(self.house_lines());
         lines.push(String::new());
+        lines.push("Referrals, in simulated minutes from the first:".to_owned());
         lines.extend(self.time_lines());
         lines.push(String::new());
+        lines.push("Referrals, by how they ended:".to_owned());
         lines.extend(self.outcome_lines());
         for line in &mut lines {
             line.truncate(line.trim_end().len());
@@ -239,7 +244,12 @@ impl Picture {
             .iter()
             .map(|&(word, count)| format!("{word:<28} {count:>5}  {}", bar(count, self.count, 43)))
             .collect();
-        let mut reasons = String::from("Reasons:");
+        let asks: u32 = self.reasons.values().sum();
+        let mut reasons = format!(
+            "What the asks of those {} without a place came to ({asks} asks; houses' answers, or how an ask ended \
+             without one):",
+            self.outcomes.unplaced
+        );
         for (reason, count) in &self.reasons {
             let word = reason.to_lowercase().replace('_', " ");
             // Writing to a string cannot fail.
@@ -333,6 +343,20 @@ mod tests {
     fn no_line_is_wider_than_a_terminal() {
         for line in picture().lines() {
             assert!(line.chars().count() <= COLUMNS, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_counted_is_said_above_each_list() {
+        let mut picture = picture();
+        picture.outcomes.unplaced = 920;
+        let said = picture.lines().join(" ");
+        for wanted in [
+            "Every ask of a house, by how it stands at the end",
+            "Referrals, by how they ended:",
+            "of those 920 without a place came to (49380 asks;",
+        ] {
+            assert!(said.contains(wanted), "{wanted}: {said}");
         }
     }
 
