@@ -3,16 +3,16 @@
 use std::path::Path;
 
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, SubjectPublicKeyInfoDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, SubjectPublicKeyInfoDer};
 
 use super::connect::{ConnectError, certificates};
 use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
 use crate::envelope::bundle::KeyBundle;
 use crate::envelope::keys::VerifyingKey;
-use crate::identity::certificate::is_trust_domain;
+use crate::identity::certificate::{CertificateError, is_trust_domain};
 use crate::identity::signing_chain::{
-    SigningCertificate, TrustStore, last_moment, verify_signing_chain,
+    Revocation, SigningCertificate, TrustStore, last_moment, revocation, verify_signing_chain,
 };
 use crate::ledger::policy::Policy;
 
@@ -133,6 +133,25 @@ impl TrustAnchors {
         let until = last_moment(chain.first()?).ok()?;
         let certificate = self.signing_certificate(chain, now.min(until))?;
         (certificate.agency() == agency).then_some(certificate.not_after())
+    }
+
+    /// What `lists` say of a signing certificate that leads to a pinned root at `at`.
+    ///
+    /// # Errors
+    ///
+    /// As [`revocation`].
+    pub fn revocation(
+        &self,
+        chain: &[Vec<u8>],
+        lists: &[CertificateRevocationListDer<'_>],
+        at: Timestamp,
+    ) -> Result<Revocation, CertificateError> {
+        let (leaf, intermediates) = chain.split_first().ok_or(CertificateError::Malformed)?;
+        let intermediates: Vec<CertificateDer<'_>> = intermediates
+            .iter()
+            .map(|der| CertificateDer::from(der.as_slice()))
+            .collect();
+        revocation(leaf, &intermediates, &self.roots, lists, at)
     }
 
     fn signing_certificate(&self, chain: &[Vec<u8>], at: Timestamp) -> Option<SigningCertificate> {

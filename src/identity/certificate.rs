@@ -22,6 +22,9 @@ pub enum CertificateError {
     /// Not an ECDSA P-256 key, where one is demanded.
     #[error("the certificate's key is of the wrong type")]
     Key,
+    /// No revocation list of one of its issuers, signed by that issuer.
+    #[error("there is no usable revocation list of the certificate's issuer")]
+    NoList,
     /// No chain to a root, revoked, not in force, or no fresh revocation list.
     #[error("the certificate is not vouched for now")]
     Untrusted,

@@ -142,6 +142,11 @@ impl<'a> Leaf<'a> {
         }
     }
 
+    /// The issuer's name, in DER.
+    pub(super) fn issuer(&self) -> &[u8] {
+        self.parsed.issuer().as_raw()
+    }
+
     pub(super) fn serial(&self) -> Serial {
         Serial::from_der_integer(self.parsed.raw_serial())
     }

@@ -16,6 +16,10 @@ use super::leaf::Leaf;
 use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
 
+mod revocation;
+
+pub use revocation::{Revocation, revocation};
+
 /// The one extended key usage of signing certificates, 2.25.311604218064236091806571906274561236271, content octets.
 ///
 /// From the UUID arc (ITU-T X.667), so that nobody had to be asked for a number and nobody else has it.

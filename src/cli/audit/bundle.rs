@@ -14,6 +14,8 @@ use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
 use crate::envelope::jws::{self, Header, KeyReference, Unverified};
 use crate::envelope::keys::{AgencySigner, VerifyingKey, b64u, sha256};
+use crate::identity::certificate::CertificateError;
+use crate::identity::signing_chain::Revocation;
 use crate::ledger::note::NoteVerifier;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -144,6 +146,10 @@ pub(super) struct Checked {
     pub(super) witnesses: Vec<(String, Timestamp)>,
     /// Findings of its review without a confirmed disposition.
     pub(super) unsettled: u64,
+    /// The certificates that the signature brings, the signer's first.
+    pub(super) chain: Vec<Vec<u8>>,
+    /// What revocation lists say of them; none if nobody asked.
+    pub(super) revocation: Option<Result<Revocation, CertificateError>>,
 }
 
 fn read(folder: &Path, name: &str) -> Result<Option<Vec<u8>>, String> {
@@ -251,6 +257,8 @@ pub(super) fn check(folder: &Path, trust: Option<&TrustAnchors>) -> Result<Check
         size,
         violations,
         pinned,
+        chain,
+        revocation: None,
     })
 }
 

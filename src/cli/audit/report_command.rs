@@ -15,10 +15,11 @@ use crate::domain::id::AgencyId;
 use crate::domain::time::Timestamp;
 use crate::envelope::keys::{AgencySigner, CertifiedSigner};
 use crate::identity::certificate::CertifiedAgency;
+use crate::identity::signing_chain::Revocation;
 use crate::ledger::note::NoteVerifier;
 use clap::{Args, ValueEnum};
-use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateRevocationListDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -49,7 +50,8 @@ enum Depth {
 /// Check a report that somebody handed to you, offline
 ///
 /// Exit codes: 0 signed by an agency under the roots you pinned, and unchanged; 1 changed, the file is named;
-/// 3 unchanged, but nobody signed it or nothing vouches for who did
+/// 2 it could not be checked; 3 unchanged, but nobody signed it or nothing vouches for who did, such as a certificate
+/// that was revoked
 #[derive(Debug, Args)]
 pub(super) struct ReportCheckCommand {
     /// The report's folder
@@ -58,6 +60,9 @@ pub(super) struct ReportCheckCommand {
     /// Folder with log.vkey, administrators.pem and roots.pem, as `router trust` writes it
     #[arg(long, value_name = "DIR")]
     trust: Option<PathBuf>,
+    /// Revocation lists of the signer's authority, as `ca revoke` and `ca crl` write them (crl.pem)
+    #[arg(long, value_name = "FILE", requires = "trust")]
+    revoked: Option<PathBuf>,
 }
 
 /// Who signs a report.
@@ -279,8 +284,13 @@ impl ReportCheckCommand {
         let trust = self.trust.as_deref().map(TrustAnchors::read).transpose();
         let trust = trust.map_err(|error| CannotCheck::Report(error.to_string()))?;
         match bundle::check(&self.folder, trust.as_ref()) {
-            Ok(checked) => {
-                let (code, text) = said(&checked);
+            Ok(mut checked) => {
+                if let (Some(file), Some(trust)) = (&self.revoked, &trust) {
+                    let lists = lists(file)?;
+                    let found = trust.revocation(&checked.chain, &lists, checked.issued);
+                    checked.revocation = Some(found);
+                }
+                let (code, text) = said(&checked, now());
                 println!("{text}");
                 Ok(code)
             }
@@ -293,8 +303,71 @@ impl ReportCheckCommand {
     }
 }
 
-/// What a report that was not changed is worth, with the exit code.
-pub(super) fn said(checked: &Checked) -> (u8, String) {
+/// The revocation lists in a file.
+fn lists(file: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, CannotCheck> {
+    let unusable = |why: &str| CannotCheck::Report(format!("{}: {why}", file.display()));
+    let lists = CertificateRevocationListDer::pem_file_iter(file);
+    let lists = lists.and_then(Iterator::collect::<Result<Vec<_>, _>>);
+    match lists {
+        Ok(lists) if !lists.is_empty() => Ok(lists),
+        Ok(_) => Err(unusable("it holds no revocation list (PEM)")),
+        Err(error) => Err(unusable(&error.to_string())),
+    }
+}
+
+/// What revocation lists say of who signed, with its mark, and whether that still vouches.
+fn revocation(checked: &Checked, now: Timestamp) -> Option<(bool, &'static str, String)> {
+    let found = match (&checked.signed, &checked.revocation) {
+        (Signed::Nobody, _) => return None,
+        (_, None) => {
+            let text = "whether its certificate was revoked was NOT CHECKED: --revoked names the lists of its \
+                        authority (crl.pem)";
+            return Some((true, "   - ", text.to_owned()));
+        }
+        (_, Some(found)) => found,
+    };
+    Some(match found {
+        // What is in force now, or was made after the report, knows of it.
+        Ok(Revocation::Clear { made, until }) if *until > now || *made >= checked.issued => (
+            true,
+            "  ok ",
+            format!(
+                "its certificate is on no revocation list of {}",
+                minute(*made)
+            ),
+        ),
+        Ok(Revocation::Clear { made, until }) => (
+            false,
+            "  ?  ",
+            format!(
+                "the revocation lists are of {} and ended on {}, and the report is newer: WHETHER ITS CERTIFICATE WAS \
+                 REVOKED IS NOT KNOWN; get newer lists from the authority",
+                minute(*made),
+                minute(*until)
+            ),
+        ),
+        Ok(Revocation::Revoked(at)) => {
+            let at = at.map(|at| format!(" on {}", minute(at)));
+            let at = at.unwrap_or_else(|| ", or one of its issuers' was".to_owned());
+            (
+                false,
+                "  !! ",
+                format!(
+                    "ITS CERTIFICATE WAS REVOKED{at}. When it was made a report says by its own word, so nothing shows \
+                     that it was signed before: have the agency sign it anew"
+                ),
+            )
+        }
+        Err(error) => (
+            false,
+            "  ?  ",
+            format!("whether its certificate was revoked could not be checked: {error}"),
+        ),
+    })
+}
+
+/// What a report that was not changed is worth `now`, with the exit code.
+pub(super) fn said(checked: &Checked, now: Timestamp) -> (u8, String) {
     let mut lines = vec![wrapped(
         "",
         &format!(
@@ -305,7 +378,7 @@ pub(super) fn said(checked: &Checked) -> (u8, String) {
             checked.violations
         ),
     )];
-    let (code, who) = match &checked.signed {
+    let (mut code, who) = match &checked.signed {
         Signed::Nobody => (
             3,
             "NOBODY SIGNED IT: its files fit together, and anybody can have made them".into(),
@@ -327,6 +400,12 @@ pub(super) fn said(checked: &Checked) -> (u8, String) {
     };
     let mark = if code == 0 { "  ok " } else { "  ?  " };
     lines.push(wrapped(mark, &who));
+    if let Some((vouches, mark, text)) = revocation(checked, now) {
+        lines.push(wrapped(mark, &text));
+        if !vouches {
+            code = 3;
+        }
+    }
     if checked.pinned {
         lines.push(wrapped("  ok ", "about the log whose key you pinned"));
     }

@@ -11,8 +11,11 @@ use crate::client::trust::TrustAnchors;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::ReviewRule;
 use crate::envelope::keys::{KeyPairSigner, Signer as _};
-use crate::identity::authority::{Authority, LEAF_LIFETIME};
+use crate::identity::authority::{Authority, LEAF_LIFETIME, RevocationReason};
+use crate::identity::certificate::Serial;
 use crate::ledger::note::NoteSigner;
+use rustls::pki_types::CertificateRevocationListDer;
+use rustls::pki_types::pem::PemObject as _;
 use std::fs;
 use std::os::unix::fs::OpenOptionsExt as _;
 use tempfile::TempDir;
@@ -23,6 +26,12 @@ fn now() -> Timestamp {
 
 /// An auditor's folder, and what pins its authority and the log.
 fn auditor(folder: &Path, vkey: &str) -> (Auditor, TrustAnchors) {
+    let (auditor, trust, _) = certified(folder, vkey);
+    (auditor, trust)
+}
+
+/// The same, with the authority, whose certificate for signing is the second that it issued.
+fn certified(folder: &Path, vkey: &str) -> (Auditor, TrustAnchors, Authority) {
     use std::io::Write as _;
     let mut authority = Authority::create(ORIGIN, now(), &mut SystemRandom).unwrap();
     let issued = authority
@@ -54,7 +63,86 @@ fn auditor(folder: &Path, vkey: &str) -> (Auditor, TrustAnchors) {
     put("roots.pem", authority.root_pem());
     put("log.vkey", vkey);
     let trust = TrustAnchors::read(folder).unwrap();
-    (Auditor::read(folder, ORIGIN).unwrap(), trust)
+    let auditor = Auditor::read(folder, ORIGIN).unwrap();
+    (auditor, trust, authority)
+}
+
+#[test]
+fn whether_the_signers_certificate_was_revoked_is_said_or_that_nobody_looked() {
+    let day = |days: u64| std::time::Duration::from_secs(days * 86_400);
+    let log = long();
+    let outcome = checked(exported(&log).path(), Some(Level::Verify), None).unwrap();
+    let home = TempDir::new().unwrap();
+    let (auditor, trust, mut authority) = certified(home.path(), &log.vkey());
+    let folder = home.path().join("report");
+    let by = Some(&auditor);
+    write(&outcome, &Reviewed::NotAsked, &folder, by, now()).unwrap();
+    let check = |lists: Option<&str>, at: Timestamp| {
+        let mut good = bundle::check(&folder, Some(&trust)).unwrap();
+        good.revocation = lists.map(|pem| {
+            let lists: Result<Vec<_>, _> =
+                CertificateRevocationListDer::pem_slice_iter(pem.as_bytes()).collect();
+            trust.revocation(&good.chain, &lists.unwrap(), good.issued)
+        });
+        let (code, text) = said(&good, at);
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 80),
+            "{text}"
+        );
+        (code, text.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let both = |authority: &mut Authority, at| {
+        let lists = authority.revocation_lists(at, day(7)).unwrap();
+        (lists.root_pem.unwrap(), lists.issuing_pem)
+    };
+    let (code, text) = check(None, now());
+    assert!(
+        code == 0 && text.contains("revoked was NOT CHECKED"),
+        "{text}"
+    );
+
+    let before = both(&mut authority, now().minus(day(2)));
+    let before = before.0 + &before.1;
+    let (code, text) = check(Some(&before), now());
+    assert!(
+        code == 0 && text.contains("is on no revocation list of 2026-"),
+        "{text}"
+    );
+    // Ended, and older than the report.
+    let (code, text) = check(Some(&before), now().plus(day(30)));
+    assert!(code == 3 && text.contains("IS NOT KNOWN"), "{text}");
+    // Ended, and younger: it knew of the moment.
+    let after = both(&mut authority, now().plus(day(1)));
+    let after = after.0 + &after.1;
+    assert_eq!(check(Some(&after), now().plus(day(30))).0, 0);
+
+    let tls = fs::read(home.path().join("signing.pem")).unwrap();
+    let leaf = rustls::pki_types::CertificateDer::from_pem_slice(&tls).unwrap();
+    let (_, leaf) = x509_parser::parse_x509_certificate(&leaf).unwrap();
+    let serial = Serial::from_der_integer(leaf.raw_serial());
+    let at = now().plus(day(3));
+    authority
+        .revoke(&serial, RevocationReason::KeyCompromise, at)
+        .unwrap();
+    let (root, issuing) = both(&mut authority, at);
+    let revoked = format!("{root}{issuing}");
+    // In whichever order, and beside an older list.
+    for lists in [
+        revoked.clone(),
+        format!("{before}{revoked}"),
+        format!("{issuing}{before}"),
+    ] {
+        let (code, text) = check(Some(&lists), at);
+        assert!(code == 3 && text.contains("WAS REVOKED on 2026-"), "{text}");
+    }
+    // One list of two, and another authority's: nothing is taken for "not revoked".
+    let elsewhere = TempDir::new().unwrap();
+    let (_, _, mut other) = certified(elsewhere.path(), &log.vkey());
+    let other = both(&mut other, now());
+    for lists in [root, other.0 + &other.1] {
+        let (code, text) = check(Some(&lists), now());
+        assert!(code == 3 && text.contains("could not be checked"), "{text}");
+    }
 }
 
 #[test]
@@ -86,10 +174,10 @@ fn a_signed_report_is_checked_offline_and_a_flipped_bit_in_any_file_is_named() {
         (good.signed.clone(), good.size),
         (Signed::Agency("ombud".into()), 523)
     );
-    assert_eq!(said(&good).0, 0);
+    assert_eq!(said(&good, now()).0, 0);
     let unpinned = bundle::check(&folder, None).unwrap();
     assert!(matches!(&unpinned.signed, Signed::Unpinned { agency, .. } if agency == "ombud"));
-    let (code, text) = said(&unpinned);
+    let (code, text) = said(&unpinned, now());
     // Nothing was compared with the certificate: the name is the signer's own word.
     assert!(code == 3 && text.contains("says to be ombud"), "{text}");
     for name in names {
@@ -185,7 +273,7 @@ fn a_report_and_its_check_say_who_vouched_and_what_nobody_confirmed() {
         assert!(page.contains(wanted), "{page}");
     }
     assert!(!page.contains("whether others are shown another log"));
-    let (_, text) = said(&bundle::check(&folder, None).unwrap());
+    let (_, text) = said(&bundle::check(&folder, None).unwrap(), now());
     for wanted in ["witness w-one", "1 finding(s) of its review"] {
         assert!(text.contains(wanted), "{text}");
     }
@@ -228,7 +316,7 @@ fn a_report_that_nobody_signed_says_so_everywhere() {
         "{page}"
     );
     let checked = bundle::check(&folder, None).unwrap();
-    let (code, text) = said(&checked);
+    let (code, text) = said(&checked, now());
     assert!(code == 3 && text.contains("NOBODY SIGNED IT"), "{text}");
     for name in ["checkpoint", "report.html", "report.json", "digests.json"] {
         let honest = fs::read(folder.join(name)).unwrap();
