@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::text::{pasted, wrapped};
 use crate::domain::id::AgencyId;
 use crate::domain::random::Random;
 use crate::domain::time::Timestamp;
@@ -145,12 +146,12 @@ impl CaCommand {
     #[must_use]
     pub fn run(self) -> ExitCode {
         match self.execute() {
-            Ok(said) => {
-                print!("{said}");
+            Ok(text) => {
+                print!("{text}");
                 ExitCode::SUCCESS
             }
             Err(error) => {
-                eprintln!("error: {error}");
+                eprintln!("{}", wrapped("error: ", &error.to_string()));
                 ExitCode::FAILURE
             }
         }
@@ -193,24 +194,28 @@ impl CaCommand {
                 let lists = authority.revocation_lists(now, days(crl_days))?;
                 folder.save_index(&authority)?;
                 let path = folder.save_lists(&lists)?;
-                Ok(format!(
-                    "revoked {} certificate(s): {}\nwrote {}\n\nNext: bring this file to the router; it takes effect \
-                     within a minute, on open connections too.\n",
-                    serials.len(),
-                    serials.join(", "),
-                    path.display()
-                ))
+                Ok(said(&[
+                    &format!(
+                        "revoked {} certificate(s): {}",
+                        serials.len(),
+                        serials.join(", ")
+                    ),
+                    &format!("wrote {}", path.display()),
+                    "",
+                    "Next: bring this file to the router; it takes effect within a minute, on open connections too.",
+                ]))
             }
             Action::Crl { days: until } => {
                 let (folder, mut authority) = Folder::open(&dir)?;
                 let lists = authority.revocation_lists(now, days(until))?;
                 folder.save_index(&authority)?;
                 let path = folder.save_lists(&lists)?;
-                Ok(format!(
-                    "wrote {}, good for {until} day(s)\n\nNext: bring this file to the router, and run this again \
-                     before half of that time is over: past its end the router lets nobody in.\n",
-                    path.display()
-                ))
+                Ok(said(&[
+                    &format!("wrote {}, good for {until} day(s)", path.display()),
+                    "",
+                    "Next: bring this file to the router, and run this again before half of that time is over: past \
+                     its end the router lets nobody in.",
+                ]))
             }
             Action::Renew {
                 folder: out,
@@ -238,12 +243,20 @@ fn init(
     folder.save_all(&authority)?;
     folder.save_lists(&lists)?;
     let shown = dir.display();
-    Ok(format!(
-        "made a root and an issuing CA for {trust_domain} in {shown}\n\n\
-         Next: safeconduct ca --dir {shown} issue router --name localhost --out router\n\
-         and   safeconduct ca --dir {shown} issue agency my-ngo --out my-ngo\n\
-         Keep {shown}/root.key off line: it is needed again only for a new issuing CA and for the root's list.\n",
-    ))
+    let next = [
+        "issue router --name localhost --out router",
+        "issue agency my-ngo --out my-ngo",
+    ];
+    let next = next.map(|next| pasted("  ", &format!("safeconduct ca --dir {shown} {next}")));
+    let made = said(&[
+        &format!("made a root and an issuing CA for {trust_domain} in {shown}"),
+        "",
+        "Next:",
+    ]);
+    let keep = said(&[&format!(
+        "Keep {shown}/root.key off line: it is needed again only for a new issuing CA and for the root's list."
+    )]);
+    Ok(format!("{made}{}\n{keep}", next.join("\n")))
 }
 
 fn issue(
@@ -259,12 +272,13 @@ fn issue(
             days: lifetime,
         } => {
             let to = OutFolder::create(&out)?;
-            let said = issue_agency(folder, authority, &id, &to, lifetime, now)?;
-            Ok(format!(
-                "{said}\nNext: put the router's trust/ folder into {0}, give {0} to the agency over a\nsafe channel, \
-                 compare the fingerprints by phone, and delete it here.\n",
+            let issued = issue_agency(folder, authority, &id, &to, lifetime, now)?;
+            let next = format!(
+                "Next: put the router's trust/ folder into {0}, give {0} to the agency over a safe channel, compare \
+                 the fingerprints by phone, and delete it here.",
                 out.display()
-            ))
+            );
+            Ok(issued + &said(&["", &next]))
         }
         Issue::Router {
             names,
@@ -272,14 +286,14 @@ fn issue(
             days: lifetime,
         } => {
             let to = OutFolder::create(&out)?;
-            let said = issue_router(folder, authority, &names, &to, lifetime, now)?;
-            Ok(format!(
-                "{said}\nNext: name {0}/tls.pem, {0}/tls.key, {1}/root.pem and {1}/crl.pem in the \
-                router's settings, as \
-                 deploy/router.toml does.\n",
+            let issued = issue_router(folder, authority, &names, &to, lifetime, now)?;
+            let next = format!(
+                "Next: name {0}/tls.pem, {0}/tls.key, {1}/root.pem and {1}/crl.pem in the router's settings, as \
+                 deploy/router.toml does.",
                 out.display(),
                 folder.dir().display()
-            ))
+            );
+            Ok(issued + &said(&["", &next]))
         }
     }
 }
@@ -298,8 +312,9 @@ fn issue_agency(
     to.write("roots.pem", authority.root_pem().as_bytes(), folder::PUBLIC)?;
     to.write_pair("signing", &identity.signing)?;
     to.write_pair("tls", &identity.tls)?;
+    let head = said(&[&format!("issued for agency {id}, {lifetime} days:")]);
     Ok(format!(
-        "issued for agency {id}, {lifetime} days:\n  tls      {}\n  signing  {}\n",
+        "{head}  tls      {}\n  signing  {}\n",
         describe(&identity.tls),
         describe(&identity.signing)
     ))
@@ -317,11 +332,11 @@ fn issue_router(
     folder.save_index(authority)?;
     to.write("roots.pem", authority.root_pem().as_bytes(), folder::PUBLIC)?;
     to.write_pair("tls", &leaf)?;
-    Ok(format!(
-        "issued for {}, {lifetime} days:\n  tls      {}\n",
-        names.join(", "),
-        describe(&leaf)
-    ))
+    let head = said(&[&format!(
+        "issued for {}, {lifetime} days:",
+        names.join(", ")
+    )]);
+    Ok(format!("{head}  tls      {}\n", describe(&leaf)))
 }
 
 fn renew(
@@ -332,7 +347,7 @@ fn renew(
     now: Timestamp,
 ) -> Result<String, FolderError> {
     let to = OutFolder::open(out)?;
-    let (said, next) = match folder::whose(out, authority.trust_domain())? {
+    let (issued, next) = match folder::whose(out, authority.trust_domain())? {
         folder::Whose::Agency(id) => (
             issue_agency(folder, authority, &id, &to, lifetime, now)?,
             "The agency runs `safeconduct agency join` at once: its signing certificate is new, so it publishes a \
@@ -343,16 +358,21 @@ fn renew(
             "The router takes the new files into use within `reload_seconds`, without a restart.",
         ),
     };
-    Ok(format!(
-        "{said}\nNext: the certificates before these stay valid until they end; revoke them by serial number if a key \
-         was lost.\n{next}\n"
-    ))
+    let before = "Next: the certificates before these stay valid until they end; revoke them by serial number if a key \
+                  was lost.";
+    Ok(issued + &said(&["", before, next]))
+}
+
+/// Paragraphs for people, each ended.
+fn said(paragraphs: &[&str]) -> String {
+    let lines = paragraphs.iter().map(|text| wrapped("", text) + "\n");
+    lines.collect()
 }
 
 fn describe(leaf: &IssuedLeaf) -> String {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &leaf.certificate);
     format!(
-        "serial {}\n           sha256 {}",
+        "serial {}\n    sha256 {}",
         leaf.serial,
         data_encoding::HEXLOWER.encode(digest.as_ref())
     )

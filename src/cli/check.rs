@@ -75,7 +75,7 @@ fn check(file: &Path) -> Result<(), Failure> {
     let signer = key_file::read(&config.ledger.signing_key_file, config.log_origin())
         .map_err(|error| error.to_string());
     if let Some(signer) = findings.note("the log's signing key", signer) {
-        println!("     vkey {}", signer.vkey());
+        println!("{}", wrapped("     ", &format!("vkey {}", signer.vkey())));
     }
     certificates(&mut findings, tls_files(&config), &config.origin);
     let roots = &config.listener.agency_roots_file;

@@ -28,6 +28,30 @@ pub fn wrapped(mark: &str, text: &str) -> String {
     out
 }
 
+/// A command to paste, after `mark`: what does not fit goes on in the next line, as a shell reads it.
+#[must_use]
+pub fn pasted(mark: &str, command: &str) -> String {
+    const MORE: &str = " \\";
+    let indent = mark.chars().count() + 2;
+    let mut out = mark.to_owned();
+    let mut column = mark.chars().count();
+    for (at, word) in command.split_whitespace().enumerate() {
+        let width = word.chars().count();
+        if at > 0 && column + 1 + width + MORE.len() > COLUMNS {
+            out.push_str(MORE);
+            out.push('\n');
+            out.push_str(&" ".repeat(indent));
+            column = indent;
+        } else if at > 0 {
+            out.push(' ');
+            column += 1;
+        }
+        out.push_str(word);
+        column += width;
+    }
+    out
+}
+
 /// Somebody else's text, which must not drive this terminal: controls, and marks that turn the direction of what
 /// follows them (Unicode UAX #9, "Trojan Source"), become `?`. Letters of every script stay.
 #[must_use]
@@ -106,6 +130,25 @@ mod tests {
         for kept in ["Übergang", "خانه\u{200c}ها", "მშვიდობა"] {
             assert_eq!(printable(kept), kept);
         }
+    }
+
+    #[test]
+    fn a_command_to_paste_goes_on_in_the_next_line() {
+        assert_eq!(pasted("  ", "safeconduct check"), "  safeconduct check");
+        let long = format!("safeconduct {}", "--flag word ".repeat(12));
+        let shown = pasted("  ", &long);
+        assert!(shown.lines().count() > 1);
+        assert!(
+            shown.lines().all(|line| line.chars().count() <= COLUMNS),
+            "{shown}"
+        );
+        let joined = shown.replace("\\\n", " ");
+        let words = |text: &str| {
+            text.split_whitespace()
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(words(&joined), words(&long));
     }
 
     #[test]

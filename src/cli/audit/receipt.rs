@@ -1,7 +1,7 @@
 //! `safeconduct audit receipt`: what one receipt proves, offline, and what it does not.
 
 use super::Output;
-use crate::cli::text::{minute, wrapped};
+use crate::cli::text::{minute, printable, wrapped};
 use crate::domain::time::Timestamp;
 use crate::ledger::entry::EntryBody;
 use crate::ledger::note::NoteVerifier;
@@ -166,11 +166,13 @@ fn proves(good: &Good) -> Vec<String> {
         minute(entry.at),
         entry.body.event()
     )];
-    lines.extend(
-        decision(good).map(|decision| {
-            format!("what was decided, exactly as it was committed to: {decision}")
-        }),
-    );
+    lines.extend(decision(good).map(|decision| {
+        // It is one word, but for its commas.
+        let decision = printable(&decision).replace(",\"", ", \"");
+        format!(
+            "what was decided, as it was committed to but for the spaces after commas: {decision}"
+        )
+    }));
     lines.push(format!(
         "it was in the log when that had {} entries, and cannot be taken out of a log that continues that one",
         checkpoint.size
@@ -284,12 +286,14 @@ mod tests {
 
     /// A receipt of the one entry of a log.
     fn receipt() -> ReceiptFile {
-        let opening = Opening {
-            nonce: [1; 32],
-            decision: Decision::OfferClosed {
-                offer: "offer-1".into(),
-            },
-        };
+        receipt_of(Decision::OfferClosed {
+            offer: "offer-1".into(),
+        })
+    }
+
+    fn receipt_of(decision: Decision) -> ReceiptFile {
+        let nonce = [1; 32];
+        let opening = Opening { nonce, decision };
         let at = Timestamp::from_millis(1_794_000_000_000).unwrap();
         let entry = Entry::committed(Actor::Router, at, &opening);
         let entry = entry.encode().unwrap();
@@ -329,6 +333,25 @@ mod tests {
         );
         assert_eq!(code(&judged), 3);
         assert_eq!(object(&judged)["decision"]["offer"], "offer-1");
+    }
+
+    #[test]
+    fn a_long_decision_is_wrapped_between_its_members() {
+        let long = receipt_of(Decision::Opened {
+            offer: "0123456789abcdefghjkmnpqrs".into(),
+            stage: "TRIAGE".into(),
+            parcel: "0123456789abcdefghjkmnpqrs".into(),
+            statement_hash: "A".repeat(43),
+            protocol: 1,
+            gate: 1,
+            staff: "a\u{202e}b".into(),
+        });
+        let said = sentences(&judged(&long, &by_key()));
+        assert!(said.contains("\"staff\":\"a?b\""), "{said}");
+        assert!(
+            said.lines().all(|line| line.chars().count() <= 80),
+            "{said}"
+        );
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::path::Path;
 use clap::Parser;
 
 use super::CaCommand;
+use crate::cli::text::COLUMNS;
 
 #[derive(Parser)]
 struct Program {
@@ -14,7 +15,15 @@ struct Program {
 fn run(arguments: &[&str]) -> Result<String, String> {
     let arguments = std::iter::once("ca").chain(arguments.iter().copied());
     let program = Program::try_parse_from(arguments).map_err(|error| error.to_string())?;
-    program.ca.execute().map_err(|error| error.to_string())
+    let told = program.ca.execute().map_err(|error| error.to_string())?;
+    // What cannot be broken, such as a path, has a line of its own.
+    let fits = |line: &str| line.chars().count() <= COLUMNS || !line.trim().contains(' ');
+    let command = |line: &str| line.trim_start().starts_with("safeconduct") || line.ends_with('\\');
+    assert!(
+        told.lines().all(|line| fits(line) || command(line)),
+        "{told}"
+    );
+    Ok(told)
 }
 
 fn mode(path: &Path) -> u32 {
