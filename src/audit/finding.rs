@@ -152,9 +152,9 @@ problems! {
     Chain = Violation, "CHAIN", "the signing certificate does not lead from this agency to a pinned authority";
     /// The agency has published no key.
     NoKey = Violation, "NO_KEY", "a statement by an agency that has published no key";
-    /// A directory digest is not over the keys and enrolments that the log has.
+    /// A directory digest is not over the keys and enrolments that the log has, or names another protocol.
     DirectoryDigest = Violation, "DIRECTORY_DIGEST",
-        "a directory was shown that the log's keys and enrolments do not give";
+        "a directory or a protocol was shown that the log's keys and acts do not give";
     // Replay: acts of agencies.
     /// The entry names another actor than the act needs.
     Actor = Violation, "ACTOR", "the entry's actor is not the one who may do this";
