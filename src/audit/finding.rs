@@ -243,6 +243,9 @@ problems! {
     /// Openings ended that no auditor had replayed.
     ErasedUnwatermarked(u64) = Violation, "ERASED_UNWATERMARKED",
         "the opening of entry {0} was erased before any auditor said that it was replayed";
+    /// Openings ended before the retention time in the members' protocol was over.
+    EndedEarly(u64) = Violation, "ENDED_EARLY",
+        "the opening of entry {0} ended before the retention time in the members' protocol was over";
     /// What the act stands on has lawfully ended.
     RestsOnEnded(&'static str) = Notice, "RESTS_ON_ENDED",
         "{0} rests on what ended after its retention, and could not be decided again";

@@ -165,6 +165,7 @@ impl Replay {
         let Some(entry) = entry else {
             return Vec::new();
         };
+        self.watermarks.passed(index, entry.at);
         let act = Act {
             index,
             at: entry.at,
