@@ -54,7 +54,7 @@ async fn nobody_hides_a_persons_case_behind_others_of_the_same_code() {
 
 #[tokio::test]
 async fn what_was_signed_before_the_person_stopped_the_case_is_no_answer_to_it() {
-    let mut town = Town::begin().await;
+    let town = Town::begin().await;
     let offer = town.refer(&["north"]).await.remove(0);
     let (ngo, clinic, caseworker) = (id("ngo"), id("clinic"), town.caseworker());
     let registered = town
