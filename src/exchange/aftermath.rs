@@ -9,11 +9,12 @@ use super::clockwork::{Due, schedule};
 use super::erasure::ANSWER_WITHIN;
 use super::event::EventKind;
 use super::forward::rests_on;
+use super::offer::moves::Closed;
 use super::offer::{moves, view::OfferView};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot};
 use super::turn::{self, Next, Over, Why};
-use super::{BasisName, Exchange, Refusal};
+use super::{BasisName, Exchange, Refusal, escalation};
 use crate::domain::id::OfferId;
 use crate::domain::offer::OfferCommand;
 use crate::domain::vocabulary::{ErasureAnswer, OfferNotice, OfferState, Stage};
@@ -53,6 +54,10 @@ pub(super) fn follow(
     let row = key::aftermath(&name.agency, name.chain);
     let before = snapshot.get::<AftermathRecord>(row.clone())?;
     let before = before.unwrap_or_default();
+    let closed_at = match before.closed_at {
+        0 if follows.close => snapshot.now.millis(),
+        before => before,
+    };
     let mark = AftermathRecord {
         source: name.agency.to_string(),
         chain: name.chain.to_string(),
@@ -62,6 +67,7 @@ pub(super) fn follow(
         pause: before.pause || follows.pause,
         // From the first offer again.
         after: Vec::new(),
+        closed_at,
     };
     Ok(mark.put(row))
 }
@@ -199,20 +205,16 @@ impl Step {
             });
         }
         if offer.state.is_open() {
-            let (source, referral, id) = (offer.source.clone(), offer.referral, offer.id);
+            self.over(snapshot, &offer)?;
             let closed = moves::close(snapshot, offer, &OfferCommand::Withdraw)?;
-            self.writes.extend(closed.writes);
-            self.entries.extend(closed.entries);
-            self.doorbells.extend(closed.doorbells);
-            // Whoever is next in line has nothing to do with this withdrawal.
-            let over = Over {
-                source: &source,
-                referral,
-                offer: id,
-                at: snapshot.now,
-                why: Why::Withdrawn,
-            };
-            self.next = Some(turn::after(snapshot, &over)?);
+            self.add(closed);
+            return Ok(());
+        }
+        if let Some(open) = offer.lapsed_since(records::time(Table::Meta, mark.closed_at)?)? {
+            // Cut off, it ran out of time meanwhile: a lapse is true before it is written, so it has lapsed; but it had
+            // ended before that, and its clocks ring nobody for it.
+            self.over(snapshot, &open)?;
+            self.add(escalation::lapsed(snapshot, open)?);
             return Ok(());
         }
         // What was said under it, and what was answered, goes with it.
@@ -225,6 +227,25 @@ impl Step {
             self.writes.push(offer.put(snapshot.now, false));
         }
         Ok(())
+    }
+
+    /// What follows in the referral: whoever is next in line has nothing to do with this withdrawal.
+    fn over(&mut self, snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<(), Refusal> {
+        let over = Over {
+            source: &offer.source,
+            referral: offer.referral,
+            offer: offer.id,
+            at: snapshot.now,
+            why: Why::Withdrawn,
+        };
+        self.next = Some(turn::after(snapshot, &over)?);
+        Ok(())
+    }
+
+    fn add(&mut self, closed: Closed) {
+        self.writes.extend(closed.writes);
+        self.entries.extend(closed.entries);
+        self.doorbells.extend(closed.doorbells);
     }
 
     fn tell(&mut self, offer: &mut OfferView, notice: OfferNotice) -> bool {

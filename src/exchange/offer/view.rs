@@ -61,6 +61,19 @@ impl OfferView {
         })
     }
 
+    /// The offer as it stood before it lapsed, if it did so after `since` and that is not written down yet.
+    pub(in crate::exchange) fn lapsed_since(
+        &self,
+        since: Timestamp,
+    ) -> Result<Option<Self>, Refusal> {
+        let written: OfferState = records::word(TABLE, &self.record.state)?;
+        let lapsed = self.state == OfferState::Lapsed && written.can_lapse();
+        Ok((lapsed && since < self.decide_by).then(|| Self {
+            state: written,
+            ..self.clone()
+        }))
+    }
+
     /// An offer that the change will rely on.
     pub(in crate::exchange) fn load(
         snapshot: &mut Snapshot<'_>,

@@ -90,6 +90,9 @@ pub struct AftermathRecord {
     /// Key of the last parcel that is done.
     #[prost(bytes = "vec", tag = "7")]
     pub after: Vec<u8>,
+    /// When what closes was said, in milliseconds; zero when nothing closes.
+    #[prost(int64, tag = "8")]
+    pub closed_at: i64,
 }
 
 impl Record for AftermathRecord {
