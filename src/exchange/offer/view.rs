@@ -185,6 +185,11 @@ impl OfferView {
         !std::mem::replace(&mut self.record.told, true)
     }
 
+    /// Whether the recipient has opened a parcel: only then can it have passed one on.
+    pub(in crate::exchange) fn has_opened(&self) -> bool {
+        !self.record.opened.is_empty()
+    }
+
     /// Whether the recipient has anything that it could be asked to erase.
     pub(in crate::exchange) fn has_content(&self) -> bool {
         self.record.told || !self.record.opened.is_empty()
