@@ -152,8 +152,11 @@ fn prepare(
     disclosed(&mut change, 0, &of, &told);
     passed_on.tell(&mut change, 0);
     let first = offer.mark_opened(stage);
-    if offer.mark_parcel_opened(stage, &record.parcel) || first {
+    let newly = offer.mark_parcel_opened(stage, &record.parcel) || first;
+    if newly {
         released(&mut change, &of, set);
+    }
+    if offer.told_again() || newly {
         change.writes.push(offer.put(snapshot.now, false));
     }
     if first {

@@ -302,6 +302,7 @@ impl Replay {
         // Covered or not, the recipient has it in hand now.
         let offer = self.offers.offer_mut(&id)?;
         offer.held.insert(stage, parcel_id);
+        self.told_again(id);
         decided.and(ended).and(stands)
     }
 

@@ -5,7 +5,9 @@ use crate::domain::id::{AgencyId, CaseHandle, GroupId, OfferId, ReferralId};
 use crate::domain::offer::{NotAllowed, OfferCommand};
 use crate::domain::place::Party;
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::{OfferNotice, OfferState, Purpose, Question, Stage, Urgency};
+use crate::domain::vocabulary::{
+    ErasureAnswer, OfferNotice, OfferState, Purpose, Question, Stage, Urgency,
+};
 use crate::exchange::snapshot::Snapshot;
 use crate::exchange::{OfferName, Refusal};
 use crate::storage::engine::{Table, Write};
@@ -183,6 +185,18 @@ impl OfferView {
     /// Notes that the recipient read something that is no parcel of the offer; `false` when it had before.
     pub(in crate::exchange) fn mark_told(&mut self) -> bool {
         !std::mem::replace(&mut self.record.told, true)
+    }
+
+    /// Notes that the recipient is told something. One that had erased all has something again, which nobody has asked it
+    /// to erase: what was asked and answered is over, and in the ledger. `false` when nothing of that changed.
+    pub(in crate::exchange) fn told_again(&mut self) -> bool {
+        let erased = self.record.erasure == ErasureAnswer::Erased.name();
+        if erased {
+            self.record.erasure.clear();
+            self.record.erasure_asked = 0;
+            self.untell(OfferNotice::PleaseErase);
+        }
+        erased
     }
 
     /// Whether the recipient has opened a parcel: only then can it have passed one on.
