@@ -8,7 +8,6 @@
 //! ```
 
 use crate::exchange::flood::{self, Allowance};
-use crate::exchange::retention::AUDIT_RETENTION_DAYS;
 use serde::Deserialize;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -74,10 +73,6 @@ pub struct Ledger {
     /// Certificates and tokens go on under `origin`.
     #[serde(default)]
     pub origin: Option<String>,
-    /// For how many days decisions can be opened by auditors, 365 to 36,600; after it they end, but only what an
-    /// auditor of a national mandate has replayed.
-    #[serde(default = "audit_retention_days")]
-    pub audit_retention_days: u32,
     /// How many days a copy of the keyring may be kept, 1 to 90: erased content can be read from it until then.
     #[serde(default = "keyring_backup_days")]
     pub keyring_backup_days: u32,
@@ -178,10 +173,6 @@ impl Default for Limits {
             audits_per_minute: flood::AUDITS_PER_MINUTE,
         }
     }
-}
-
-const fn audit_retention_days() -> u32 {
-    AUDIT_RETENTION_DAYS
 }
 
 const fn keyring_backup_days() -> u32 {
@@ -330,11 +321,6 @@ impl RouterConfig {
                 "ledger.origin",
                 "leave it out, or write the log's new name as a lower-case host name; only `safeconduct restore \
                  --succeed` needs one",
-            ),
-            (
-                (365..=36_600).contains(&self.ledger.audit_retention_days),
-                "ledger.audit_retention_days",
-                "write 365 to 36600: decisions must be open to auditors for a year at least",
             ),
             (
                 (1..=90).contains(&self.ledger.keyring_backup_days),

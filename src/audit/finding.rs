@@ -152,9 +152,9 @@ problems! {
     Chain = Violation, "CHAIN", "the signing certificate does not lead from this agency to a pinned authority";
     /// The agency has published no key.
     NoKey = Violation, "NO_KEY", "a statement by an agency that has published no key";
-    /// A directory digest is not over the keys and enrolments that the log has.
+    /// A directory digest is not over the keys and enrolments that the log has, or names another protocol.
     DirectoryDigest = Violation, "DIRECTORY_DIGEST",
-        "a directory was shown that the log's keys and enrolments do not give";
+        "a directory or a protocol was shown that the log's keys and acts do not give";
     // Replay: acts of agencies.
     /// The entry names another actor than the act needs.
     Actor = Violation, "ACTOR", "the entry's actor is not the one who may do this";
@@ -243,6 +243,9 @@ problems! {
     /// Openings ended that no auditor had replayed.
     ErasedUnwatermarked(u64) = Violation, "ERASED_UNWATERMARKED",
         "the opening of entry {0} was erased before any auditor said that it was replayed";
+    /// Openings ended before the retention time in the members' protocol was over.
+    EndedEarly(u64) = Violation, "ENDED_EARLY",
+        "the opening of entry {0} ended before the retention time in the members' protocol was over";
     /// What the act stands on has lawfully ended.
     RestsOnEnded(&'static str) = Notice, "RESTS_ON_ENDED",
         "{0} rests on what ended after its retention, and could not be decided again";

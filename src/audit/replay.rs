@@ -165,6 +165,7 @@ impl Replay {
         let Some(entry) = entry else {
             return Vec::new();
         };
+        self.watermarks.passed(index, entry.at);
         let act = Act {
             index,
             at: entry.at,
@@ -187,8 +188,23 @@ impl Replay {
                     problems.extend(found.map(|it| self.softened(it, &opening.decision)));
                 }
             }
-            (EntryBody::Digest { size, root, .. }, _) => {
-                problems.extend(self.agencies.digested(act, *size, root).err());
+            (
+                EntryBody::Digest {
+                    size,
+                    root,
+                    protocol,
+                    ..
+                },
+                _,
+            ) => {
+                let in_force = self.administration.protocol_version();
+                let digested = self.agencies.digested(act, *size, root);
+                let digested = digested.and_then(|readable| {
+                    (!readable || *protocol == in_force)
+                        .then_some(())
+                        .ok_or(Problem::DirectoryDigest)
+                });
+                problems.extend(digested.err());
             }
             // Who is a member cannot be told any more; what rests on it is found uncovered elsewhere.
             (EntryBody::Committed { event, .. }, None) if agencies::CHANGE_IT.contains(event) => {

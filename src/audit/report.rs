@@ -177,6 +177,7 @@ impl Audit {
                     | Problem::Watermark
                     | Problem::WatermarkRoot
                     | Problem::ErasedUnwatermarked(_)
+                    | Problem::EndedEarly(_)
             )
         });
         let replay = self.replay.as_ref().filter(|_| !doubted);

@@ -137,7 +137,6 @@ async fn serve(config: RouterConfig, until_stdin_closes: bool) -> Result<(), Fai
         Failure::Settings(format!("{error}; {mend}"))
     })?;
     exchange.allow(config.limits.allowance());
-    exchange.retain_for(config.ledger.audit_retention_days);
     let stop = CancellationToken::new();
     stop_on_signals(stop.clone()).map_err(Failure::settings)?;
     if until_stdin_closes {

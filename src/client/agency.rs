@@ -331,7 +331,12 @@ impl Desk {
     ///
     /// [`ClientError::Directory`] when a record, a signature or a proof does not hold: nothing of it is used then.
     pub async fn mirror(&self) -> Result<Arc<Directory>, ClientError> {
-        self.mirror_protocol().await?;
+        let directory = self.mirror_directory().await?;
+        self.mirror_protocol(directory.protocol_version()).await?;
+        Ok(directory)
+    }
+
+    async fn mirror_directory(&self) -> Result<Arc<Directory>, ClientError> {
         let previous = self.agency.directory().ok();
         let known_digest = previous.as_ref().map_or(0, |directory| directory.number());
         let (reply, proven) = self.fetch_directory(known_digest).await?;
@@ -453,9 +458,11 @@ impl Desk {
     }
 
     /// Fetches the protocol in force and verifies its two signatures.
-    async fn mirror_protocol(&self) -> Result<(), ClientError> {
+    ///
+    /// One that was replaced is signed as well: the directory's digest tells a program that starts anew.
+    async fn mirror_protocol(&self, digested: u64) -> Result<(), ClientError> {
         let version = |protocol: Arc<Protocol>| protocol.version();
-        let before = self.agency.protocol().map_or(0, version);
+        let before = self.agency.protocol().map_or(0, version).max(digested);
         let (reply, _) = self
             .call(
                 v1::GetProtocolRequest { version: 0 },

@@ -78,7 +78,7 @@ pub enum DirectoryError {
          stop sending, call the agencies that write to us by phone, and call the auditors"
     )]
     NotOurs,
-    /// An older protocol than the one that was verified before.
+    /// An older protocol than the one that was verified before, or than the directory digest names.
     #[error(
         "the router shows a protocol that was replaced since; the newer one is gone by; stop sending and call the \
          auditors"
@@ -169,6 +169,7 @@ impl Member {
 pub struct Directory {
     number: u64,
     root: Hash,
+    protocol: u64,
     proven_at: Timestamp,
     mirrored_at: Timestamp,
     members: BTreeMap<AgencyId, Member>,
@@ -188,22 +189,35 @@ pub enum Witnessed {
     Missing,
 }
 
-/// The digest that `entry` is, if it is the one that the reply names: its size and root.
+/// What a digest's own entry says.
+struct Proved {
+    number: u64,
+    size: u64,
+    root: Hash,
+    protocol: u64,
+}
+
+/// The digest that `entry` is, if it is the one that the reply names.
 fn proven_digest(
     digest: Option<&v1::DirectoryDigest>,
     entry: &Entry,
-) -> Result<(u64, u64, Hash), DirectoryError> {
+) -> Result<Proved, DirectoryError> {
     let digest = digest.ok_or(DirectoryError::Malformed("no digest"))?;
     let root = Hash::from_slice(&digest.root).ok_or(DirectoryError::Malformed("digest root"))?;
-    let expected = EntryBody::Digest {
-        number: digest.number,
-        size: digest.size,
-        root,
-    };
-    if entry.body == expected {
-        Ok((digest.number, digest.size, root))
-    } else {
-        Err(DirectoryError::Digest)
+    // The version of the protocol stands in the entry alone.
+    match entry.body {
+        EntryBody::Digest {
+            number,
+            size,
+            root: proved,
+            protocol,
+        } if (number, size, proved) == (digest.number, digest.size, root) => Ok(Proved {
+            number,
+            size,
+            root,
+            protocol,
+        }),
+        _ => Err(DirectoryError::Digest),
     }
 }
 
@@ -223,7 +237,12 @@ impl Directory {
         own: Own<'_>,
         now: Timestamp,
     ) -> Result<Self, DirectoryError> {
-        let (number, size, root) = proven_digest(reply.digest.as_ref(), digest_entry)?;
+        let Proved {
+            number,
+            size,
+            root,
+            protocol,
+        } = proven_digest(reply.digest.as_ref(), digest_entry)?;
         let proven_at = digest_entry.at;
         if let Some(previous) = previous {
             if number < previous.number || (number == previous.number && root != previous.root) {
@@ -250,6 +269,7 @@ impl Directory {
         Ok(Self {
             number,
             root,
+            protocol,
             proven_at,
             mirrored_at: now,
             members,
@@ -303,6 +323,12 @@ impl Directory {
     #[must_use]
     pub const fn number(&self) -> u64 {
         self.number
+    }
+
+    /// Version of the protocol that was in force at the digest: no older one is believed. 0 before the first.
+    #[must_use]
+    pub const fn protocol_version(&self) -> u64 {
+        self.protocol
     }
 
     /// Every member that this agency may see, by id.
@@ -443,7 +469,7 @@ pub fn verify_correspondent(
 ) -> Result<Vec<Chain>, DirectoryError> {
     let record = reply.agency.as_ref();
     let record = record.ok_or(DirectoryError::Malformed("no agency"))?;
-    let (_, size, root) = proven_digest(reply.digest.as_ref(), entry)?;
+    let Proved { size, root, .. } = proven_digest(reply.digest.as_ref(), entry)?;
     let named = Named::of(record)?;
     if named.agency != *agency {
         return Err(DirectoryError::Malformed("another agency than asked for"));

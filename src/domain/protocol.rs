@@ -40,6 +40,13 @@ pub const NEVER_AT_TRIAGE: LabelSet = LabelSet::of_categories(&[
 /// What is told to nobody unless it was asked for by itself (R4).
 pub const ALWAYS_SPECIFIC: LabelSet = LabelSet::of_categories(&[Category::PunishableActs]);
 
+/// Days for which decisions can be opened, where the file sets nothing else: five years, as most complaints and court
+/// proceedings about a placement begin within them.
+pub const RETENTION_DAYS: u32 = 5 * 366;
+
+/// Least and most days that a file may set: every act can be looked at for a year at least, and none for ever.
+pub const RETENTION_DAYS_RANGE: std::ops::RangeInclusive<u32> = 365..=36_600;
+
 /// The protocol's answer for one cell, from least to most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Verdict {
@@ -71,6 +78,7 @@ pub struct Protocol {
     table: Table,
     access: access::AccessColumn,
     duty_line: Option<AgencyId>,
+    retention_days: u32,
 }
 
 /// One row of the file, its groups written out.
@@ -204,6 +212,12 @@ impl Protocol {
     #[must_use]
     pub const fn version(&self) -> u64 {
         self.version
+    }
+
+    /// For how many days auditors can open decisions.
+    #[must_use]
+    pub const fn retention_days(&self) -> u32 {
+        self.retention_days
     }
 
     /// The agency whose duty officer is the national one, if the protocol names one.

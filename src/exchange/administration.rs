@@ -118,7 +118,7 @@ fn effect(
     body: ActBody,
     proposal: &[u8],
     approval: &[u8],
-) -> Result<(Vec<Write>, bool), Refusal> {
+) -> Result<Vec<Write>, Refusal> {
     check(snapshot, &body)?;
     Ok(match body {
         ActBody::Enrol {
@@ -131,7 +131,7 @@ fn effect(
             record.parent = parent.map(|parent| parent.to_string()).unwrap_or_default();
             record.proposal = proposal.to_vec();
             record.approval = approval.to_vec();
-            (vec![record.put(key::agency(&agency))], true)
+            vec![record.put(key::agency(&agency))]
         }
         ActBody::PublishProtocol { version, toml } => {
             let record = ProtocolRecord {
@@ -144,12 +144,12 @@ fn effect(
                 record.put(key::index(version)),
                 current.put(key::PROTOCOL.to_vec()),
             ];
-            (writes, false)
+            writes
         }
         ActBody::Reinstate { agency } => {
             let mut record = record_of(snapshot, &agency)?;
             record.suspended = false;
-            (vec![record.put(key::agency(&agency))], true)
+            vec![record.put(key::agency(&agency))]
         }
         ActBody::Suspend { .. } => return Err(Refusal::InvalidField("act")),
     })
@@ -217,7 +217,7 @@ fn prepare_approve(
     }
     let act = act(snapshot, &proposal.act)?;
     let spent = spend(snapshot, &proposal.act)?;
-    let (writes, in_directory) = effect(snapshot, act.body, &proposal.act, token)?;
+    let writes = effect(snapshot, act.body, &proposal.act, token)?;
     let decision = Decision::Approved {
         proposal: id.to_string(),
         statement: text(&proposal.act)?,
@@ -228,9 +228,7 @@ fn prepare_approve(
     change.writes = writes;
     change.writes.push(proposal.put(row));
     change.writes.push(spent);
-    if in_directory {
-        count_change(&mut change);
-    }
+    count_change(&mut change);
     change.entries.push(snapshot.entry(Actor::Admin, decision));
     snapshot.remember(&mut change, caller.agency(), requested, Vec::new(), &[0], 0);
     Ok(Prepared::New(change, (), vec![0]))

@@ -1,4 +1,5 @@
-//! How long decisions can be opened: for the audit's retention time, and never before an auditor has replayed them.
+//! How long decisions can be opened: for the time in the members' protocol, and never before an auditor has replayed
+//! them.
 //!
 //! Whole months end together, since the decisions of a month share one key. First tombstones of all their openings, in
 //! steps; then, a month later, the key. What later acts stand on has no such end ([`Decision::outlives_retention`]).
@@ -9,6 +10,7 @@ use super::sequencer::{EntryDraft, Published};
 use super::snapshot::{DAY_MILLIS, Prepared, Snapshot, own};
 use super::{Exchange, Receipt, Refusal, Requested, SKEW};
 use crate::domain::id::AgencyId;
+use crate::domain::protocol::Protocol;
 use crate::domain::time::Timestamp;
 use crate::envelope::watermark::Watermark;
 use crate::identity::caller::Caller;
@@ -21,23 +23,9 @@ use crate::storage::engine::{Table, Write};
 use crate::storage::records::log::{CounterRecord, WatermarkRecord};
 use crate::storage::records::{self, Record, key};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
-
-/// Days for which decisions can be opened, unless set otherwise: five years, as most complaints and court proceedings
-/// about a placement begin within them.
-pub const AUDIT_RETENTION_DAYS: u32 = 5 * 366;
 
 /// Openings ended in one step: their tombstone fits an entry.
 const STEP_MAX: usize = 1_000;
-
-/// Days of retention, set once at the start.
-pub(super) struct Retention(AtomicU32);
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self(AtomicU32::new(AUDIT_RETENTION_DAYS))
-    }
-}
 
 fn prepare(
     snapshot: &mut Snapshot<'_>,
@@ -114,9 +102,13 @@ fn first_of(snapshot: &Snapshot<'_>, month: u32, size: u64) -> Result<u64, Refus
 }
 
 /// Which month is the first to stay, and its first entry; none when nothing ends.
-fn plan(snapshot: &Snapshot<'_>, days: u32) -> Result<Option<(u32, u64)>, Refusal> {
+fn plan(snapshot: &mut Snapshot<'_>) -> Result<Option<(u32, u64)>, Refusal> {
     let record = snapshot.peek::<WatermarkRecord>(key::WATERMARK)?;
     let Some(watermark) = record.map(|record| record.upto) else {
+        return Ok(None);
+    };
+    let protocol = snapshot.protocol()?;
+    let Some(days) = protocol.protocol.as_ref().map(Protocol::retention_days) else {
         return Ok(None);
     };
     let size = snapshot.shared.engine.head().size;
@@ -173,11 +165,6 @@ fn bury(snapshot: &mut Snapshot<'_>, bound: u64) -> Result<Prepared<usize>, Refu
 }
 
 impl Exchange {
-    /// Sets for how many days decisions can be opened.
-    pub fn retain_for(&self, days: u32) {
-        self.shared.retention.0.store(days, Ordering::Relaxed);
-    }
-
     /// Records a replay watermark.
     ///
     /// # Errors
@@ -206,8 +193,7 @@ impl Exchange {
     ///
     /// [`Refusal::Unavailable`]; it is gone on with the next time.
     pub async fn expire_openings(&self) -> Result<(), Refusal> {
-        let days = self.shared.retention.0.load(Ordering::Relaxed);
-        let found = self.read(move |snapshot| plan(snapshot, days)).await?;
+        let found = self.read(plan).await?;
         let Some((month, bound)) = found else {
             return Ok(());
         };

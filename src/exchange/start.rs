@@ -10,7 +10,6 @@ use super::event::Hub;
 use super::flood::{Failures, Rates};
 use super::publication::Publication;
 use super::receipt::{Done, Receipt};
-use super::retention::Retention;
 use super::sequencer::{Change, Committed, Listener, Published};
 use super::sequencer::{Sequencer, State, SubmitError};
 use super::slip::Attempts;
@@ -124,7 +123,6 @@ pub(super) struct Shared {
     pub(super) codes: Attempts,
     pub(super) rates: Rates,
     pub(super) failures: Failures,
-    pub(super) retention: Retention,
     pub(super) origin: String,
     /// As [`LogRecord::succession`]: a log is succeeded only while nobody runs it.
     pub(super) succession: u64,
@@ -334,7 +332,6 @@ impl Exchange {
             codes: Attempts::default(),
             rates: Rates::default(),
             failures: Failures::default(),
-            retention: Retention::default(),
             administrators: administrators?,
             trust: ArcSwap::from_pointee(trust(&log.roots)?),
             origin: log.origin,

@@ -114,6 +114,8 @@ pub enum EntryBody {
         size: u64,
         /// Its Merkle root.
         root: Hash,
+        /// Version of the members' protocol in force; 0 before the first.
+        protocol: u64,
     },
     /// Tombstones of these entries.
     Erased {
@@ -172,6 +174,7 @@ struct Raw {
     bundle: Option<String>,
     number: Option<u64>,
     root: Option<String>,
+    protocol: Option<u64>,
     size: Option<u64>,
     indexes: Option<Vec<u64>>,
     of: Option<String>,
@@ -220,6 +223,7 @@ impl Entry {
                 number: raw.number.ok_or(EntryError::Malformed)?,
                 size: raw.size.ok_or(EntryError::Malformed)?,
                 root: Hash::from_bytes(array(raw.root.as_deref())?),
+                protocol: raw.protocol.ok_or(EntryError::Malformed)?,
             },
             "erased" => EntryBody::Erased {
                 of: (raw.of.as_deref())
@@ -301,14 +305,20 @@ impl Entry {
                 format!(r#"{{"bundle":"{bundle}","by":"{by}","e":"{event}","t":{at},"v":1}}"#)
             }
             EntryBody::Tick => format!(r#"{{"by":"{by}","e":"{event}","t":{at},"v":1}}"#),
-            EntryBody::Digest { number, size, root } => {
-                if (*number).max(*size) > INTEGER_MAX {
+            EntryBody::Digest {
+                number,
+                size,
+                root,
+                protocol,
+            } => {
+                if (*number).max(*size).max(*protocol) > INTEGER_MAX {
                     return Err(EntryError::Malformed);
                 }
                 let root = root.base64url();
-                format!(
-                    r#"{{"by":"{by}","e":"{event}","number":{number},"root":"{root}","size":{size},"t":{at},"v":1}}"#
-                )
+                let head = format!(
+                    r#"{{"by":"{by}","e":"{event}","number":{number},"protocol":{protocol}"#
+                );
+                format!(r#"{head},"root":"{root}","size":{size},"t":{at},"v":1}}"#)
             }
             EntryBody::Erased { of, indexes } => {
                 let ascending = indexes.is_sorted_by(|a, b| a < b);

@@ -6,7 +6,7 @@
 //! | publishes another key for a recipient, by a bribed authority | the recipient, at its mirror | `NotOurs` |
 //! | shows that key under a digest and publishes nothing | the auditor, at replay (tested there) | `DirectoryDigest` |
 //! | shows the directory from before such a key | the recipient that alarmed, at its mirror | `Digest` |
-//! | shows a protocol that was replaced | the source that saw the newer one, at its mirror | `OldProtocol` |
+//! | shows a protocol that was replaced | the source, at its mirror: the digest names the newer one | `OldProtocol` |
 //! | leaves a recipient out of its own view | the recipient, at its mirror | `OwnMissing` |
 //! | leaves an opening out of the log | the recipient, before it reads | `NoReceipt`, `NotIncluded` |
 //! | shows the receipt of another act | the recipient, before it reads | `OtherEntry` |
@@ -207,7 +207,7 @@ fn an_alarm_is_not_silenced_by_showing_the_directory_from_before_it() {
 }
 
 #[test]
-fn a_source_that_saw_the_newer_protocol_takes_no_older_one() {
+fn a_source_takes_no_protocol_that_was_replaced_whether_it_saw_the_newer_one_or_starts_anew() {
     run(async {
         let own = own(&["alpha", "house1"], "error").await;
         let (again, kept) = (Arc::new(AtomicBool::new(false)), std::sync::OnceLock::new());
@@ -233,6 +233,17 @@ fn a_source_that_saw_the_newer_protocol_takes_no_older_one() {
         let error = desk.mirror().await.unwrap_err();
         told(&error);
         assert_eq!(alpha.protocol().unwrap().version(), 2);
+
+        // A program that starts anew has seen neither, and the directory's digest names the one in force.
+        let anew = liar.newcomer(&own.world, "alpha");
+        let desk = anew.desk("w-caseworker", StaffRole::Caseworker).unwrap();
+        let error = desk.mirror().await.unwrap_err();
+        assert!(
+            matches!(error, ClientError::Directory(DirectoryError::OldProtocol)),
+            "{error}"
+        );
+        told(&error);
+        assert!(anew.protocol().is_err());
     });
 }
 

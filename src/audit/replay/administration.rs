@@ -46,6 +46,11 @@ impl Administration {
         self.trust.as_ref()
     }
 
+    /// Version of the protocol in force; 0 before the first.
+    pub(super) fn protocol_version(&self) -> u64 {
+        self.protocol.as_ref().map_or(0, Protocol::version)
+    }
+
     /// The protocol in force: the last one published.
     pub(super) const fn protocol(&self) -> Option<&Protocol> {
         self.protocol.as_ref()
@@ -114,8 +119,7 @@ impl Administration {
             ActBody::Suspend { agency } => agencies.suspend(&agency, true)?,
             ActBody::PublishProtocol { version, toml } => {
                 let protocol = Protocol::parse(&toml).map_err(|_| Problem::Protocol)?;
-                let last = self.protocol.as_ref().map_or(0, Protocol::version);
-                if protocol.version() != version || version <= last {
+                if protocol.version() != version || version <= self.protocol_version() {
                     return Err(Problem::Protocol);
                 }
                 self.protocol = Some(protocol);

@@ -94,12 +94,18 @@ impl Agencies {
     ///
     /// This is what makes a swapped key show: one that was ever shown to anybody stands under a digest, and a digest is
     /// an entry that everybody's copy of the log has.
-    pub(super) fn digested(&mut self, act: Act<'_>, size: u64, root: &Hash) -> Result<(), Problem> {
+    /// False where something of them cannot be read any more, and nothing can be said.
+    pub(super) fn digested(
+        &mut self,
+        act: Act<'_>,
+        size: u64,
+        root: &Hash,
+    ) -> Result<bool, Problem> {
         if *act.by != Actor::Router {
             return Err(Problem::Actor);
         }
         if self.blind {
-            return Ok(());
+            return Ok(false);
         }
         let mut edge = Edge::new();
         for (id, agency) in &mut self.all {
@@ -109,7 +115,7 @@ impl Agencies {
             }
         }
         if edge.size() == size && edge.root() == *root {
-            Ok(())
+            Ok(true)
         } else {
             Err(Problem::DirectoryDigest)
         }

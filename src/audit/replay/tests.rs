@@ -10,6 +10,7 @@ use crate::ledger::checkpoint::Checkpoint;
 
 mod carried;
 mod digests;
+mod expiry;
 mod onward;
 mod turns;
 

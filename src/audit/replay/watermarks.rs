@@ -1,6 +1,8 @@
 //! Replay watermarks, and the openings that ended below them.
 
 use super::{Act, Problem, Replay};
+use crate::domain::protocol::{Protocol, RETENTION_DAYS};
+use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::AgencyKind;
 use crate::envelope::watermark::Watermark;
 use crate::ledger::decision::Decision;
@@ -13,6 +15,27 @@ pub(super) struct Watermarks {
     /// The root that the last one names for its size, to be compared with the tree.
     claimed: Option<(u64, [u8; 32])>,
     has_ended: bool,
+    /// The first entry of each day, and the day since the epoch: times of entries to a day, in little memory.
+    days: Vec<(u64, i64)>,
+}
+
+const DAY_MILLIS: i64 = 24 * 60 * 60 * 1000;
+
+impl Watermarks {
+    /// Takes note of when an entry was made.
+    pub(super) fn passed(&mut self, index: u64, at: Timestamp) {
+        let day = at.millis().div_euclid(DAY_MILLIS);
+        if self.days.last().is_none_or(|(_, last)| *last < day) {
+            self.days.push((index, day));
+        }
+    }
+
+    /// The day of an entry that was fed, and not a later one.
+    fn day_of(&self, index: u64) -> Option<i64> {
+        let after = self.days.partition_point(|(first, _)| *first <= index);
+        let at = self.days.get(after.checked_sub(1)?)?;
+        Some(at.1)
+    }
 }
 
 impl Replay {
@@ -59,11 +82,25 @@ impl Replay {
         self.watermarks.has_ended = true;
         match indexes.last() {
             Some(last) if *last >= self.watermarks.upto => Err(Problem::ErasedUnwatermarked(*last)),
-            _ => {
+            last => {
                 self.counts.ended += indexes.len() as u64;
-                Ok(())
+                match last {
+                    Some(last) if !self.has_lapsed(*last, act.at) => {
+                        Err(Problem::EndedEarly(*last))
+                    }
+                    _ => Ok(()),
+                }
             }
         }
+    }
+
+    /// Whether the retention time in the protocol in force is over for an entry, at `now`. Compared by days.
+    fn has_lapsed(&self, index: u64, now: Timestamp) -> bool {
+        let protocol = self.administration.protocol();
+        let days = protocol.map_or(RETENTION_DAYS, Protocol::retention_days);
+        let day = self.watermarks.day_of(index);
+        let end = day.map(|day| (day + i64::from(days)) * DAY_MILLIS);
+        end.is_some_and(|end| end <= now.millis())
     }
 
     /// What an act stands on may have ended lawfully: then it is not wrong, but cannot be decided again.

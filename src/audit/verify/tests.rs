@@ -89,6 +89,7 @@ fn directory_digests_are_numbered() {
         number,
         size: 2,
         root: hash::EMPTY_ROOT,
+        protocol: 1,
     };
     town.push_body(crate::ledger::entry::Actor::Router, digest(1));
     let gap = town.push_body(crate::ledger::entry::Actor::Router, digest(3));

@@ -31,7 +31,9 @@ th, td { text-align: left; vertical-align: top; padding: .3em .6em .3em 0; borde
 tr { break-inside: avoid; } thead { display: table-header-group; }
 .facts th { width: 11em; font-weight: normal; color: #555; }
 code { font: .88em/1.4 'DejaVu Sans Mono', Menlo, monospace; overflow-wrap: anywhere; }
-li { margin: .25em 0; } .small { font-size: .88em; color: #555; }
+code.name { overflow-wrap: normal; } .time { white-space: nowrap; }
+li { margin: .25em 0; overflow-wrap: anywhere; } .small { font-size: .88em; color: #555; }
+h2 + .small { break-after: avoid; }
 @media print { body { margin: 0; padding: 0; max-width: none; font-size: 10pt; } }
 ";
 
@@ -49,6 +51,20 @@ fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// A finding's or rule's name, which may break after `_` and nowhere else.
+fn name(text: &str) -> String {
+    let parts = escaped(text).replace('_', "_<wbr>");
+    format!("<code class=\"name\">{parts}</code>")
+}
+
+/// The same text as a sentence of its own.
+fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(rest).collect()
+    })
 }
 
 fn list(lines: &[String]) -> String {
@@ -247,8 +263,8 @@ fn findings(outcome: &Outcome) -> String {
             .map_or_else(|| "all".to_owned(), |index| index.to_string());
         let _ = writeln!(
             html,
-            "<tr><td>{index}</td><td><code>{}</code></td><td>{}</td><td>{}</td></tr>",
-            finding.problem.code(),
+            "<tr><td>{index}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            name(finding.problem.code()),
             print::severity(finding),
             escaped(&finding.problem.to_string())
         );
@@ -284,15 +300,16 @@ fn reviewed(review: &Reviewed) -> String {
         let staff = one.staff.as_deref().unwrap_or("nobody named");
         let _ = writeln!(
             html,
-            "<tr><td>{}</td><td><code>{}</code></td><td>{} / {}, {}</td><td>{}.<br>Look at {}.<br>{}.</td></tr>",
+            "<tr><td>{}</td><td>{}</td><td>{} / {}<br><span class=\"time\">{}</span></td>\
+             <td>{}.<br>Look at {}.<br>{}.</td></tr>",
             one.index,
-            escaped(one.rule.name()),
+            name(one.rule.name()),
             escaped(one.agency.as_str()),
             escaped(staff),
             minute(one.at),
-            escaped(&one.why),
+            escaped(&sentence(&one.why)),
             one.look_at(),
-            escaped(&disposition(standing.as_ref()))
+            escaped(&sentence(&disposition(standing.as_ref())))
         );
     }
     html.push_str("</table>\n");

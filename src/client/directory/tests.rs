@@ -130,6 +130,7 @@ impl World {
             number: 1,
             size,
             root,
+            protocol: 2,
         };
         let entry = Entry {
             by: Actor::Router,

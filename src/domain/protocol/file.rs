@@ -5,7 +5,9 @@ mod access;
 use self::access::BreakGlassRow;
 use super::access::AccessColumn;
 use super::words::{GroupsOf, Word, is_group_name, is_name, names};
-use super::{ALWAYS_SPECIFIC, NEVER_AT_TRIAGE, Protocol, Row, Table};
+use super::{
+    ALWAYS_SPECIFIC, NEVER_AT_TRIAGE, Protocol, RETENTION_DAYS, RETENTION_DAYS_RANGE, Row, Table,
+};
 use crate::domain::basis::ceiling;
 use crate::domain::id::AgencyId;
 use crate::domain::label::{Label, LabelSet};
@@ -48,6 +50,7 @@ struct File {
     #[serde(default)]
     break_glass: Vec<BreakGlassRow>,
     duty: Option<DutyRow>,
+    audit: Option<AuditRow>,
 }
 
 /// Who is rung when nobody acts on a referral without a place.
@@ -55,6 +58,13 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct DutyRow {
     line: Spanned<String>,
+}
+
+/// How long decisions can be opened.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AuditRow {
+    retention_days: Spanned<u32>,
 }
 
 type Words = Spanned<Vec<Spanned<String>>>;
@@ -185,12 +195,25 @@ impl Reader<'_> {
         Ok(Protocol {
             version,
             duty_line,
+            retention_days: self.retention_days(file.audit.as_ref())?,
             table: Table::enumerate(&allows, &nevers),
             access: AccessColumn::enumerate(&access, &nevers),
             allows,
             nevers,
             pairs,
         })
+    }
+
+    fn retention_days(&self, audit: Option<&AuditRow>) -> Result<u32, ProtocolError> {
+        let Some(days) = audit.map(|audit| &audit.retention_days) else {
+            return Ok(RETENTION_DAYS);
+        };
+        if !RETENTION_DAYS_RANGE.contains(days.get_ref()) {
+            let mend =
+                "write 365 to 36600: acts can be looked at for a year at least, and not for ever";
+            return Err(self.error(days.span().start, "no such retention time", mend));
+        }
+        Ok(*days.get_ref())
     }
 
     /// Refuses a row that allows what no protocol may.
@@ -394,7 +417,7 @@ impl Reader<'_> {
         let message = error.message();
         let expected = message.split_once("expected ").map(|(_, words)| words);
         let expected = expected.map(|words| match words {
-            "u64" => "write a whole number, without quotes".to_owned(),
+            "u64" | "u32" => "write a whole number, without quotes".to_owned(),
             _ => format!("expected {}", words.replace('`', "")),
         });
         let mend = |otherwise: &str| expected.clone().unwrap_or_else(|| otherwise.to_owned());

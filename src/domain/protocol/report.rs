@@ -123,7 +123,7 @@ impl Protocol {
         blocks
     }
 
-    /// What `newer` allows more, and less, than `self`; empty when every answer is the same.
+    /// What `newer` allows more, and less, than `self`, and its other settings; empty when all is the same.
     #[must_use]
     pub fn diff(&self, newer: &Self) -> String {
         let mut out = String::new();
@@ -150,7 +150,36 @@ impl Protocol {
         }
         self.diff_access(newer, &mut out);
         self.diff_pairs(newer, &mut out);
+        self.diff_settings(newer, &mut out);
         out
+    }
+
+    /// What changed beside the tables.
+    fn diff_settings(&self, newer: &Self, out: &mut String) {
+        let line = |protocol: &Self| {
+            let line = protocol.duty_line();
+            line.map_or_else(|| "nobody".to_owned(), ToString::to_string)
+        };
+        if self.duty_line() != newer.duty_line() {
+            let _ = writeln!(
+                out,
+                "CHANGED duty line\n  {} -> {}",
+                line(self),
+                line(newer)
+            );
+        }
+        let (before, after) = (self.retention_days, newer.retention_days);
+        if before != after {
+            let title = if after < before {
+                "SHORTENED"
+            } else {
+                "LENGTHENED"
+            };
+            let _ = writeln!(
+                out,
+                "{title} how long auditors can open decisions\n  {before} -> {after} days"
+            );
+        }
     }
 
     /// Changed cells, gathered by purposes and then by labels.

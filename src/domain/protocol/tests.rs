@@ -522,6 +522,30 @@ fn no_break_glass_row_tells_the_police_a_status_or_anybody_a_punishable_act() {
 }
 
 #[test]
+fn decisions_stay_open_for_five_years_unless_the_members_agree_on_another_time() {
+    let with = |days: &str| format!("{HEAD}[audit]\nretention_days = {days}\n");
+    assert_eq!(parsed(HEAD).retention_days(), RETENTION_DAYS);
+    assert_eq!(Protocol::shipped().retention_days(), RETENTION_DAYS);
+    assert_eq!(parsed(&with("365")).retention_days(), 365);
+    for wrong in ["364", "36601", "-1", "1.5", "\"365\""] {
+        assert_eq!(Protocol::parse(&with(wrong)).expect_err(wrong).line, 3);
+    }
+    let shorter = parsed(HEAD).diff(&parsed(&with("365")));
+    assert_eq!(
+        shorter,
+        "SHORTENED how long auditors can open decisions\n  1830 -> 365 days\n"
+    );
+}
+
+#[test]
+fn a_change_of_the_duty_line_is_in_the_difference() {
+    let with = parsed(&format!("{HEAD}[duty]\nline = \"line\"\n"));
+    let changed = parsed(HEAD).diff(&with);
+    assert_eq!(changed, "CHANGED duty line\n  nobody -> line\n");
+    assert_eq!(with.diff(&with), "");
+}
+
+#[test]
 fn the_duty_line_is_an_agency_id_or_nothing() {
     assert_eq!(parsed(HEAD).duty_line(), None);
     let text = format!("{HEAD}[duty]\nline = \"line\"\n");

@@ -1,4 +1,4 @@
-//! Directory digests: a numbered Merkle root over every agency's record, as an entry.
+//! Directory digests: a numbered Merkle root over every agency's record, and the protocol in force, as an entry.
 
 use crate::domain::directory_record::DirectoryRecord;
 use crate::domain::id::AgencyId;
@@ -110,13 +110,13 @@ impl DirectoryCache {
     }
 }
 
-/// How often the directory has changed; the change relies on that.
+/// How often the directory or the protocol has changed; the change relies on that.
 pub(in crate::exchange) fn changes(snapshot: &mut Snapshot<'_>) -> Result<u64, Refusal> {
     let counter = snapshot.get::<CounterRecord>(key::DIRECTORY.to_vec())?;
     Ok(counter.unwrap_or_default().number)
 }
 
-/// Writes down that the directory changes.
+/// Writes down that the directory or the protocol changes.
 ///
 /// The number is the entry's own, so that two changes of different agencies need not race for it.
 pub(in crate::exchange) fn count_change(change: &mut Change) {
@@ -149,8 +149,11 @@ fn prepare(snapshot: &mut Snapshot<'_>, always: bool) -> Result<Prepared<()>, Re
     let built = snapshot.shared.directory.built(snapshot.shared, changes)?;
     let number = latest.map_or(0, |record| record.number) + 1;
     let (size, root) = (built.edge.size(), built.edge.root());
+    let protocol = snapshot.get::<CounterRecord>(key::PROTOCOL.to_vec())?;
+    let protocol = protocol.unwrap_or_default().number;
     let mut change = snapshot.change();
-    change.entries.push(EntryDraft::digest(number, size, root));
+    let digest = EntryDraft::digest(number, size, root, protocol);
+    change.entries.push(digest);
     change.late.push(Box::new(move |placed| {
         let record = DigestRecord {
             number,

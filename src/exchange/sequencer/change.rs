@@ -64,12 +64,17 @@ impl EntryDraft {
         }
     }
 
-    /// A directory digest.
+    /// A directory digest, with the version of the protocol in force.
     #[must_use]
-    pub const fn digest(number: u64, size: u64, root: Hash) -> Self {
+    pub const fn digest(number: u64, size: u64, root: Hash, protocol: u64) -> Self {
         Self {
             by: Actor::Router,
-            body: EntryBody::Digest { number, size, root },
+            body: EntryBody::Digest {
+                number,
+                size,
+                root,
+                protocol,
+            },
             opening: None,
         }
     }

@@ -30,6 +30,7 @@ fn bodies() -> Vec<EntryBody> {
             number: 3,
             size: 9,
             root: Hash::from_bytes([1; 32]),
+            protocol: 2,
         },
         EntryBody::Erased {
             of: Erased::Content,

@@ -3,6 +3,7 @@
 use super::*;
 use crate::audit::fixture::agency;
 use crate::domain::directory_record::DirectoryRecord;
+use crate::domain::protocol::SHIPPED;
 use crate::envelope::act::Act as ParsedAct;
 use crate::envelope::bundle::KeyBundle;
 use crate::envelope::keys::Signer as _;
@@ -66,7 +67,38 @@ fn digest(town: &Town, suspended: &[&str]) -> (u64, Hash) {
 }
 
 fn push(town: &mut Town, number: u64, (size, root): (u64, Hash)) -> u64 {
-    town.push_body(Actor::Router, EntryBody::Digest { number, size, root })
+    push_with(town, number, (size, root), 1)
+}
+
+fn push_with(town: &mut Town, number: u64, (size, root): (u64, Hash), protocol: u64) -> u64 {
+    let body = EntryBody::Digest {
+        number,
+        size,
+        root,
+        protocol,
+    };
+    town.push_body(Actor::Router, body)
+}
+
+#[test]
+fn a_digest_names_the_protocol_in_force_and_no_other() {
+    let mut town = Town::new();
+    let under = digest(&town, &[]);
+    push_with(&mut town, 1, under, 1);
+    town.approve(ActBody::PublishProtocol {
+        version: 2,
+        toml: SHIPPED.replace("\nversion = 1\n", "\nversion = 2\n"),
+    });
+    let replaced = push_with(&mut town, 2, under, 1);
+    push_with(&mut town, 3, under, 2);
+    let invented = push_with(&mut town, 4, under, 3);
+    finds(
+        &town,
+        &[
+            (replaced, Problem::DirectoryDigest),
+            (invented, Problem::DirectoryDigest),
+        ],
+    );
 }
 
 #[test]
@@ -113,6 +145,7 @@ fn a_digest_that_an_agency_made_is_not_the_routers() {
         number: 1,
         size,
         root,
+        protocol: 1,
     };
     let at = town.push_body(Town::by("ngo"), body);
     finds(&town, &[(at, Problem::Actor)]);

@@ -168,7 +168,7 @@ fn a_report_and_its_check_say_who_vouched_and_what_nobody_confirmed() {
         vouched: Some(now()),
     };
     let suspicion = Suspicion {
-        rule: ReviewRule::Burst,
+        rule: ReviewRule::TriedAfterWithdrawal,
         index: 3,
         also: Vec::new(),
         at: now(),
@@ -181,7 +181,13 @@ fn a_report_and_its_check_say_who_vouched_and_what_nobody_confirmed() {
     let review = Reviewed::Found(vec![(suspicion, None)]);
     write(&outcome, &review, &folder, None, now()).unwrap();
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
-    for wanted in ["w-one, 2026-", "1 finding(s) of the review without"] {
+    for wanted in [
+        "w-one, 2026-",
+        "1 finding(s) of the review without",
+        "_<wbr>",
+        "<td>Many.<br>",
+        "<br>Not looked at yet.</td>",
+    ] {
         assert!(page.contains(wanted), "{page}");
     }
     assert!(!page.contains("whether others are shown another log"));
@@ -267,7 +273,9 @@ fn a_report_on_a_log_with_faults_lists_them_on_the_page() {
     .unwrap();
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
     assert!(
-        page.contains(&format!("<td>{late}</td><td><code>AFTER_WITHDRAWAL</code>")),
+        page.contains(&format!(
+            "<td>{late}</td><td><code class=\"name\">AFTER_<wbr>WITHDRAWAL</code>"
+        )),
         "{page}"
     );
     let json: serde_json::Value =

@@ -7,10 +7,12 @@ use crate::audit::fixture::{Memory, TRIAGE, Town};
 use crate::audit::source::SourceError;
 use crate::audit::source::{SealedOpening, SignedCheckpoint};
 use crate::cli::audit::state::StateError;
+use crate::domain::protocol::RETENTION_DAYS;
 use crate::domain::vocabulary::{AgencyKind, Stage};
 use crate::ledger::entry::{Actor, EntryBody, Erased};
 use crate::ledger::hash::Hash;
 use std::fs;
+use std::time::Duration;
 use tempfile::TempDir;
 
 /// A log that counts the entries that are read of it, and stops when told to.
@@ -308,8 +310,9 @@ fn a_mirror_takes_nothing_that_it_does_not_lead_to() {
     }
 }
 
-/// A log whose last disclosure is erased, after an auditor replayed it or not; as it was before, and the disclosure.
-fn erased(replayed: bool) -> (Memory, Memory, u64) {
+/// A log whose last disclosure ended after so many days, after an auditor replayed it or not; as it was before, and the
+/// disclosure.
+fn ended(replayed: bool, days: u64) -> (Memory, Memory, u64) {
     let mut town = Town::ordinary();
     town.enrol("ombud", AgencyKind::Ombudsperson);
     town.record_basis();
@@ -320,6 +323,7 @@ fn erased(replayed: bool) -> (Memory, Memory, u64) {
         let root = *before.edge().root().as_bytes();
         town.watermark("ombud", town.next(), root);
     }
+    town.now = town.now.plus(Duration::from_secs(days * 24 * 3600));
     let body = EntryBody::Erased {
         of: Erased::Decision,
         indexes: vec![opened],
@@ -332,7 +336,7 @@ fn erased(replayed: bool) -> (Memory, Memory, u64) {
 
 #[test]
 fn what_the_log_erased_is_erased_in_the_mirror() {
-    let (before, log, _) = erased(true);
+    let (before, log, _) = ended(true, u64::from(RETENTION_DAYS) + 1);
     let folder = TempDir::new().unwrap();
     mirror(&mut Counted::of(&before), folder.path()).unwrap();
     mirror(&mut Counted::of(&log), folder.path()).unwrap();
@@ -343,11 +347,22 @@ fn what_the_log_erased_is_erased_in_the_mirror() {
 
 #[test]
 fn no_router_has_a_mirror_destroy_what_nobody_has_replayed() {
-    let (before, log, opened) = erased(false);
+    let (before, log, opened) = ended(false, u64::from(RETENTION_DAYS) + 1);
+    keeps(&before, &log, opened, &Problem::ErasedUnwatermarked(opened));
+}
+
+#[test]
+fn no_router_has_a_mirror_destroy_what_should_still_be_open() {
+    let (before, log, opened) = ended(true, u64::from(RETENTION_DAYS) - 1);
+    keeps(&before, &log, opened, &Problem::EndedEarly(opened));
+}
+
+/// The mirror of the log goes on, keeps the opening as evidence, and a replay of it finds what is wrong.
+fn keeps(before: &Memory, log: &Memory, opened: u64, wrong: &Problem) {
     let folder = TempDir::new().unwrap();
-    mirror(&mut Counted::of(&before), folder.path()).unwrap();
+    mirror(&mut Counted::of(before), folder.path()).unwrap();
     assert!(
-        mirror(&mut Counted::of(&log), folder.path())
+        mirror(&mut Counted::of(log), folder.path())
             .unwrap()
             .adopted
     );
@@ -356,10 +371,7 @@ fn no_router_has_a_mirror_destroy_what_nobody_has_replayed() {
     assert!(kept[0].is_some(), "the evidence is still there");
     let outcome = super::checked(folder.path(), Some(Level::Replay), None).unwrap();
     let found: Vec<_> = outcome.report.violations().map(|it| &it.problem).collect();
-    assert!(
-        found.contains(&&Problem::ErasedUnwatermarked(opened)),
-        "{found:?}"
-    );
+    assert!(found.contains(&wrong), "{found:?}");
 }
 
 #[test]
