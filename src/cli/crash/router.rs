@@ -159,6 +159,9 @@ pub async fn run(
         .map_err(broken)?;
     let made = cast.make_pools().await;
     made.map_err(|no| CrashError::Broken(format!("pools: {no}")))?;
+    // One paper is there before the first kill, however little a busy machine gets done.
+    let sent = cast.paper(&mut Dice::new(campaign.seed, 0)).await;
+    sent.map_err(|no| CrashError::Broken(format!("a paper: {no}")))?;
     let mut checker = Checker::of(&town)?;
     let mut tally = Tally::default();
     for kill in 1..=campaign.count {
