@@ -1,5 +1,6 @@
 //! What follows for each offer under a chain, after its source or the person has spoken: content is destroyed, what is
-//! undecided closes, recipients are told. Never why. So it is with what was passed on of a referral that its source ends.
+//! undecided closes, recipients are told. Never why. So it is with what was passed on of a referral that its source
+//! ends.
 //!
 //! The act itself is one batch, and counts from then on: the gate sees it. What follows is done offer by offer, so that
 //! no batch grows with the case. A mark stands in the store in between, so that a crash is made good at the next start,

@@ -174,8 +174,8 @@ pub(super) fn admit(
 
 /// That every ancestor of a parcel is the newest of its stage and its basis in force for `labels`; until when.
 ///
-/// `placed`: whether it is read by somebody who said yes. That it found help by others is a reason for a source to close
-/// its referral, and takes nothing from those who help.
+/// `placed`: whether it is read by somebody who said yes. That it found help by others is a reason for a source to
+/// close its referral, and takes nothing from those who help.
 ///
 /// # Errors
 ///

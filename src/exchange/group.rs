@@ -401,8 +401,8 @@ impl Exchange {
             .await
     }
 
-    /// Declines every member still to be decided on; with OTHER the first call only proposes it for all of them, and the
-    /// receipts say so.
+    /// Declines every member still to be decided on; with OTHER the first call only proposes it for all of them, and
+    /// the receipts say so.
     ///
     /// # Errors
     ///

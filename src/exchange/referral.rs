@@ -495,7 +495,8 @@ impl Exchange {
         Ok(done.single()?.1)
     }
 
-    /// Takes a referral back: every offer not accepted closes, and what was passed on of it. Receipts of the offers that closed.
+    /// Takes a referral back: every offer not accepted closes, and what was passed on of it. Receipts of the offers
+    /// that closed.
     ///
     /// # Errors
     ///

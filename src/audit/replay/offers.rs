@@ -187,7 +187,8 @@ impl Offers {
         Ok(())
     }
 
-    /// How the source of what an offer passes on has ended its referral, or of what that passes on in turn; the gravest.
+    /// How the source of what an offer passes on has ended its referral, or of what that passes on in turn; the
+    /// gravest.
     pub(super) fn end_of(&self, forwards: Option<OfferId>) -> Option<End> {
         let mut found = None;
         let mut next = forwards;

@@ -1,8 +1,8 @@
 //! The whole router, killed at random moments under load, and everything that it acknowledged looked for afterwards.
 //!
 //! Nothing is pretended: a router process on the embedded store, agencies over mutual TLS that several at once record
-//! bases, refer, open, acknowledge, hold, accept, decline, deposit, withdraw and send papers piece by piece. Each notes what
-//! it sent and what was acknowledged; after each restart that is compared with what the router shows.
+//! bases, refer, open, acknowledge, hold, accept, decline, deposit, withdraw and send papers piece by piece. Each notes
+//! what it sent and what was acknowledged; after each restart that is compared with what the router shows.
 
 pub mod acts;
 pub mod caller;

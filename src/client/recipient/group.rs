@@ -135,9 +135,9 @@ impl Desk {
             .await
     }
 
-    /// Declines everybody of a group who is still to be decided on, with a true, coded reason. With OTHER the first member
-    /// of staff only proposes it, and the entries that are proven say so; everybody stays as they are until a second one
-    /// declines.
+    /// Declines everybody of a group who is still to be decided on, with a true, coded reason. With OTHER the first
+    /// member of staff only proposes it, and the entries that are proven say so; everybody stays as they are until a
+    /// second one declines.
     ///
     /// # Errors
     ///

@@ -187,8 +187,8 @@ impl OfferView {
         !std::mem::replace(&mut self.record.told, true)
     }
 
-    /// Notes that the recipient is told something. One that had erased all has something again, which nobody has asked it
-    /// to erase: what was asked and answered is over, and in the ledger. `false` when nothing of that changed.
+    /// Notes that the recipient is told something. One that had erased all has something again, which nobody has asked
+    /// it to erase: what was asked and answered is over, and in the ledger. `false` when nothing of that changed.
     pub(in crate::exchange) fn told_again(&mut self) -> bool {
         let erased = self.record.erasure == ErasureAnswer::Erased.name();
         if erased {

@@ -107,8 +107,8 @@ fn prepare_answer(
 }
 
 impl Exchange {
-    /// Ends a referral that is nobody's place: every offer of it closes, and nobody is asked any more, also not by those
-    /// who passed it on. What they passed on to somebody who said yes stays.
+    /// Ends a referral that is nobody's place: every offer of it closes, and nobody is asked any more, also not by
+    /// those who passed it on. What they passed on to somebody who said yes stays.
     ///
     /// # Errors
     ///

@@ -355,7 +355,8 @@ async fn who_kept_what_it_was_asked_to_erase_is_asked_again() {
     assert!(violations(&town).is_empty());
 }
 
-/// R16: the person's wish reaches whoever has something of theirs, also one that had erased all and was told more since.
+/// R16: the person's wish reaches whoever has something of theirs, also one that had erased all and was told more
+/// since.
 #[tokio::test]
 async fn who_erased_all_and_was_told_more_is_asked_again() {
     const THREE_DAYS: Duration = Duration::from_secs(72 * 60 * 60);

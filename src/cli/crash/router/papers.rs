@@ -1,7 +1,8 @@
 //! Uploads: files that are sent piece by piece while the router is killed, and what must be left of each.
 //!
 //! A stream's answer says how many pieces are kept; that many must be there after any restart. What was under way may
-//! be there whole, in part or not at all: it is sent again from where the router says, and then opens to the same bytes.
+//! be there whole, in part or not at all: it is sent again from where the router says, and then opens to the same
+//! bytes.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,8 +75,8 @@ impl std::fmt::Display for Uploads {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "{} streams of uploads acknowledged ({} pieces); {} papers taken up where a kill had cut them off, {} files cut \
-             in the middle of a piece; {} papers finished and opened",
+            "{} streams of uploads acknowledged ({} pieces); {} papers taken up where a kill had cut them off, {} \
+             files cut in the middle of a piece; {} papers finished and opened",
             self.streams, self.chunks, self.resumed, self.torn, self.opened
         )
     }

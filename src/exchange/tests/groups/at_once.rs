@@ -1,4 +1,5 @@
-//! Two answers to one family at once: one counts, and whoever comes second hears that, never half of what the first did.
+//! Two answers to one family at once: one counts, and whoever comes second hears that, never half of what the first
+//! did.
 
 use super::*;
 use crate::domain::vocabulary::Outcome;
