@@ -164,6 +164,9 @@ problems! {
     Basis(StatementError) = Violation, "BASIS", "the basis statement is refused: {0}";
     /// The basis does not follow its chain.
     BasisChain = Violation, "BASIS_CHAIN", "the statement does not follow the head of its basis chain";
+    /// A basis that was signed before the person stopped the case was recorded after it.
+    BasisBeforeStop = Violation, "BASIS_BEFORE_STOP",
+        "the statement was signed before the person stopped the case, and is no answer to that";
     /// The basis claims more than its kind can carry.
     BasisBounds = Violation, "BASIS_BOUNDS", "the basis claims more than its kind can carry";
     /// A duty to notify that the source had not published.

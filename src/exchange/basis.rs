@@ -222,6 +222,10 @@ fn prepare_record(
     let before = snapshot.get::<BasisRecord>(chain_key.clone())?;
     let mut case = snapshot.case(source, basis.case)?.unwrap_or_default();
     check_next(&basis, before.as_ref())?;
+    // What was signed before the person stopped the case is no answer to that. Within one second nobody can tell.
+    if case.pauses > 0 && statement.issued.seconds() < case.paused_at {
+        return Err(Refusal::BasisPaused);
+    }
     let name = BasisName {
         agency: source.clone(),
         chain: basis.chain,
@@ -308,7 +312,8 @@ impl Exchange {
     /// # Errors
     ///
     /// [`Refusal::SignatureInvalid`], [`Refusal::BasisSequence`], [`Refusal::BasisBounds`],
-    /// [`Refusal::BasisWithdrawn`], [`Refusal::RecipientUnavailable`], [`Refusal::TooMany`].
+    /// [`Refusal::BasisWithdrawn`], [`Refusal::RecipientUnavailable`], [`Refusal::TooMany`]; [`Refusal::BasisPaused`]
+    /// when it was signed before the person stopped the case.
     pub async fn record_basis(
         &self,
         caller: &Caller,

@@ -195,6 +195,7 @@ fn prepare_withdraw(
     for (source, case) in &cases {
         let mut record = snapshot.case(source, *case)?.unwrap_or_default();
         record.pauses += 1;
+        record.paused_at = snapshot.now.seconds();
         writes.push(record.put(key::case(source, *case)));
         let due = Due::ByCard(source.clone(), *case);
         writes.push(schedule(snapshot.now, due));

@@ -386,7 +386,7 @@ impl From<Refusal> for Answer {
             Refusal::Unavailable => UNAVAILABLE,
             Refusal::BasisPaused => Self::precondition(
                 "BASIS_PAUSED",
-                "the person stopped this case; speak with them, then record what they say now",
+                "the person stopped this case; speak with them, then sign and record what they say now",
                 "basis",
             ),
             Refusal::AlreadyAnswered => {

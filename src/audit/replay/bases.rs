@@ -11,6 +11,7 @@ use crate::domain::vocabulary::AgencyKind;
 use crate::envelope::basis_statement::BasisStatement;
 use crate::envelope::withdrawal::Withdrawal;
 use std::collections::HashMap;
+use std::time::Duration;
 
 #[derive(Debug)]
 struct Chain {
@@ -26,12 +27,22 @@ struct Chain {
     erase: bool,
 }
 
+/// A router stamps an entry when it commits it, a moment after it decided: the slack that its own word gets.
+const COMMIT_SLACK: Duration = Duration::from_secs(60);
+
+/// How often a case was stopped by card, and when last.
+#[derive(Debug, Clone, Copy)]
+struct Stops {
+    count: u64,
+    last: Timestamp,
+}
+
 /// Every chain by its source and id: sources choose the ids, so one must not spoil another's.
 #[derive(Debug, Default)]
 pub(super) struct Bases {
     chains: HashMap<(AgencyId, BasisChainId), Chain>,
-    /// How often a case was stopped by card.
-    pauses: HashMap<(AgencyId, CaseHandle), u64>,
+    /// The cases that were stopped by card.
+    pauses: HashMap<(AgencyId, CaseHandle), Stops>,
 }
 
 impl Bases {
@@ -44,9 +55,8 @@ impl Bases {
         let source = act.agency()?;
         agencies.member(source)?;
         let key = agencies.signer_of(source, statement, act.at)?;
-        let basis = BasisStatement::parse(statement, key)
-            .map_err(Problem::Basis)?
-            .basis;
+        let BasisStatement { basis, issued, .. } =
+            BasisStatement::parse(statement, key).map_err(Problem::Basis)?;
         let name = (source.clone(), basis.chain);
         let follows = match self.chains.get(&name) {
             None => basis.seq == 1,
@@ -77,13 +87,17 @@ impl Bases {
             pauses: self.pauses(source, basis.case),
             erase: self.chains.get(&name).is_some_and(|chain| chain.erase),
         };
+        let stopped = (source.clone(), basis.case);
         self.chains.insert(name, chain);
         bounds.map_err(|_| Problem::BasisBounds)?;
-        if dutiful {
-            Ok(())
-        } else {
-            Err(Problem::NoDuty)
+        if !dutiful {
+            return Err(Problem::NoDuty);
         }
+        let stops = self.pauses.get(&stopped);
+        if stops.is_some_and(|stops| issued.plus(COMMIT_SLACK) < stops.last) {
+            return Err(Problem::BasisBeforeStop);
+        }
+        Ok(())
     }
 
     /// A withdrawal can always be recorded: also by a suspended source.
@@ -130,12 +144,15 @@ impl Bases {
 
     fn pauses(&self, source: &AgencyId, case: CaseHandle) -> u64 {
         let pauses = self.pauses.get(&(source.clone(), case));
-        pauses.copied().unwrap_or_default()
+        pauses.map_or(0, |stops| stops.count)
     }
 
     /// The person stopped a case with their card.
-    pub(super) fn pause(&mut self, source: &AgencyId, case: CaseHandle) {
-        *self.pauses.entry((source.clone(), case)).or_default() += 1;
+    pub(super) fn pause(&mut self, source: &AgencyId, case: CaseHandle, at: Timestamp) {
+        let none = Stops { count: 0, last: at };
+        let stops = self.pauses.entry((source.clone(), case)).or_insert(none);
+        stops.count += 1;
+        stops.last = at;
     }
 
     /// Whether the person took back what `recipient` had in a case, and no other yes to it is in force at `at`: by a

@@ -65,7 +65,7 @@ impl Replay {
         self.may_enter(act)?;
         for case in cases {
             let (source, case) = self.slips.case(case)?;
-            self.bases.pause(&source, case);
+            self.bases.pause(&source, case, act.at);
         }
         Ok(())
     }

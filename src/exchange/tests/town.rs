@@ -320,7 +320,7 @@ impl Town {
         };
         let statement = BasisStatement {
             basis,
-            issued: dawn(),
+            issued: self.clock_now(),
             evidence: [1; 32],
         };
         statement.sign(&self.source().signer).expect("signed")

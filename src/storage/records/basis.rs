@@ -44,6 +44,9 @@ pub struct CaseRecord {
     /// How often the person stopped the case with their card.
     #[prost(uint64, tag = "5")]
     pub pauses: u64,
+    /// When they last did, seconds since the epoch.
+    #[prost(int64, tag = "6")]
+    pub paused_at: i64,
 }
 
 impl Record for CaseRecord {

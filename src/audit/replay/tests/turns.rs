@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::domain::vocabulary::{DeclineReason, Decliner};
+use crate::ledger::decision::CaseOf;
 
 const MINUTE: Duration = Duration::from_secs(60);
 
@@ -199,25 +200,47 @@ fn an_escalation_while_somebody_is_still_to_answer_is_found() {
     finds(&town, &[(over, Problem::Escalation)]);
 }
 
-#[test]
-fn a_glass_broken_after_the_card_was_shown_is_found_until_they_agree_again() {
-    // Invariant 13, R5: the router refuses it, and so does replay.
-    let mut town = Town::new();
-    town.record_basis();
-    let offer = town.offer(TRIAGE);
+/// The person's card is registered, and a shelter enters it.
+fn stop(town: &mut Town) {
     let registered = Decision::CodeRegistered {
         case: town.case.to_string(),
         staff: "s1".into(),
     };
     town.push(Town::by("ngo"), registered);
     let entered = Decision::CodeEntered {
-        cases: vec![crate::ledger::decision::CaseOf {
+        cases: vec![CaseOf {
             source: "ngo".into(),
             case: town.case.to_string(),
         }],
         staff: "s2".into(),
     };
     town.push(Town::by("shelter"), entered);
+}
+
+#[test]
+fn a_basis_signed_before_the_card_was_shown_is_no_answer_to_it() {
+    // R5.
+    let mut town = Town::new();
+    town.record_basis();
+    let statement = town.basis(TRIAGE);
+    town.now = town.now.plus(Duration::from_secs(300));
+    stop(&mut town);
+    let held_back = Decision::BasisRecorded {
+        statement,
+        staff: "s1".into(),
+    };
+    let late = town.push(Town::by("ngo"), held_back);
+    town.record_basis();
+    finds(&town, &[(late, Problem::BasisBeforeStop)]);
+}
+
+#[test]
+fn a_glass_broken_after_the_card_was_shown_is_found_until_they_agree_again() {
+    // Invariant 13, R5: the router refuses it, and so does replay.
+    let mut town = Town::new();
+    town.record_basis();
+    let offer = town.offer(TRIAGE);
+    stop(&mut town);
     let until = town.now.millis() + 1_000;
     let asked = requested(&mut town, offer, until);
     town.record_basis();
