@@ -226,7 +226,7 @@ problems! {
     /// A candidate was asked or reminded out of its turn or time.
     Turn = Violation, "TURN", "a candidate was asked or reminded out of its turn or time";
     /// Something after a source ended its referral, or an end that could not be.
-    Ended = Violation, "ENDED", "the referral had ended, or could not end so";
+    Ended = Violation, "ENDED", "the referral, or one that it passes on, had ended, or could not end so";
     /// A decline with OTHER that no second person confirmed.
     SecondPerson = Violation, "SECOND_PERSON", "declined with OTHER by one person alone";
     /// Escalated although somebody was still to answer, or the source had acted.

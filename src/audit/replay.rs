@@ -355,7 +355,9 @@ impl Replay {
             Decision::DeclineProposed { offer, staff, .. } => {
                 self.offers.proposed(act, offer, staff)
             }
-            Decision::ReferralClosed { referral, .. } => self.offers.ended(act, referral),
+            Decision::ReferralClosed {
+                referral, reason, ..
+            } => self.offers.ended(act, referral, reason),
             Decision::Escalated {
                 source,
                 referral,

@@ -120,7 +120,9 @@ impl PreparedAttachment {
         &self.attached
     }
 
-    fn chunks(&self) -> usize {
+    /// Chunks in all.
+    #[must_use]
+    pub fn chunks(&self) -> usize {
         self.sealed.bytes.len() / SEALED_CHUNK_BYTES
     }
 
@@ -194,6 +196,20 @@ impl Desk {
             }
             first = kept;
         }
+    }
+
+    /// How many chunks of an attachment the router keeps: those need not be sent again.
+    ///
+    /// # Errors
+    ///
+    /// As any call.
+    pub async fn kept_of_attachment(
+        &self,
+        offer: OfferId,
+        prepared: &PreparedAttachment,
+    ) -> Result<u32, ClientError> {
+        let name = words::offer_name(self.agency().id(), offer);
+        self.chunks_kept(&name, prepared).await
     }
 
     async fn chunks_kept(

@@ -5,7 +5,7 @@ use super::vocabulary::{ErasureAnswer, OfferState};
 /// Whether a recipient whose offer stands at `state` may answer `answer` after it answered `before`.
 ///
 /// Kept in care by the person's own consent is for who has the person in care, or had. What was erased stays erased;
-/// what was kept may be erased later.
+/// what was kept may be erased later. Whoever is told more after that is asked anew, and has answered nothing `before`.
 #[must_use]
 pub const fn may_answer(
     answer: ErasureAnswer,

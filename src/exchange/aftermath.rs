@@ -1,5 +1,6 @@
 //! What follows for each offer under a chain, after its source or the person has spoken: content is destroyed, what is
-//! undecided closes, recipients are told. Never why.
+//! undecided closes, recipients are told. Never why. So it is with what was passed on of a referral that its source
+//! ends.
 //!
 //! The act itself is one batch, and counts from then on: the gate sees it. What follows is done offer by offer, so that
 //! no batch grows with the case. A mark stands in the store in between, so that a crash is made good at the next start,
@@ -9,17 +10,20 @@ use super::clockwork::{Due, schedule};
 use super::erasure::ANSWER_WITHIN;
 use super::event::EventKind;
 use super::forward::rests_on;
-use super::offer::{moves, view::OfferView};
+use super::offer::moves;
+use super::offer::moves::Closed;
+use super::offer::view::{OfferView, stages};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot};
 use super::turn::{self, Next, Over, Why};
-use super::{BasisName, Exchange, Refusal};
-use crate::domain::id::OfferId;
+use super::{BasisName, Exchange, ReferralName, Refusal, escalation};
+use crate::domain::id::{AgencyId, BasisChainId, OfferId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::vocabulary::{ErasureAnswer, OfferNotice, OfferState, Stage};
 use crate::storage::engine::{Stored, Table, Write};
 use crate::storage::records::log::AftermathRecord;
 use crate::storage::records::parcel::ParcelRecord;
+use crate::storage::records::referral::ReferralRecord;
 use crate::storage::records::{self, Record, key};
 
 /// Marks looked at in one step.
@@ -50,9 +54,67 @@ pub(super) fn follow(
     name: &BasisName,
     follows: Follows,
 ) -> Result<Write, Refusal> {
+    follow_also(snapshot, name, follows, Vec::new())
+}
+
+/// The writes that close what passes on these offers of a referral that its source ends, if nobody said yes to it yet.
+///
+/// Found by the chains that they are under: whatever passes them on rests on those.
+pub(super) fn end_passed_on(
+    snapshot: &mut Snapshot<'_>,
+    source: &AgencyId,
+    offers: &[OfferView],
+) -> Result<Vec<Write>, Refusal> {
+    let mut chains: Vec<(BasisName, Vec<String>)> = Vec::new();
+    for offer in offers.iter().filter(|offer| offer.has_opened()) {
+        for chain in chains_of(snapshot, offer)? {
+            let name = BasisName {
+                agency: source.clone(),
+                chain,
+            };
+            let id = offer.id.to_string();
+            match chains.iter_mut().find(|(other, _)| *other == name) {
+                Some((_, ended)) => ended.push(id),
+                None => chains.push((name, vec![id])),
+            }
+        }
+    }
+    let follows = Follows::default();
+    let mark =
+        |(name, ended): (BasisName, Vec<String>)| follow_also(snapshot, &name, follows, ended);
+    chains.into_iter().map(mark).collect()
+}
+
+/// The chains that an offer's own parcels are under.
+fn chains_of(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<Vec<BasisChainId>, Refusal> {
+    let mut chains = Vec::new();
+    for stage in stages(&offer.record.deposited) {
+        let parcel = snapshot.get::<ParcelRecord>(key::parcel(offer.id, stage))?;
+        let parcel = parcel.ok_or_else(|| records::corrupt(Table::Offer))?;
+        let chain = records::word(Table::Parcel, &parcel.chain)?;
+        if !chains.contains(&chain) {
+            chains.push(chain);
+        }
+    }
+    Ok(chains)
+}
+
+fn follow_also(
+    snapshot: &mut Snapshot<'_>,
+    name: &BasisName,
+    follows: Follows,
+    mut ended: Vec<String>,
+) -> Result<Write, Refusal> {
     let row = key::aftermath(&name.agency, name.chain);
     let before = snapshot.get::<AftermathRecord>(row.clone())?;
     let before = before.unwrap_or_default();
+    let closed_at = match before.closed_at {
+        0 if follows.close || !ended.is_empty() => snapshot.now.millis(),
+        before => before,
+    };
+    ended.extend(before.ended);
+    ended.sort_unstable();
+    ended.dedup();
     let mark = AftermathRecord {
         source: name.agency.to_string(),
         chain: name.chain.to_string(),
@@ -62,6 +124,8 @@ pub(super) fn follow(
         pause: before.pause || follows.pause,
         // From the first offer again.
         after: Vec::new(),
+        closed_at,
+        ended,
     };
     Ok(mark.put(row))
 }
@@ -112,6 +176,7 @@ fn prepare_step(snapshot: &mut Snapshot<'_>, name: &BasisName) -> Result<Prepare
     let offer = OfferView::load(snapshot, id)?;
     let offer = offer.ok_or_else(|| records::corrupt(Table::ChainParcel))?;
     let mut concerned = Vec::new();
+    let mut ended = false;
     for &stage in &stages {
         // A parcel that was replaced by one under another chain is not this chain's.
         let parcel = snapshot.get::<ParcelRecord>(key::parcel(id, stage))?;
@@ -119,10 +184,16 @@ fn prepare_step(snapshot: &mut Snapshot<'_>, name: &BasisName) -> Result<Prepare
             |parcel: &ParcelRecord| rests_on(parcel, &offer.source, &name.agency, name.chain);
         if let Some(parcel) = parcel.filter(rests) {
             concerned.push((stage, parcel.entry));
+            let mut ancestors = parcel.ancestors.iter();
+            ended |= ancestors.any(|ancestor| mark.ended.contains(&ancestor.offer));
         }
     }
     let mut step = Step::default();
     if !concerned.is_empty() {
+        let concerned = Concerned {
+            parcels: concerned,
+            ended,
+        };
         step.take(snapshot, name, offer, &concerned, &mark)?;
     }
     mark.after = after;
@@ -136,6 +207,14 @@ fn prepare_step(snapshot: &mut Snapshot<'_>, name: &BasisName) -> Result<Prepare
         next.add_to(snapshot, &mut change);
     }
     Ok(Prepared::New(change, true, Vec::new()))
+}
+
+/// What of one offer a step is about.
+struct Concerned {
+    /// Its parcels under the chain, and the entry of each.
+    parcels: Vec<(Stage, u64)>,
+    /// Whether it passes on what its source has ended.
+    ended: bool,
 }
 
 /// What one step adds up to.
@@ -153,7 +232,7 @@ impl Step {
         snapshot: &mut Snapshot<'_>,
         name: &BasisName,
         mut offer: OfferView,
-        concerned: &[(Stage, u64)],
+        concerned: &Concerned,
         mark: &AftermathRecord,
     ) -> Result<(), Refusal> {
         let mut told = false;
@@ -185,46 +264,71 @@ impl Step {
                 told = true;
             }
         }
-        if !mark.close {
+        if !mark.close && !concerned.ended {
             if told {
                 self.writes.push(offer.put(snapshot.now, false));
             }
             return Ok(());
         }
-        for &(stage, entry) in concerned {
-            snapshot.note_erased(entry);
-            self.writes.push(Write::Erase {
-                table: Table::ParcelContent,
-                key: key::parcel(offer.id, stage),
-            });
+        if mark.close {
+            for &(stage, entry) in &concerned.parcels {
+                snapshot.note_erased(entry);
+                self.writes.push(Write::Erase {
+                    table: Table::ParcelContent,
+                    key: key::parcel(offer.id, stage),
+                });
+            }
         }
         if offer.state.is_open() {
-            let (source, referral, id) = (offer.source.clone(), offer.referral, offer.id);
-            let closed = moves::close(snapshot, offer, &OfferCommand::Withdraw)?;
-            self.writes.extend(closed.writes);
-            self.entries.extend(closed.entries);
-            self.doorbells.extend(closed.doorbells);
-            // Whoever is next in line has nothing to do with this withdrawal.
-            let over = Over {
-                source: &source,
-                referral,
-                offer: id,
-                at: snapshot.now,
-                why: Why::Withdrawn,
+            self.over(snapshot, &offer)?;
+            // To whoever passed it on it looks the same whether a basis was withdrawn or a referral ended.
+            let command = if mark.close {
+                OfferCommand::Withdraw
+            } else {
+                OfferCommand::Close
             };
-            self.next = Some(turn::after(snapshot, &over)?);
+            let closed = moves::close(snapshot, offer, &command)?;
+            self.add(closed);
             return Ok(());
         }
-        // What was said under it, and what was answered, goes with it.
-        self.writes.extend(snapshot.erase_said(&offer)?);
-        // A placement stays; its recipient hears that nothing more comes, never why.
-        if !offer.state.is_terminal() {
-            told |= self.tell(&mut offer, OfferNotice::ClosedBySource);
+        if let Some(open) = offer.lapsed_since(records::time(Table::Meta, mark.closed_at)?)? {
+            // Cut off, it ran out of time meanwhile: a lapse is true before it is written, so it has lapsed; but it had
+            // ended before that, and its clocks ring nobody for it.
+            self.over(snapshot, &open)?;
+            self.add(escalation::lapsed(snapshot, open)?);
+            return Ok(());
+        }
+        if mark.close {
+            // What was said under it, and what was answered, goes with it.
+            self.writes.extend(snapshot.erase_said(&offer)?);
+            // A placement stays; its recipient hears that nothing more comes, never why.
+            if !offer.state.is_terminal() {
+                told |= self.tell(&mut offer, OfferNotice::ClosedBySource);
+            }
         }
         if told {
             self.writes.push(offer.put(snapshot.now, false));
         }
         Ok(())
+    }
+
+    /// What follows in the referral: whoever is next in line has nothing to do with this withdrawal.
+    fn over(&mut self, snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<(), Refusal> {
+        let over = Over {
+            source: &offer.source,
+            referral: offer.referral,
+            offer: offer.id,
+            at: snapshot.now,
+            why: Why::Withdrawn,
+        };
+        self.next = Some(turn::after(snapshot, &over)?);
+        Ok(())
+    }
+
+    fn add(&mut self, closed: Closed) {
+        self.writes.extend(closed.writes);
+        self.entries.extend(closed.entries);
+        self.doorbells.extend(closed.doorbells);
     }
 
     fn tell(&mut self, offer: &mut OfferView, notice: OfferNotice) -> bool {
@@ -261,6 +365,30 @@ impl Exchange {
                 Err(refusal) => return Err(refusal),
             }
         }
+    }
+
+    /// Finishes what follows for what was passed on of a referral that its source has ended.
+    pub(super) async fn follow_end(&self, name: &ReferralName) -> Result<(), Refusal> {
+        let of = name.clone();
+        let chains = self.read(move |snapshot| {
+            let row = key::referral(&of.agency, of.referral);
+            let record = snapshot.get::<ReferralRecord>(row)?;
+            let record = record.ok_or(Refusal::NotFound)?;
+            let now = snapshot.now;
+            let mut chains = Vec::new();
+            for offer in turn::offers(snapshot, &record, now)? {
+                chains.extend(chains_of(snapshot, &offer)?);
+            }
+            Ok(chains)
+        });
+        for chain in chains.await? {
+            let name = BasisName {
+                agency: name.agency.clone(),
+                chain,
+            };
+            self.follow_up(&name).await?;
+        }
+        Ok(())
     }
 
     /// Finishes what a crash, or a caller who hung up, cut off. To be awaited after [`Exchange::open`], before anybody

@@ -143,7 +143,9 @@ pub(super) fn due(
     let offer = OfferView::load(snapshot, id)?;
     let offer = offer.ok_or_else(|| records::corrupt(Table::Deadline))?;
     let asked = records::time(Table::Offer, offer.record.erasure_asked)?;
-    if !offer.record.erasure.is_empty() || asked.plus(ANSWER_WITHIN) > at {
+    // It answered, and was told more since: that is a question of its own.
+    let over = offer.record.erasure_asked == 0 || !offer.record.erasure.is_empty();
+    if over || asked.plus(ANSWER_WITHIN) > at {
         return Ok(None);
     }
     let mut change = snapshot.change();

@@ -4,6 +4,7 @@ use super::alert::{Alert, raise};
 use super::directory::is_visible;
 use super::event::EventKind;
 use super::offer::alarms::alert_source;
+use super::offer::moves::Closed;
 use super::offer::view::OfferView;
 use super::sequencer::{Change, Doorbell};
 use super::snapshot::Snapshot;
@@ -92,46 +93,60 @@ pub(super) fn lapse(
     if !turn::has_turn(&offer) || offer.decide_by > at {
         return Ok(None);
     }
-    let mut writes = Vec::new();
-    let mut moved = None;
-    if offer.state == OfferState::Waitlisted {
-        offer.record.turn_over = true;
-    } else {
-        offer.apply(&OfferCommand::Lapse)?;
-        super::place::release_hold(snapshot, &mut writes, &mut offer)?;
-        writes.extend(snapshot.erase_parcels(&offer)?);
-        moved = Some(Decision::OfferMoved {
-            offer: id.to_string(),
-            to: offer.state.name().to_owned(),
-            reason: None,
-            decliner: None,
-            outcome: None,
-            staff: NOBODY.to_owned(),
-        });
-    }
-    writes.push(offer.put(snapshot.now, moved.is_some()));
+    let source = offer.source.clone();
     let over = Over {
-        source: &offer.source,
+        source: &source,
         referral: offer.referral,
         offer: id,
         at,
         why: Why::NoAnswer,
     };
+    let waits = offer.state == OfferState::Waitlisted;
+    let closed = if waits {
+        offer.record.turn_over = true;
+        Closed {
+            writes: vec![offer.put(snapshot.now, false)],
+            entries: Vec::new(),
+            doorbells: Vec::new(),
+        }
+    } else {
+        lapsed(snapshot, offer)?
+    };
     let next = turn::after(snapshot, &over)?;
     let mut change = snapshot.change();
-    change.writes = writes;
-    if let Some(decision) = moved {
-        change.entries.push(snapshot.entry(Actor::Router, decision));
-        for name in [offer.source_name(), offer.recipient_name()] {
-            change.doorbells.push(Doorbell {
-                agency: name.agency.clone(),
-                resource: name.to_string(),
-                kind: EventKind::OfferChanged,
-            });
-        }
-    }
+    change.writes = closed.writes;
+    change.entries = closed.entries;
+    change.doorbells = closed.doorbells;
     next.add_to(snapshot, &mut change);
     Ok(Some(change))
+}
+
+/// What writes down that an offer, as it stood before, has lapsed.
+pub(super) fn lapsed(snapshot: &mut Snapshot<'_>, mut offer: OfferView) -> Result<Closed, Refusal> {
+    offer.apply(&OfferCommand::Lapse)?;
+    let mut writes = Vec::new();
+    super::place::release_hold(snapshot, &mut writes, &mut offer)?;
+    writes.extend(snapshot.erase_parcels(&offer)?);
+    writes.push(offer.put(snapshot.now, true));
+    let decision = Decision::OfferMoved {
+        offer: offer.id.to_string(),
+        to: offer.state.name().to_owned(),
+        reason: None,
+        decliner: None,
+        outcome: None,
+        staff: NOBODY.to_owned(),
+    };
+    let names = [offer.source_name(), offer.recipient_name()];
+    let doorbells = names.map(|name| Doorbell {
+        agency: name.agency.clone(),
+        resource: name.to_string(),
+        kind: EventKind::OfferChanged,
+    });
+    Ok(Closed {
+        writes,
+        entries: vec![snapshot.entry(Actor::Router, decision)],
+        doorbells: doorbells.into(),
+    })
 }
 
 /// The source has not acted on a referral without a place: the duty line is rung, which hears who, for what and how

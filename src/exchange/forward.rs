@@ -11,7 +11,7 @@ use super::person::{CaseOf, Told, disclosed};
 use super::referral::{CreatedReferral, NewReferral};
 use super::sequencer::Change;
 use super::snapshot::Snapshot;
-use super::{Exchange, Refusal, Requested};
+use super::{Exchange, Refusal, Requested, turn};
 use crate::domain::forward::{self, Granted, Onward};
 use crate::domain::gate::{self, Permit, Proposal};
 use crate::domain::id::{AgencyId, BasisChainId, OfferId};
@@ -152,7 +152,7 @@ pub(super) fn admit(
     if !gate::stage_open(offer.state, stage) || expires <= snapshot.now {
         return Err(NO);
     }
-    let far = standing(snapshot, &parent, set)?;
+    let far = standing(snapshot, &parent, set, false)?;
     let mut ancestors = vec![AncestorRecord {
         offer: offer.id.to_string(),
         stage: u32::from(key::stage(stage)),
@@ -174,6 +174,9 @@ pub(super) fn admit(
 
 /// That every ancestor of a parcel is the newest of its stage and its basis in force for `labels`; until when.
 ///
+/// `placed`: whether it is read by somebody who said yes. That it found help by others is a reason for a source to
+/// close its referral, and takes nothing from those who help.
+///
 /// # Errors
 ///
 /// [`Refusal::ForwardNotAllowed`].
@@ -181,6 +184,7 @@ pub(super) fn standing(
     snapshot: &mut Snapshot<'_>,
     parcel: &ParcelRecord,
     labels: LabelSet,
+    placed: bool,
 ) -> Result<Period, Refusal> {
     let mut validity = Period::ALWAYS;
     for ancestor in &parcel.ancestors {
@@ -194,8 +198,8 @@ pub(super) fn standing(
         snapshot.confirmed(&offer.source)?;
         let asked = snapshot.get::<ReferralRecord>(key::referral(&offer.source, offer.referral))?;
         let asked = asked.ok_or_else(|| records::corrupt(Table::Parcel))?;
-        if asked.in_error || asked.recalled {
-            // What its source took back is not passed on either.
+        if asked.in_error || asked.recalled || (turn::is_ended(&asked) && !placed) {
+            // What its source took back is not passed on either, and what it ended is asked of nobody else.
             return Err(Refusal::ForwardNotAllowed);
         }
         let newest = snapshot.get::<ParcelRecord>(key::parcel(id, stage))?;
@@ -261,8 +265,8 @@ pub(super) fn rests_on(
     own || parcel.ancestors.iter().any(through)
 }
 
-/// That no chain which `parcel` rests on through others is withdrawn.
-pub(super) fn none_withdrawn(
+/// That no chain which `parcel` rests on through others is withdrawn, and no referral that it passes on is ended.
+pub(super) fn none_over(
     snapshot: &mut Snapshot<'_>,
     parcel: &ParcelRecord,
 ) -> Result<bool, Refusal> {
@@ -271,6 +275,13 @@ pub(super) fn none_withdrawn(
         let chain: BasisChainId = records::word(Table::Parcel, &ancestor.chain)?;
         let head = snapshot.basis(&source, chain)?;
         if head.is_some_and(|head| head.basis.is_none()) {
+            return Ok(false);
+        }
+        let id: OfferId = records::word(Table::Parcel, &ancestor.offer)?;
+        let offer = OfferView::load(snapshot, id)?;
+        let offer = offer.ok_or_else(|| records::corrupt(Table::Parcel))?;
+        let asked = snapshot.get::<ReferralRecord>(key::referral(&source, offer.referral))?;
+        if asked.is_none_or(|asked| turn::is_ended(&asked)) {
             return Ok(false);
         }
     }

@@ -3,9 +3,9 @@
 //! A group is a fixed list of one recipient's offers, each of a case of its own with a basis of its own. Nothing is
 //! ever written to it: who has left is simply no longer undecided, and no byte of the others' offers shows it.
 
-use super::offer::moves;
 use super::offer::places;
 use super::offer::view::OfferView;
+use super::offer::{decline, moves};
 use super::place::{PoolState, Wanted};
 use super::receipt::Receipt;
 use super::sequencer::Change;
@@ -231,6 +231,22 @@ fn decide(
     Ok((change, shown))
 }
 
+/// One person proposes to decline all of them with OTHER: they stay as they are, and their clocks run.
+fn propose(
+    snapshot: &mut Snapshot<'_>,
+    caller: &Caller,
+    members: Vec<OfferView>,
+    decliner: Decliner,
+) -> (Change, Vec<usize>) {
+    let mut change = snapshot.change();
+    let mut shown = Vec::with_capacity(members.len());
+    for offer in members {
+        shown.push(change.entries.len());
+        change.absorb(decline::propose(snapshot, caller, offer, decliner));
+    }
+    (change, shown)
+}
+
 /// What each of `members` takes when the group is accepted: its hold, or what is asked for now; all, or none.
 fn to_take(
     snapshot: &mut Snapshot<'_>,
@@ -306,8 +322,12 @@ fn prepare(
             let (change, shown) = decide(snapshot, caller, name, undecided, command, &takes)?;
             (change, shown, snapshot.now)
         }
-        // Two persons confirm what no word says, for each by themselves.
-        Act::Decline(DeclineReason::Other, _) => return Err(Refusal::InvalidField("reason")),
+        Act::Decline(reason, decliner)
+            if decline::is_group_proposal(caller, &undecided, *reason)? =>
+        {
+            let (change, shown) = propose(snapshot, caller, undecided, *decliner);
+            (change, shown, snapshot.now)
+        }
         Act::Decline(reason, decliner) => {
             let takes = vec![None; undecided.len()];
             let command = OfferCommand::Decline {
@@ -381,11 +401,12 @@ impl Exchange {
             .await
     }
 
-    /// Declines every member still to be decided on.
+    /// Declines every member still to be decided on; with OTHER the first call only proposes it for all of them, and
+    /// the receipts say so.
     ///
     /// # Errors
     ///
-    /// As [`Exchange::hold_group`].
+    /// As [`Exchange::hold_group`]; [`Refusal::NeedsSecondPerson`].
     pub async fn decline_group(
         &self,
         caller: &Caller,

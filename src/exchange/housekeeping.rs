@@ -99,7 +99,10 @@ impl Exchange {
                     ticked.and(self.record_failures().await)
                 }
                 _ = due.tick() => {
-                    // Whoever withdrew may have hung up between the withdrawal and the end of its clean-up.
+                    // Whoever withdrew may have hung up between the withdrawal and the end of its clean-up. That comes
+                    // first: a withdrawal counts from its own entry, so no clock may ring for an offer that it ends,
+                    // nor ask the next one to open what has no basis. What lapsed before the withdrawal is left to its
+                    // own clock, and that which lapsed after it is written down without one.
                     let cleaned = self.resume().await;
                     self.run_due().await.and(cleaned)
                 }

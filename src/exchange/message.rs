@@ -388,7 +388,8 @@ fn prepare_open(
     disclosed(&mut change, 0, &of, &told);
     if from_source {
         released(&mut change, &of, set);
-        if offer.mark_told() {
+        let first = offer.mark_told();
+        if offer.told_again() || first {
             change.writes.push(offer.put(snapshot.now, false));
         }
     }

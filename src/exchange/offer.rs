@@ -2,7 +2,7 @@
 
 pub(super) mod alarms;
 mod closing;
-mod decline;
+pub(super) mod decline;
 pub(super) mod moves;
 pub(super) mod places;
 pub(super) mod view;

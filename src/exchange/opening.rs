@@ -6,7 +6,7 @@ use super::parcel::{gate_refusal, labels_of};
 use super::person::{CaseOf, Told, disclosed, released};
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot};
-use super::{Exchange, OfferName, Receipt, Refusal, event::EventKind};
+use super::{Exchange, OfferName, Receipt, Refusal, event::EventKind, turn};
 use crate::domain::gate::{self, Proposal};
 use crate::domain::label::LabelSet;
 use crate::domain::time::Period;
@@ -101,7 +101,7 @@ fn prepare(
         return Err(Refusal::NotFound);
     }
     // What is passed on stands only as long as everything that it rests on.
-    let beneath = forward::standing(snapshot, &record, set)?;
+    let beneath = forward::standing(snapshot, &record, set, turn::is_place(&offer))?;
     let ancestors = forward::statements(snapshot, &record)?;
     let passed_on = PassedOn {
         kind: DisclosureKind::Opened,
@@ -152,8 +152,11 @@ fn prepare(
     disclosed(&mut change, 0, &of, &told);
     passed_on.tell(&mut change, 0);
     let first = offer.mark_opened(stage);
-    if offer.mark_parcel_opened(stage, &record.parcel) || first {
+    let newly = offer.mark_parcel_opened(stage, &record.parcel) || first;
+    if newly {
         released(&mut change, &of, set);
+    }
+    if offer.told_again() || newly {
         change.writes.push(offer.put(snapshot.now, false));
     }
     if first {

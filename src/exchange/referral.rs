@@ -6,7 +6,6 @@ pub(super) mod making;
 
 pub(super) use making::prepare_forward;
 
-use super::amendment;
 use super::forward::{self, PassedOn, Received};
 use super::offer::moves;
 use super::offer::view::{OfferView, stages};
@@ -16,6 +15,7 @@ use super::snapshot::{Prepared, Snapshot, own};
 use super::{
     Exchange, GroupName, OfferName, Page, Paged, Receipt, ReferralName, Refusal, Requested, turn,
 };
+use super::{aftermath, amendment};
 use crate::domain::gate::stage_open;
 use crate::domain::id::{AgencyId, CaseHandle, OfferId, ParcelId, ReferralId};
 use crate::domain::offer::OfferCommand;
@@ -265,7 +265,7 @@ fn prepare_recall(
     }
     let mut record = load(snapshot, name)?;
     let offers = offers_of(snapshot, &record, true)?;
-    let mut writes: Vec<Write> = Vec::new();
+    let mut writes: Vec<Write> = aftermath::end_passed_on(snapshot, &name.agency, &offers)?;
     let (mut entries, mut doorbells) = (Vec::new(), Vec::new());
     for offer in offers {
         if offer.state.is_open() {
@@ -495,7 +495,8 @@ impl Exchange {
         Ok(done.single()?.1)
     }
 
-    /// Takes a referral back: every offer not accepted closes. Receipts of the offers that closed.
+    /// Takes a referral back: every offer not accepted closes, and what was passed on of it. Receipts of the offers
+    /// that closed.
     ///
     /// # Errors
     ///
@@ -506,10 +507,11 @@ impl Exchange {
         name: &ReferralName,
         requested: Requested,
     ) -> Result<Vec<Receipt>, Refusal> {
-        let (by, name) = (caller.clone(), name.clone());
+        let (by, of) = (caller.clone(), name.clone());
         let prepare =
-            move |snapshot: &mut Snapshot<'_>| prepare_recall(snapshot, &by, &name, &requested);
+            move |snapshot: &mut Snapshot<'_>| prepare_recall(snapshot, &by, &of, &requested);
         let done = self.perform_for(caller, "RecallReferral", prepare).await?;
+        self.follow_end(name).await?;
         Ok(done.receipts)
     }
 }

@@ -30,6 +30,8 @@ pub(super) struct Snapshot<'a> {
     pub(super) now: Timestamp,
     since: u64,
     reads: Vec<Read>,
+    /// What was relied on by the changes given so far: a refusal after that rests on it as well.
+    given: Vec<Read>,
     /// When something that the change found open ends by itself.
     until: Option<Timestamp>,
     /// Entries whose content the change erases.
@@ -60,6 +62,7 @@ impl<'a> Snapshot<'a> {
             now,
             since,
             reads: Vec::new(),
+            given: Vec::new(),
             until: None,
             erased: BTreeSet::new(),
             pools: HashMap::new(),
@@ -157,7 +160,7 @@ impl<'a> Snapshot<'a> {
     /// never submitted, so it is held against them here: a copy of a request that its twin overtook is not refused for
     /// what its twin did (invariant 6), nor anybody for half of what somebody else did (invariant 5).
     pub(super) fn is_overtaken(&self) -> Result<bool, Refusal> {
-        for read in &self.reads {
+        for read in self.given.iter().chain(&self.reads) {
             let stored = self.shared.engine.get(read.table, &read.key)?;
             if stored.map_or(0, |stored| stored.version) != read.version {
                 return Ok(true);
@@ -175,6 +178,7 @@ impl<'a> Snapshot<'a> {
 
     /// The change so far: nothing but what it relied on, until when, and whose content it erases.
     pub(super) fn change(&mut self) -> Change {
+        self.given.extend_from_slice(&self.reads);
         let before = |until| Period {
             until,
             ..Period::ALWAYS

@@ -5,6 +5,7 @@ mod alerts;
 mod attacks;
 mod clocks;
 mod downloads;
+mod ended;
 mod faults;
 mod flood;
 mod groups;

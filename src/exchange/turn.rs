@@ -9,7 +9,7 @@ use super::event::EventKind;
 use super::offer::view::OfferView;
 use super::sequencer::{Change, Doorbell, EntryDraft, Row};
 use super::snapshot::Snapshot;
-use super::{ReferralName, Refusal};
+use super::{ReferralName, Refusal, forward};
 use crate::domain::deadline::LAST_TURN_OFFERS_MAX;
 use crate::domain::gate::{self, Proposal};
 use crate::domain::id::{AgencyId, OfferId, ReferralId};
@@ -247,6 +247,9 @@ fn may_be_asked(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<bool, 
     let Some(parcel) = parcel.filter(|parcel| parcel.expires > now.millis()) else {
         return Ok(false);
     };
+    if !forward::none_over(snapshot, &parcel)? {
+        return Ok(false);
+    }
     let chain = records::word(Table::Parcel, &parcel.chain)?;
     let Some(head) = snapshot.basis(&offer.source, chain)? else {
         return Ok(false);

@@ -31,6 +31,9 @@ pub struct Files {
     keep_free: u64,
 }
 
+/// Bytes that a block is longer than its chunk: the nonce before it and the tag behind.
+pub const BLOCK_EXTRA_BYTES: usize = NONCE_LEN + TAG_BYTES;
+
 /// A file's blocks: how long each is, and under which key.
 pub struct Blocks {
     file: File,
@@ -95,7 +98,6 @@ impl Files {
     pub fn upload(&self, id: &[u8], key: &[u8; 32], chunk_bytes: usize) -> io::Result<Upload> {
         self.make_folder()?;
         let path = self.path(id);
-        let is_new = !path.exists();
         let file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -103,9 +105,8 @@ impl Files {
             .truncate(false)
             .mode(0o600)
             .open(&path)?;
-        if is_new {
-            sync_folder(&self.folder)?;
-        }
+        // Also for one that is there: whoever made it may have been killed before its name was durable.
+        sync_folder(&self.folder)?;
         let blocks = Blocks::new(file, id, key, chunk_bytes)?;
         let (count, digest) = blocks.whole()?;
         blocks.file.set_len(blocks.offset(count))?;
@@ -189,7 +190,7 @@ impl Blocks {
     }
 
     fn block_bytes(&self) -> usize {
-        NONCE_LEN + self.chunk_bytes + TAG_BYTES
+        self.chunk_bytes + BLOCK_EXTRA_BYTES
     }
 
     fn offset(&self, number: u32) -> u64 {

@@ -40,6 +40,10 @@ async fn a_router_killed_under_load_loses_nothing_that_it_acknowledged() {
         .expect("nothing is lost");
     assert_eq!(tally.kills, 3);
     assert!(tally.acknowledged > 0, "{tally}");
+    assert!(
+        tally.uploads.chunks > 0 && tally.uploads.opened > 0,
+        "{tally}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,14 +2,15 @@
 
 use safeconduct::client::agency::Desk;
 use safeconduct::client::error::Reason;
-use safeconduct::client::recipient::GroupPlaces;
+use safeconduct::client::recipient::{GroupPlaces, OfferView};
 use safeconduct::client::source::{AlsoAsked, Candidate, GroupAsk, Member, SentGroup};
 use safeconduct::domain::basis::Basis;
 use safeconduct::domain::id::{CaseHandle, OfferId, PoolId, RoomId};
 use safeconduct::domain::place::RoomSize;
 use safeconduct::domain::rooming::Guest;
 use safeconduct::domain::vocabulary::{
-    OfferState, Outcome, PlacementGender, ReferralState, Sharing, StaffRole, Stage,
+    DeclineReason, Decliner, OfferState, Outcome, PlacementGender, ReferralState, Sharing,
+    StaffRole, Stage,
 };
 use safeconduct::proto::v1;
 
@@ -257,6 +258,34 @@ fn nobodys_yes_covers_another_member_of_the_family() {
         assert_eq!(refused.reason(), Some(Reason::BasisNotAllowed));
         let inbox = own.world.intake("house1").offers().await.unwrap();
         assert!(inbox.is_empty(), "all or nothing");
+        assert_replays(&own.world);
+    });
+}
+
+/// A reason that no word says needs two persons, for a family as for one.
+#[test]
+fn a_family_is_declined_with_other_by_two_persons_of_the_house() {
+    run(async {
+        let own = own(&["alpha", "house1", "house2", "ombud"], "warn").await;
+        let source = own.world.source("alpha");
+        let family = Family::asked_for(&source).await;
+        let house1 = own.world.intake("house1");
+        let karim = house1.offer(family.offer(0, "house1")).await.unwrap();
+        let group = karim.group.expect("a group");
+        let (other, by) = (DeclineReason::Other, Decliner::Agency);
+        let proposed = house1.decline_group(group, other, by).await.unwrap();
+        assert!(proposed.awaits_second && proposed.offers.len() == 4);
+        let again = house1.decline_group(group, other, by).await.unwrap_err();
+        assert_eq!(again.reason(), Some(Reason::NeedsSecondPerson));
+        let members = house1.group(group).await.unwrap();
+        let waits = |offer: &OfferView| offer.state.is_undecided();
+        assert!(members.iter().all(waits));
+        let second = own.world.desk("house1", StaffRole::Supervisor);
+        let declined = second.decline_group(group, other, by).await.unwrap();
+        assert!(!declined.awaits_second && declined.offers == proposed.offers);
+        for member in house1.group(group).await.unwrap() {
+            assert_eq!(member.state, OfferState::Declined);
+        }
         assert_replays(&own.world);
     });
 }

@@ -60,8 +60,11 @@ impl Replay {
                 until,
                 staff,
             } => self.access_released(act, access, deposit, time(*until)?, staff),
-            Decision::AccessOpened { .. } => {
+            Decision::AccessOpened { access, .. } => {
                 self.counts.disclosures += 1;
+                if let Ok(offer) = self.glass(access).map(|glass| glass.offer) {
+                    self.told_again(offer);
+                }
                 self.access_opened(act, decision)?;
                 self.counts.covered += 1;
                 Ok(())

@@ -69,6 +69,7 @@ impl Replay {
             } => {
                 self.counts.disclosures += 1;
                 let id: OfferId = word(offer)?;
+                self.told_again(id);
                 let (stage, parcel): (Stage, ParcelId) = (word(stage)?, word(parcel)?);
                 let offer = self.offers.offer(&id)?;
                 act.by(&offer.recipient)?;

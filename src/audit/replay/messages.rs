@@ -86,7 +86,14 @@ impl Replay {
                 ..
             } => {
                 self.counts.disclosures += 1;
-                let at = (word(offer)?, *number);
+                let at: (OfferId, u32) = (word(offer)?, *number);
+                if self
+                    .offers
+                    .offer(&at.0)
+                    .is_ok_and(|offer| act.by(&offer.recipient).is_ok())
+                {
+                    self.told_again(at.0);
+                }
                 let (parcel, versions) = (word(parcel)?, (*protocol, *gate));
                 self.message_opened(act, at, parcel, statement_hash, versions)?;
                 self.counts.covered += 1;

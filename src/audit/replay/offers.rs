@@ -6,7 +6,8 @@ use crate::domain::id::{AgencyId, BasisChainId, CaseHandle, OfferId, ParcelId, R
 use crate::domain::offer::OfferCommand;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    Alarm, DeclineReason, OfferState, Outcome, Purpose, Question, Stage, TransferState, Urgency,
+    Alarm, DeclineReason, OfferState, Outcome, Purpose, Question, ReferralState, Stage,
+    TransferState, Urgency,
 };
 use crate::ledger::entry::Actor;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
@@ -75,8 +76,17 @@ pub(super) struct Offers {
     offers: HashMap<OfferId, Offer>,
     accepted: HashSet<(AgencyId, ReferralId)>,
     referrals: HashMap<(AgencyId, ReferralId), Vec<OfferId>>,
-    /// Referrals that their source has ended.
-    ended: HashSet<(AgencyId, ReferralId)>,
+    /// Referrals that their source has ended, and how.
+    ended: HashMap<(AgencyId, ReferralId), End>,
+}
+
+/// How a source ended its referral.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// Nobody is asked any more.
+    Closed,
+    /// It should never have been made.
+    InError,
 }
 
 /// The words that come with a move.
@@ -102,7 +112,7 @@ impl Offers {
             return Err(Problem::Offer);
         }
         let referral = (offer.source.clone(), offer.referral);
-        let ended = self.ended.contains(&referral);
+        let ended = self.ended.contains_key(&referral);
         self.referrals.entry(referral).or_default().push(id);
         self.offers.insert(id, offer);
         if ended {
@@ -161,15 +171,36 @@ impl Offers {
             return Err(Problem::SecondPerson);
         }
         offer.state = to;
-        let referral = (offer.source.clone(), offer.referral);
+        let (referral, forwards) = ((offer.source.clone(), offer.referral), offer.forwards);
         if words.outcome == Some(Outcome::TurnedAwayAtDoor.name()) {
             // Who was turned away was not placed: others may be asked.
             self.accepted.remove(&referral);
         }
-        if to == OfferState::Accepted && !self.accepted.insert(referral) {
-            return Err(Problem::SecondAcceptance);
+        if to == OfferState::Accepted {
+            if !self.accepted.insert(referral) {
+                return Err(Problem::SecondAcceptance);
+            }
+            if self.end_of(forwards).is_some() {
+                return Err(Problem::Ended);
+            }
         }
         Ok(())
+    }
+
+    /// How the source of what an offer passes on has ended its referral, or of what that passes on in turn; the
+    /// gravest.
+    pub(super) fn end_of(&self, forwards: Option<OfferId>) -> Option<End> {
+        let mut found = None;
+        let mut next = forwards;
+        while let Some(offer) = next.and_then(|id| self.offers.get(&id)) {
+            match self.ended.get(&(offer.source.clone(), offer.referral)) {
+                Some(End::InError) => return Some(End::InError),
+                end => found = found.or(end.copied()),
+            }
+            // Made before it: what is passed on is older, so this ends.
+            next = offer.forwards;
+        }
+        found
     }
 
     /// Closed upstream: by the source, the router, or whoever's acceptance was first.
@@ -200,8 +231,12 @@ impl Offers {
         };
         (offer.state, offer.decide_by) = (to, decide_by);
         let referral = (offer.source.clone(), offer.referral);
-        if self.accepted.contains(&referral) || self.ended.contains(&referral) {
+        let forwards = offer.forwards;
+        if self.accepted.contains(&referral) || self.ended.contains_key(&referral) {
             return Err(Problem::Turn);
+        }
+        if self.end_of(forwards).is_some() {
+            return Err(Problem::Ended);
         }
         Ok(())
     }
@@ -245,13 +280,23 @@ impl Offers {
     }
 
     /// Ended by its source: what is open closes by entries of its own, and nobody is asked any more.
-    pub(super) fn ended(&mut self, act: Act<'_>, referral: &str) -> Result<(), Problem> {
+    pub(super) fn ended(
+        &mut self,
+        act: Act<'_>,
+        referral: &str,
+        reason: &str,
+    ) -> Result<(), Problem> {
         let source = act.agency()?.clone();
         let referral = (source, referral.parse().map_err(|_| Problem::Decision)?);
         if !self.referrals.contains_key(&referral) || self.accepted.contains(&referral) {
             return Err(Problem::Ended);
         }
-        self.ended.insert(referral);
+        let end = if reason == ReferralState::EnteredInError.name() {
+            End::InError
+        } else {
+            End::Closed
+        };
+        self.ended.insert(referral, end);
         Ok(())
     }
 
@@ -273,7 +318,7 @@ impl Offers {
             let state = offer.state_at(due);
             state.can_lapse() || state == OfferState::Queued
         });
-        let over = self.accepted.contains(&referral) || self.ended.contains(&referral);
+        let over = self.accepted.contains(&referral) || self.ended.contains_key(&referral);
         if due > act.at || over || left.next().is_some() {
             return Err(Problem::Escalation);
         }

@@ -51,6 +51,9 @@ impl Replay {
             _ => return Err(Problem::Forward),
         };
         let received = self.offers.offer(&id)?;
+        if self.offers.end_of(Some(id)).is_some() {
+            return Err(Problem::Ended);
+        }
         // The parcel that stands for its stage: one that was superseded passes nothing on.
         let mut standing = received.parcels.values();
         let found = standing.find_map(|parcel| {

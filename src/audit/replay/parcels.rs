@@ -1,6 +1,6 @@
 //! Parcels: what was deposited on which basis, and every opening decided again by the gate.
 
-use super::offers::Offer;
+use super::offers::{End, Offer};
 use super::{Act, Content, Problem, Replay, SKEW};
 use crate::domain::gate::{self, BasisHead, GATE_VERSION, Proposal, Refusal};
 use crate::domain::id::{BasisChainId, OfferId, ParcelId};
@@ -283,6 +283,16 @@ impl Replay {
             true,
         );
         let stands = self.ancestors_stand(act, parcel, parcel.labels);
+        // Who said yes reads on when the first source closes; what should never have been made is read by nobody.
+        let placed = matches!(
+            offer.state_at(act.at),
+            OfferState::Accepted | OfferState::InProgress
+        );
+        let ended = match self.offers.end_of(offer.forwards) {
+            Some(End::InError) => Err(Problem::Ended),
+            Some(End::Closed) if !placed => Err(Problem::Ended),
+            _ => Ok(()),
+        };
         let (of, labels) = ((offer.source.clone(), offer.case), parcel.labels);
         let released = self.released.entry(of).or_default();
         *released = released.union(labels);
@@ -292,7 +302,8 @@ impl Replay {
         // Covered or not, the recipient has it in hand now.
         let offer = self.offers.offer_mut(&id)?;
         offer.held.insert(stage, parcel_id);
-        decided.and(stands)
+        self.told_again(id);
+        decided.and(ended).and(stands)
     }
 
     /// The gate, as the router ran it, at the time of the entry.

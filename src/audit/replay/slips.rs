@@ -107,7 +107,15 @@ impl Replay {
         act.by(&source.ok_or(Problem::Resume)?)
     }
 
-    /// A recipient said what it did when it was asked to erase.
+    /// A recipient is told something: one that had erased all may be asked again, and answer.
+    pub(super) fn told_again(&mut self, offer: OfferId) {
+        let erasures = &mut self.slips.erasures;
+        if erasures.get(&offer) == Some(&ErasureAnswer::Erased) {
+            erasures.remove(&offer);
+        }
+    }
+
+    /// A recipient says what it did when it was asked to erase.
     pub(super) fn erasure_answered(
         &mut self,
         act: Act<'_>,

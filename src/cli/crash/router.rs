@@ -1,8 +1,8 @@
 //! The whole router, killed at random moments under load, and everything that it acknowledged looked for afterwards.
 //!
 //! Nothing is pretended: a router process on the embedded store, agencies over mutual TLS that several at once record
-//! bases, refer, open, acknowledge, hold, accept, decline, deposit and withdraw. Each notes what it sent and what was
-//! acknowledged; after each restart that is compared with what the router shows.
+//! bases, refer, open, acknowledge, hold, accept, decline, deposit, withdraw and send papers piece by piece. Each notes
+//! what it sent and what was acknowledged; after each restart that is compared with what the router shows.
 
 pub mod acts;
 pub mod caller;
@@ -14,6 +14,7 @@ pub mod images;
 pub mod load;
 pub mod order;
 pub mod oversight;
+pub mod papers;
 pub mod trace;
 
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 use self::check::Checker;
 use self::diary::Diary;
 use self::load::Cast;
+use self::papers::Uploads;
 use super::CrashError;
 use super::workload::Dice;
 use crate::client::retry::RetryPolicy;
@@ -80,6 +82,8 @@ pub struct Tally {
     pub refused: u64,
     /// Requests cut off by a kill, and finished by being sent again.
     pub cut_off: usize,
+    /// What became of papers that were being sent.
+    pub uploads: Uploads,
     /// Entries of the log at the end.
     pub entries: u64,
     /// How long it took.
@@ -108,6 +112,7 @@ impl std::fmt::Display for Tally {
             "{} cut off by a kill and finished by asking again; {} refused for a reason",
             self.cut_off, self.refused
         )?;
+        writeln!(f, "{}", self.uploads)?;
         write!(
             f,
             "{} entries; audit verify, openings and replay found nothing; slowest start {:.2} s",
@@ -131,7 +136,7 @@ pub(crate) async fn town(binary: &Path, folder: &Path) -> Result<Town, CrashErro
     };
     options
         .members
-        .retain(|member| ["alpha", "house1", "house2", "ombud"].contains(&member.id));
+        .retain(|member| ["alpha", "house1", "house2", "law", "ombud"].contains(&member.id));
     Town::start(options).await.map_err(broken)
 }
 
@@ -148,9 +153,15 @@ pub async fn run(
     let mut town = town(&campaign.binary, &campaign.folder.join("town")).await?;
     let cast = Cast::of(&town, Arc::new(Diary::default()))
         .await
+        .map_err(broken)?
+        .with_papers(&town)
+        .await
         .map_err(broken)?;
     let made = cast.make_pools().await;
     made.map_err(|no| CrashError::Broken(format!("pools: {no}")))?;
+    // One paper is there before the first kill, however little a busy machine gets done.
+    let sent = cast.paper(&mut Dice::new(campaign.seed, 0)).await;
+    sent.map_err(|no| CrashError::Broken(format!("a paper: {no}")))?;
     let mut checker = Checker::of(&town)?;
     let mut tally = Tally::default();
     for kill in 1..=campaign.count {
@@ -186,6 +197,7 @@ pub async fn run(
     tally.opened = pages.opened.len();
     tally.withdrawn = pages.withdrawn.len();
     tally.refused = pages.refused;
+    tally.uploads = pages.uploads;
     tally.entries = checker.size();
     tally.taken = begun.elapsed();
     Ok(tally)
@@ -219,6 +231,7 @@ async fn round(
             .map_err(|error| CrashError::Broken(format!("an agency: {error}")))?;
     }
     tally.cut_off += cast.diary().pages().pending.len();
+    papers::tear(cast, &town.router().store(), dice)?;
     if dice.roll(8) == 0 {
         // Recovery must survive being killed as well.
         let after = Duration::from_micros(dice.roll(60_000));

@@ -55,6 +55,8 @@ pub struct MovedGroup {
     pub offers: Vec<OfferId>,
     /// When the holds end, for a hold.
     pub until: Option<Timestamp>,
+    /// Whether nothing is decided until a second member of staff declines with OTHER too.
+    pub awaits_second: bool,
 }
 
 impl Desk {
@@ -102,6 +104,7 @@ impl Desk {
         Ok(MovedGroup {
             offers,
             until: reply.expire_time.as_ref().and_then(words::from_proto_time),
+            awaits_second: false,
         })
     }
 
@@ -132,11 +135,13 @@ impl Desk {
             .await
     }
 
-    /// Declines everybody of a group who is still to be decided on, with a true, coded reason.
+    /// Declines everybody of a group who is still to be decided on, with a true, coded reason. With OTHER the first
+    /// member of staff only proposes it, and the entries that are proven say so; everybody stays as they are until a
+    /// second one declines.
     ///
     /// # Errors
     ///
-    /// As any call.
+    /// As any call; `NEEDS_SECOND_PERSON` when the same person declines with OTHER again.
     pub async fn decline_group(
         &self,
         group: GroupId,
@@ -156,6 +161,20 @@ impl Desk {
                     .await
             })
             .await?;
+        if reply.awaiting_confirmation && reason == DeclineReason::Other {
+            let offers = self.read_offers(&reply.offers)?;
+            let proposed = |decision: &Decision, offer: &str| match decision {
+                Decision::DeclineProposed { offer: named, .. } => named == offer,
+                _ => false,
+            };
+            self.prove_each(&offers, &reply.receipts, known, proposed)
+                .await?;
+            return Ok(MovedGroup {
+                offers,
+                until: None,
+                awaits_second: true,
+            });
+        }
         self.read_moved(&reply.offers, &reply.receipts, known, OfferState::Declined)
             .await
     }
@@ -176,6 +195,7 @@ impl Desk {
         Ok(MovedGroup {
             offers,
             until: None,
+            awaits_second: false,
         })
     }
 

@@ -206,7 +206,8 @@ pub(super) fn prepare_opening(
     };
     disclosed(&mut change, 0, &case, &row);
     released(&mut change, &case, told);
-    if offer.mark_told() {
+    let told_first = offer.mark_told();
+    if offer.told_again() || told_first {
         change.writes.push(offer.put(snapshot.now, false));
     }
     change.writes.push(view.put());

@@ -113,7 +113,7 @@ fn prepare(
     first_chunk: u32,
 ) -> Result<Prepared<Source>, Refusal> {
     let Standing {
-        offer,
+        mut offer,
         stage,
         parcel,
         permit,
@@ -163,6 +163,9 @@ fn prepare(
     };
     disclosed(&mut change, 0, &of, &told);
     released(&mut change, &of, labels);
+    if offer.told_again() {
+        change.writes.push(offer.put(snapshot.now, false));
+    }
     Ok(Prepared::New(change, source, vec![0]))
 }
 

@@ -30,8 +30,38 @@ pub(super) fn is_proposal(
     }
 }
 
+/// As [`is_proposal`], for all that are still to be decided on of a group: one person proposes for all of them, so that
+/// whoever confirms has another before them for each.
+///
+/// # Errors
+///
+/// [`Refusal::NeedsSecondPerson`] when the same person asks again.
+pub(in crate::exchange) fn is_group_proposal(
+    caller: &Caller,
+    members: &[OfferView],
+    reason: DeclineReason,
+) -> Result<bool, Refusal> {
+    let mut proposes = false;
+    let mut again = reason == DeclineReason::Other;
+    for offer in members {
+        match is_proposal(caller, offer, reason) {
+            Ok(first) => {
+                proposes |= first;
+                again = false;
+            }
+            // Proposed for this one already, and not yet for all.
+            Err(Refusal::NeedsSecondPerson) => proposes = true,
+            Err(refusal) => return Err(refusal),
+        }
+    }
+    if again {
+        return Err(Refusal::NeedsSecondPerson);
+    }
+    Ok(proposes)
+}
+
 /// Writes down who proposes; the offer stays as it is and its clock runs.
-pub(super) fn propose(
+pub(in crate::exchange) fn propose(
     snapshot: &mut Snapshot<'_>,
     caller: &Caller,
     mut offer: OfferView,

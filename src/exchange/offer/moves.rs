@@ -248,9 +248,9 @@ fn over_of<'a>(snapshot: &Snapshot<'_>, offer: &'a OfferView, why: Why) -> Over<
     }
 }
 
-/// That no basis under which a parcel of the offer was deposited is withdrawn.
+/// That no basis under which a parcel of the offer was deposited is withdrawn, and nothing that it passes on has ended.
 ///
-/// A withdrawal closes what is undecided in a second step: nobody is placed on it in between.
+/// Either closes what is undecided in a second step: nobody is placed on it in between.
 fn still_standing(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<(), Refusal> {
     for stage in stages(&offer.record.deposited) {
         let parcel = snapshot.get::<ParcelRecord>(key::parcel(offer.id, stage))?;
@@ -258,7 +258,7 @@ fn still_standing(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<(), 
         let chain = records::word(Table::Parcel, &parcel.chain)?;
         let head = snapshot.basis(&offer.source, chain)?;
         let withdrawn = head.is_some_and(|head| head.basis.is_none());
-        if withdrawn || !forward::none_withdrawn(snapshot, &parcel)? {
+        if withdrawn || !forward::none_over(snapshot, &parcel)? {
             return Err(Refusal::State(OfferState::Closed));
         }
     }

@@ -5,7 +5,9 @@ use crate::domain::id::{AgencyId, CaseHandle, GroupId, OfferId, ReferralId};
 use crate::domain::offer::{NotAllowed, OfferCommand};
 use crate::domain::place::Party;
 use crate::domain::time::Timestamp;
-use crate::domain::vocabulary::{OfferNotice, OfferState, Purpose, Question, Stage, Urgency};
+use crate::domain::vocabulary::{
+    ErasureAnswer, OfferNotice, OfferState, Purpose, Question, Stage, Urgency,
+};
 use crate::exchange::snapshot::Snapshot;
 use crate::exchange::{OfferName, Refusal};
 use crate::storage::engine::{Table, Write};
@@ -59,6 +61,19 @@ impl OfferView {
             state,
             record,
         })
+    }
+
+    /// The offer as it stood before it lapsed, if it did so after `since` and that is not written down yet.
+    pub(in crate::exchange) fn lapsed_since(
+        &self,
+        since: Timestamp,
+    ) -> Result<Option<Self>, Refusal> {
+        let written: OfferState = records::word(TABLE, &self.record.state)?;
+        let lapsed = self.state == OfferState::Lapsed && written.can_lapse();
+        Ok((lapsed && since < self.decide_by).then(|| Self {
+            state: written,
+            ..self.clone()
+        }))
     }
 
     /// An offer that the change will rely on.
@@ -170,6 +185,23 @@ impl OfferView {
     /// Notes that the recipient read something that is no parcel of the offer; `false` when it had before.
     pub(in crate::exchange) fn mark_told(&mut self) -> bool {
         !std::mem::replace(&mut self.record.told, true)
+    }
+
+    /// Notes that the recipient is told something. One that had erased all has something again, which nobody has asked
+    /// it to erase: what was asked and answered is over, and in the ledger. `false` when nothing of that changed.
+    pub(in crate::exchange) fn told_again(&mut self) -> bool {
+        let erased = self.record.erasure == ErasureAnswer::Erased.name();
+        if erased {
+            self.record.erasure.clear();
+            self.record.erasure_asked = 0;
+            self.untell(OfferNotice::PleaseErase);
+        }
+        erased
+    }
+
+    /// Whether the recipient has opened a parcel: only then can it have passed one on.
+    pub(in crate::exchange) fn has_opened(&self) -> bool {
+        !self.record.opened.is_empty()
     }
 
     /// Whether the recipient has anything that it could be asked to erase.

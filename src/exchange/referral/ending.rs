@@ -8,7 +8,9 @@ use crate::exchange::offer::moves;
 use crate::exchange::offer::view::OfferView;
 use crate::exchange::sequencer::Doorbell;
 use crate::exchange::snapshot::{Prepared, Snapshot};
-use crate::exchange::{Exchange, OfferName, Receipt, ReferralName, Refusal, Requested, turn};
+use crate::exchange::{
+    Exchange, OfferName, Receipt, ReferralName, Refusal, Requested, aftermath, turn,
+};
 use crate::identity::caller::Caller;
 use crate::ledger::decision::Decision;
 use crate::storage::records::{Record, key};
@@ -45,7 +47,8 @@ fn prepare_end(
         Some(reason) => reason.name().clone_into(&mut record.closed),
         None => record.in_error = true,
     }
-    let (mut writes, mut entries, mut doorbells) = (Vec::new(), Vec::new(), Vec::new());
+    let mut writes = aftermath::end_passed_on(snapshot, &name.agency, &offers)?;
+    let (mut entries, mut doorbells) = (Vec::new(), Vec::new());
     for (offer, state) in offers.into_iter().zip(states) {
         if state.is_open() {
             let mut closed = moves::close(snapshot, offer, &OfferCommand::Close)?;
@@ -104,7 +107,8 @@ fn prepare_answer(
 }
 
 impl Exchange {
-    /// Ends a referral that is nobody's place: every offer of it closes, and nobody is asked any more.
+    /// Ends a referral that is nobody's place: every offer of it closes, and nobody is asked any more, also not by
+    /// those who passed it on. What they passed on to somebody who said yes stays.
     ///
     /// # Errors
     ///
@@ -116,15 +120,16 @@ impl Exchange {
         requested: Requested,
         reason: CloseReason,
     ) -> Result<Receipt, Refusal> {
-        let (by, name) = (caller.clone(), name.clone());
+        let (by, of) = (caller.clone(), name.clone());
         let prepare = move |snapshot: &mut Snapshot<'_>| {
-            prepare_end(snapshot, &by, &name, &requested, Some(reason))
+            prepare_end(snapshot, &by, &of, &requested, Some(reason))
         };
         let done = self.perform_for(caller, "CloseReferral", prepare).await?;
+        self.follow_end(name).await?;
         Ok(done.single()?.1)
     }
 
-    /// Says that a referral should never have been made: every offer of it closes.
+    /// Says that a referral should never have been made: every offer of it closes, and what was passed on of it.
     ///
     /// # Errors
     ///
@@ -135,12 +140,13 @@ impl Exchange {
         name: &ReferralName,
         requested: Requested,
     ) -> Result<Receipt, Refusal> {
-        let (by, name) = (caller.clone(), name.clone());
+        let (by, of) = (caller.clone(), name.clone());
         let prepare =
-            move |snapshot: &mut Snapshot<'_>| prepare_end(snapshot, &by, &name, &requested, None);
+            move |snapshot: &mut Snapshot<'_>| prepare_end(snapshot, &by, &of, &requested, None);
         let done = self
             .perform_for(caller, "MarkEnteredInError", prepare)
             .await?;
+        self.follow_end(name).await?;
         Ok(done.single()?.1)
     }
 

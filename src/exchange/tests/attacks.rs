@@ -6,8 +6,8 @@ use crate::domain::id::{BasisChainId, OfferId, PoolId};
 use crate::domain::label::Label;
 use crate::domain::time::Timestamp;
 use crate::domain::vocabulary::{
-    AccessReason, AgencyKind, AlertKind, ErasureAnswer, OfferState, Purpose, Question, Stage,
-    Urgency,
+    AccessReason, AgencyKind, AlertKind, ErasureAnswer, OfferNotice, OfferState, Purpose, Question,
+    Stage, Urgency,
 };
 use crate::exchange::clock::{Clock, MockClock};
 use crate::exchange::parcel::{self, Ask};
@@ -352,5 +352,76 @@ async fn who_kept_what_it_was_asked_to_erase_is_asked_again() {
         .expect("asked");
     town.clock.pass(THREE_DAYS);
     assert_eq!(unanswered().await, 1, "who erased all has nothing");
+    assert!(violations(&town).is_empty());
+}
+
+/// R16: the person's wish reaches whoever has something of theirs, also one that had erased all and was told more
+/// since.
+#[tokio::test]
+async fn who_erased_all_and_was_told_more_is_asked_again() {
+    const THREE_DAYS: Duration = Duration::from_secs(72 * 60 * 60);
+    let town = Town::begin().await;
+    let name = town.refer(&["north"]).await.remove(0);
+    let (ngo, north) = (town.caseworker(), town.intake("north"));
+    let exchange = &town.exchange;
+    let of_source = OfferName {
+        agency: id("ngo"),
+        offer: name.offer,
+    };
+    let chain = BasisName {
+        agency: id("ngo"),
+        chain: BasisChainId::from_random([1; 16]),
+    };
+    let reads = |stage| exchange.open_parcel(&north, &name, stage);
+    let asks = async || {
+        let wishes = Wishes {
+            erase: true,
+            leave: false,
+        };
+        let asked = exchange.ask_recipient(&ngo, &chain, fresh(), wishes).await;
+        let _ = asked.expect("asked");
+    };
+    let answers = async |answer| {
+        let answered = exchange.confirm_erasure(&north, &name, fresh(), answer);
+        answered.await.map(|_| ())
+    };
+    let erased = ErasureAnswer::Erased;
+    let _ = reads(Stage::Triage).await.expect("opened").into_parts();
+    let accepted = exchange.accept_offer(&north, &name, fresh(), None).await;
+    let _ = accepted.expect("accepted");
+    asks().await;
+    answers(erased).await.expect("answered");
+    // Nobody asked anything since: what was erased stays erased.
+    asks().await;
+    let over = Err(Refusal::State(OfferState::Accepted));
+    assert_eq!(answers(erased).await, over);
+
+    let more = town.deposit("north", 1, Stage::Accepted, &["IDENTITY/ALIAS"]);
+    let deposited = exchange
+        .deposit_parcel(&ngo, &of_source, fresh(), more)
+        .await;
+    let _ = deposited.expect("deposited");
+    for stage in [Stage::Accepted, Stage::Triage] {
+        // A new parcel, and then the old one again.
+        let _ = reads(stage).await.expect("opened").into_parts();
+        let seen = exchange.offer(&north, &name).await.expect("seen");
+        assert!(!seen.notices.contains(&OfferNotice::PleaseErase));
+        assert_eq!(answers(erased).await, over, "nobody has asked for it");
+        // The answer to what was asked before came in time.
+        town.clock.pass(THREE_DAYS);
+        exchange.run_due().await.expect("clocks run");
+        asks().await;
+        let seen = exchange.offer(&north, &name).await.expect("seen");
+        assert!(seen.notices.contains(&OfferNotice::PleaseErase));
+        answers(erased).await.expect("answered again");
+        assert_eq!(answers(erased).await, over);
+    }
+    let page = Page {
+        size: 50,
+        token: String::new(),
+    };
+    let alerts = exchange.alerts(&ngo, &id("ngo"), page).await;
+    let mut alerts = alerts.expect("listed").items.into_iter();
+    assert!(!alerts.any(|alert| alert.kind == AlertKind::ErasureUnanswered));
     assert!(violations(&town).is_empty());
 }

@@ -18,6 +18,7 @@ use crate::identity::caller::Caller;
 use crate::storage::engine::Engine as _;
 use std::time::Duration;
 
+mod catching_up;
 mod hidden;
 mod humans;
 mod silence;

@@ -10,6 +10,9 @@ use crate::exchange::referral::grouping::{CreatedGroup, NewGroup, NewMember};
 use crate::exchange::{GroupName, OfferName, PoolName, Refusal};
 use std::time::Duration;
 
+mod at_once;
+mod two_persons;
+
 /// Karim, Laila, Omid and Zahra.
 const FAMILY: [u8; 4] = [1, 2, 3, 4];
 

@@ -4,6 +4,7 @@ use super::Services;
 use super::referral::new_offer;
 use crate::domain::id::OfferId;
 use crate::domain::vocabulary::{DeclineReason, Decliner, Purpose, Urgency};
+use crate::exchange::Receipt;
 use crate::exchange::group::{
     GROUP_PLACES_MAX, GroupPlaces, MEMBERS_MAX, MemberPlaces, MovedGroup,
 };
@@ -113,9 +114,11 @@ impl Services {
             .exchange
             .decline_group(call.caller(), &name, requested, reason, decliner)
             .await?;
+        let awaiting_confirmation = (moved.receipts.iter()).any(Receipt::is_proposed_decline);
         Ok(Response::new(proto::DeclineGroupResponse {
             offers: offers(&moved),
             receipts: call.receipts(&moved.receipts)?,
+            awaiting_confirmation,
         }))
     }
 }

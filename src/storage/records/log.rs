@@ -90,6 +90,12 @@ pub struct AftermathRecord {
     /// Key of the last parcel that is done.
     #[prost(bytes = "vec", tag = "7")]
     pub after: Vec<u8>,
+    /// When what closes was said, in milliseconds; zero when nothing closes.
+    #[prost(int64, tag = "8")]
+    pub closed_at: i64,
+    /// Offers of referrals that their source has ended: what passes them on closes.
+    #[prost(string, repeated, tag = "9")]
+    pub ended: Vec<String>,
 }
 
 impl Record for AftermathRecord {

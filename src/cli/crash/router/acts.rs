@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::client::agency::Desk;
 use crate::client::error::Reason;
 use crate::client::random::SystemRandom;
 use crate::client::session::request_id;
@@ -32,48 +33,12 @@ impl Cast {
     ///
     /// [`NoReply`].
     pub async fn record_basis(&self, case: CaseHandle, recipient: Who) -> Step<Basis> {
-        let alpha = self.desk(Who::Alpha);
-        let now = alpha.now();
-        let mut labels = LabelSet::EMPTY;
-        triage()
-            .chain(accepted())
-            .for_each(|label| labels.insert_up_to(label));
-        let basis = Basis {
-            chain: BasisChainId::from_random(SystemRandom.array()),
-            source: alpha.agency().id().clone(),
-            recipient: self.desk(recipient).agency().id().clone(),
-            case,
-            seq: 1,
-            from: Timestamp::from_seconds(now.seconds()).unwrap_or(now),
-            kind: BasisKind::Consent,
-            allows: vec![Allow {
-                purposes: vec![Purpose::SafeAccommodation],
-                labels,
-                asked: Asked::Bundle,
-                until: now.plus(Duration::from_secs(20 * 86_400)),
-                reply: false,
-            }],
-            given_by: GivenBy::Itself,
-            asked_alone: true,
-            interpreter: InterpreterClass::Telephone,
-            child_told: ChildTold::NotApplicable,
-            for_child: Default::default(),
-        };
-        let statement = BasisStatement {
-            basis,
-            issued: now,
-            evidence: SystemRandom.array(),
-        };
-        let token = statement
-            .sign(alpha.agency().keys().signer())
-            .map_err(own)?;
-        let request = Request::RecordBasis(v1::RecordBasisRequest {
-            parent: words::agency_name(alpha.agency().id()),
-            request_id: request_id(),
-            statement: token,
-        });
+        let labels = triage().chain(accepted());
+        let of = (Purpose::SafeAccommodation, Asked::Bundle);
+        let (request, basis) = allowance(self.desk(Who::Alpha), case, recipient.id(), of, labels)?;
+        let request = Request::RecordBasis(request);
         self.act(Who::Alpha, request, Effect::None).await?;
-        Ok(statement.basis)
+        Ok(basis)
     }
 
     /// One referral with an offer to each house.
@@ -285,8 +250,56 @@ impl Cast {
     }
 }
 
+/// A basis with one allowance, as its source signs it.
+pub(super) fn allowance(
+    source: &Desk,
+    case: CaseHandle,
+    recipient: &str,
+    (purpose, asked): (Purpose, Asked),
+    labels: impl Iterator<Item = Label>,
+) -> Step<(v1::RecordBasisRequest, Basis)> {
+    let now = source.now();
+    let mut allowed = LabelSet::EMPTY;
+    labels.for_each(|label| allowed.insert_up_to(label));
+    let basis = Basis {
+        chain: BasisChainId::from_random(SystemRandom.array()),
+        source: source.agency().id().clone(),
+        recipient: recipient.parse().map_err(own)?,
+        case,
+        seq: 1,
+        from: Timestamp::from_seconds(now.seconds()).unwrap_or(now),
+        kind: BasisKind::Consent,
+        allows: vec![Allow {
+            purposes: vec![purpose],
+            labels: allowed,
+            asked,
+            until: now.plus(Duration::from_secs(20 * 86_400)),
+            reply: false,
+        }],
+        given_by: GivenBy::Itself,
+        asked_alone: true,
+        interpreter: InterpreterClass::Telephone,
+        child_told: ChildTold::NotApplicable,
+        for_child: Default::default(),
+    };
+    let statement = BasisStatement {
+        basis,
+        issued: now,
+        evidence: SystemRandom.array(),
+    };
+    let token = statement
+        .sign(source.agency().keys().signer())
+        .map_err(own)?;
+    let request = v1::RecordBasisRequest {
+        parent: words::agency_name(source.agency().id()),
+        request_id: request_id(),
+        statement: token,
+    };
+    Ok((request, statement.basis))
+}
+
 /// Nothing was sent: this side could not make the request.
-fn own(error: impl std::fmt::Display) -> NoReply {
+pub(super) fn own(error: impl std::fmt::Display) -> NoReply {
     NoReply::NotSent(error.to_string())
 }
 

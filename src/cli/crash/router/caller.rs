@@ -10,6 +10,7 @@ use crate::client::log::Known;
 use crate::domain::id::OfferId;
 use crate::domain::vocabulary::Stage;
 use crate::proto::v1;
+use crate::proto::v1::attachment_service_client::AttachmentServiceClient;
 use crate::proto::v1::basis_service_client::BasisServiceClient;
 use crate::proto::v1::offer_service_client::OfferServiceClient;
 use crate::proto::v1::place_service_client::PlaceServiceClient;
@@ -228,6 +229,23 @@ pub async fn open(
     let channel = desk.agency().session().channel();
     let reply = OfferServiceClient::new(channel)
         .open_parcel(request)
+        .await?;
+    Ok((reply.into_inner(), known))
+}
+
+/// Sends one stream of an upload, once.
+///
+/// # Errors
+///
+/// [`NoReply`].
+pub async fn upload(
+    desk: &Desk,
+    parts: Vec<v1::UploadAttachmentRequest>,
+) -> Result<(v1::UploadAttachmentResponse, Known), NoReply> {
+    let (request, known) = fresh(desk, parts)?;
+    let channel = desk.agency().session().channel();
+    let reply = AttachmentServiceClient::new(channel)
+        .upload_attachment(request.map(tokio_stream::iter))
         .await?;
     Ok((reply.into_inner(), known))
 }

@@ -21,6 +21,9 @@ use super::load::{Cast, POOLS};
 /// Requests in flight while checking.
 const AT_ONCE: usize = 12;
 
+/// Papers that are opened again after each restart.
+const PAPERS_AGAIN: usize = 4;
+
 /// How far everything before has been checked.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Checked {
@@ -74,6 +77,7 @@ impl Checker {
         self.states(cast, dice, sample).await?;
         self.withdrawn(cast, dice, sample).await?;
         self.pools(cast).await?;
+        self.papers(cast, dice, PAPERS_AGAIN).await?;
         self.openings(cast, size).await?;
         self.no_complaint(cast)?;
         let pages = cast.diary().pages();

@@ -1,6 +1,6 @@
 //! What was sent, what was acknowledged, and what must therefore be so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::client::log::Gap;
@@ -8,6 +8,7 @@ use crate::domain::id::{BasisChainId, OfferId, ReferralId};
 use crate::domain::vocabulary::{OfferState, Stage};
 
 use super::caller::{Reply, Request};
+use super::papers::{Paper, Uploads};
 
 /// Who acts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -57,6 +58,8 @@ pub enum Effect {
     CheckedOut(OfferId),
     /// One place of a house's pool is ready again.
     Prepared(Who, String),
+    /// A lawyer was asked.
+    Asked,
 }
 
 /// One request that was sent.
@@ -137,6 +140,12 @@ pub struct Pages {
     pub gaps: Vec<(Who, Gap, String)>,
     /// Places that are ready again, of each house and pool.
     pub prepared: BTreeMap<(Who, String), u32>,
+    /// Referrals to the lawyer.
+    pub asked: BTreeSet<ReferralId>,
+    /// Papers that are, or were, being sent.
+    pub papers: Vec<Paper>,
+    /// What became of them.
+    pub uploads: Uploads,
     /// Requests refused for a true reason, such as no places.
     pub refused: u64,
     /// What was not as it must be.
@@ -191,7 +200,7 @@ impl Pages {
         let referral = note.map(|note| note.referral);
         let chain = note.map(|note| note.chain);
         self.pending.values().any(|sent| match &sent.effect {
-            Effect::None | Effect::Created { .. } | Effect::Prepared(..) => false,
+            Effect::None | Effect::Created { .. } | Effect::Prepared(..) | Effect::Asked => false,
             Effect::Moved(id, _)
             | Effect::Held(id, _)
             | Effect::Accepted(id, _)
@@ -204,6 +213,13 @@ impl Pages {
         match effect {
             Effect::None => {}
             Effect::Created { chains } => self.created(*chains, reply),
+            Effect::Asked => {
+                let name = reply.names.first().and_then(|name| name.rsplit('/').next());
+                match name.and_then(|id| id.parse().ok()) {
+                    Some(referral) if self.asked.insert(referral) => {}
+                    _ => self.complain("a lawyer was asked twice, or by no name".to_owned()),
+                }
+            }
             Effect::Moved(offer, state) => self.moved(*offer, *state),
             Effect::Held(offer, pool) => {
                 if let Some(note) = self.offers.get_mut(offer) {

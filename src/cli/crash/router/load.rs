@@ -22,6 +22,9 @@ use crate::cli::crash::workload::Dice;
 /// Every house has a pool without end and one that is always short, and how many places they have.
 pub const POOLS: [(&str, u32); 2] = [("wide", 10_000), ("tight", 4)];
 
+/// Of so many lives, one sends a paper.
+const LIVES_A_PAPER: u64 = 4;
+
 /// What a life ends with: `Some` when a request was not answered or not allowed.
 pub(super) type Step<T> = Result<T, NoReply>;
 
@@ -32,6 +35,8 @@ pub struct Cast {
     diary: Arc<Diary>,
     /// Characters in each field.
     pub(super) field_chars: usize,
+    /// Who is sent papers, if anybody.
+    lawyer: Option<Desk>,
 }
 
 impl Cast {
@@ -58,6 +63,7 @@ impl Cast {
             desks,
             diary,
             field_chars,
+            lawyer: None,
         })
     }
 
@@ -66,6 +72,24 @@ impl Cast {
     pub fn with_fields_of(mut self, chars: usize) -> Self {
         self.field_chars = chars;
         self
+    }
+
+    /// The same, with a lawyer who is sent papers.
+    ///
+    /// # Errors
+    ///
+    /// [`TownError`].
+    pub async fn with_papers(mut self, town: &Town) -> Result<Self, TownError> {
+        let lawyer = town.desk("law", "crash", StaffRole::Intake)?;
+        lawyer.mirror().await?;
+        self.lawyer = Some(lawyer);
+        Ok(self)
+    }
+
+    /// Who is sent papers.
+    #[must_use]
+    pub const fn lawyer(&self) -> Option<&Desk> {
+        self.lawyer.as_ref()
     }
 
     /// One desk.
@@ -155,7 +179,13 @@ impl Cast {
     /// Lives until told to stop. A life that meets a missing answer is left as it is.
     pub async fn live(&self, mut dice: Dice, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
-            match self.life(&mut dice).await {
+            let sends = self.lawyer.is_some() && dice.roll(LIVES_A_PAPER) == 0;
+            let lived = if sends {
+                self.paper(&mut dice).await
+            } else {
+                self.life(&mut dice).await
+            };
+            match lived {
                 Ok(()) | Err(NoReply::Refused(Reason::NoPlaces)) => {}
                 Err(NoReply::Refused(reason)) => {
                     let what = format!("a request was refused without cause: {reason}");

@@ -79,7 +79,11 @@ impl Checker {
         let listed = cast.desk(Who::Alpha).referrals().await;
         let listed = listed.map_err(|error| broken(format!("referrals: {error}")))?;
         let found: BTreeSet<ReferralId> = listed.iter().map(|one| one.referral).collect();
-        let told: BTreeSet<ReferralId> = cast.diary().pages().referrals.keys().copied().collect();
+        let told: BTreeSet<ReferralId> = {
+            let pages = cast.diary().pages();
+            let houses = pages.referrals.keys();
+            houses.chain(&pages.asked).copied().collect()
+        };
         if found != told || found.len() != listed.len() {
             return Err(broken(format!(
                 "{} referrals are there, {} were acknowledged",

@@ -129,7 +129,18 @@ impl Model {
             received.source != offer.recipient,
             "14: back to who held it"
         );
+        must!(!self.ends(offer), "14: passed on after its source ended it");
         self.ancestors(offer, labels, at)
+    }
+
+    /// Whether a source has ended what an offer passes on.
+    fn ends(&self, offer: &Offer) -> bool {
+        let of = |id: OfferId| self.offer(id).ok();
+        let on_the_way = std::iter::successors(offer.forwards.and_then(of), |offer| {
+            offer.forwards.and_then(of)
+        });
+        let mut names = on_the_way.map(|offer| (offer.source.clone(), *offer.referral.as_bytes()));
+        names.any(|name| self.ended.contains(&name))
     }
 
     /// Invariant 14: every basis on the way is in force for what is told now.
@@ -161,6 +172,8 @@ impl Model {
         must!(of.opens(stage, at), "20: opened before its stage");
         self.covered(&proposal(of, stands, stands.labels, at))?;
         self.ancestors(of, stands.labels, at)?;
+        let ended = self.ends(of) && !of.placed();
+        must!(!ended, "14: opened after its source ended it");
         self.disclosures += 1;
         let id = parcel.to_owned();
         self.offer_mut(offer)?.held.insert(stage, id);
@@ -250,6 +263,8 @@ impl Model {
             }
         }
         if to == S::Accepted {
+            let offer = self.offer(word(id)?)?;
+            must!(!self.ends(offer), "14: accepted after its source ended it");
             must!(self.accepted.insert(referral), "7: a second acceptance");
         }
         Ok(())

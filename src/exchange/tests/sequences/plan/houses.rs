@@ -350,7 +350,17 @@ impl Players {
             members: Vec::new(),
         };
         let taken = (roomy && step.pick.is_multiple_of(2)).then(|| places.clone());
-        let caller = self.cast.staff(&name.agency);
+        let mut caller = self.cast.staff(&name.agency);
+        let other = step.pick % 3 == 1;
+        let mut offers = group.offers.iter();
+        let proposed = |id: &OfferId| {
+            self.model
+                .offer(*id)
+                .is_ok_and(|it| it.proposed_by.is_some())
+        };
+        if other && !step.wild && offers.any(proposed) {
+            caller = caller.with_staff("staff-2");
+        }
         Some(planned!(
             kind,
             true,
@@ -361,7 +371,12 @@ impl Players {
                     Kind::HoldGroup => exchange.hold_group(by, name, requested, places).await,
                     Kind::AcceptGroup => exchange.accept_group(by, name, requested, taken).await,
                     _ => {
-                        let (reason, who) = (DeclineReason::NoCapacity, Decliner::Agency);
+                        let who = Decliner::Agency;
+                        let reason = if other {
+                            DeclineReason::Other
+                        } else {
+                            DeclineReason::NoCapacity
+                        };
                         exchange
                             .decline_group(by, name, requested, reason, who)
                             .await
