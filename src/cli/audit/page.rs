@@ -107,9 +107,11 @@ pub(super) fn html(
         "<h2>How to check this report</h2>\n<p>The folder that holds this page also holds \
          <code>report.json</code>, <code>checkpoint</code> and <code>digests.json</code>, and \
          <code>signature.jws</code> if somebody signed. Offline, on any computer:</p>\n\
-         <p><code>safeconduct audit report-check FOLDER --trust DIR</code></p>\n\
+         <p><code>safeconduct audit report-check FOLDER --trust DIR --revoked crl.pem</code></p>\n\
          <p class=\"small\">DIR is the folder with the log&#39;s key and the certificate authority&#39;s roots, from a \
-         place that you trust. A printed page proves nothing by itself.</p>\n</body>\n</html>\n",
+         place that you trust. crl.pem holds that authority&#39;s revocation lists, from the authority itself and newer \
+         than this report; without <code>--revoked</code> nobody looks whether the signer&#39;s certificate was \
+         revoked. A printed page proves nothing by itself.</p>\n</body>\n</html>\n",
     );
     page
 }
@@ -246,10 +248,11 @@ fn witnesses(outcome: &Outcome) -> String {
 fn findings(outcome: &Outcome) -> String {
     let all = &outcome.report.findings;
     if all.is_empty() {
-        return "<h2>Findings</h2>\n<p>None.</p>\n".into();
+        return "<h2>Violations and notices</h2>\n<p>None.</p>\n".into();
     }
     let mut html = String::from(
-        "<h2>Findings</h2>\n<table>\n<thead><tr><th>Entry</th><th>Code</th><th>Weight</th><th>What</th></tr></thead>\n",
+        "<h2>Violations and notices</h2>\n<table>\n\
+         <thead><tr><th>Entry</th><th>Code</th><th>Weight</th><th>What</th></tr></thead>\n",
     );
     // Violations first, so that none is cut off.
     let order = [Severity::Violation, Severity::Notice];

@@ -50,8 +50,8 @@ enum Depth {
 /// Check a report that somebody handed to you, offline
 ///
 /// Exit codes: 0 signed by an agency under the roots you pinned, and unchanged; 1 changed, the file is named;
-/// 2 it could not be checked; 3 unchanged, but nobody signed it or nothing vouches for who did, such as a certificate
-/// that was revoked
+/// 2 it could not be checked; 3 unchanged, but nobody signed it or nothing vouches for who did: no --trust, a
+/// certificate that was revoked, a revocation list that is older than the report
 #[derive(Debug, Args)]
 pub(super) struct ReportCheckCommand {
     /// The report's folder
@@ -327,8 +327,8 @@ fn revocation(checked: &Checked, now: Timestamp) -> Option<(bool, &'static str, 
         (_, Some(found)) => found,
     };
     Some(match found {
-        // What is in force now, or was made after the report, knows of it.
-        Ok(Revocation::Clear { made, until }) if *until > now || *made >= checked.issued => (
+        // One that is older may be in force, and still knows of nothing since.
+        Ok(Revocation::Clear { made, .. }) if *made >= checked.issued => (
             true,
             "  ok ",
             format!(
@@ -336,16 +336,22 @@ fn revocation(checked: &Checked, now: Timestamp) -> Option<(bool, &'static str, 
                 minute(*made)
             ),
         ),
-        Ok(Revocation::Clear { made, until }) => (
-            false,
-            "  ?  ",
-            format!(
-                "the revocation lists are of {} and ended on {}, and the report is newer: WHETHER ITS CERTIFICATE WAS \
-                 REVOKED IS NOT KNOWN; get newer lists from the authority",
-                minute(*made),
-                minute(*until)
-            ),
-        ),
+        Ok(Revocation::Clear { made, until }) => {
+            let ended = if *until > now {
+                String::new()
+            } else {
+                format!(" and ended on {}", minute(*until))
+            };
+            (
+                false,
+                "  ?  ",
+                format!(
+                    "WHETHER ITS CERTIFICATE WAS REVOKED IS NOT KNOWN: the revocation list is of {}{ended}; that list \
+                     is older than the report; get a newer one from the authority",
+                    minute(*made)
+                ),
+            )
+        }
         Ok(Revocation::Revoked(at)) => {
             let at = at.map(|at| format!(" on {}", minute(at)));
             let at = at.unwrap_or_else(|| ", or one of its issuers' was".to_owned());
@@ -429,6 +435,11 @@ pub(super) fn said(checked: &Checked, now: Timestamp) -> (u8, String) {
         );
         lines.push(wrapped("  ?  ", &said));
     }
-    lines.push("Result: unchanged since it was made. What it says is its auditor's word.".into());
+    let result = match (&checked.signed, code) {
+        (Signed::Nobody, _) => "Result: its files fit together, but NOBODY SIGNED IT.",
+        (_, 0) => "Result: unchanged since it was made. What it says is its auditor's word.",
+        _ => "Result: unchanged, but NOTHING VOUCHES FOR WHO SIGNED IT.",
+    };
+    lines.push(result.into());
     (code, lines.join("\n"))
 }

@@ -20,6 +20,10 @@ use std::fs;
 use std::os::unix::fs::OpenOptionsExt as _;
 use tempfile::TempDir;
 
+/// The last line on a report that its auditor vouches for, and on one that nobody is known to vouch for.
+const GOOD: &str = "Result: unchanged since it was made. What it says is its auditor's word.";
+const UNKNOWN: &str = "Result: unchanged, but NOTHING VOUCHES FOR WHO SIGNED IT.";
+
 fn now() -> Timestamp {
     Timestamp::from_millis(1_794_100_000_000).unwrap()
 }
@@ -101,16 +105,33 @@ fn whether_the_signers_certificate_was_revoked_is_said_or_that_nobody_looked() {
         "{text}"
     );
 
-    let before = both(&mut authority, now().minus(day(2)));
-    let before = before.0 + &before.1;
-    let (code, text) = check(Some(&before), now());
+    let lists = both(&mut authority, now());
+    let (code, text) = check(Some(&(lists.0 + &lists.1)), now());
     assert!(
         code == 0 && text.contains("is on no revocation list of 2026-"),
         "{text}"
     );
-    // Ended, and older than the report.
+    assert!(text.ends_with(GOOD), "{text}");
+    // In force, and older than the report: it cannot know.
+    let before = both(&mut authority, now().minus(day(2)));
+    let before = before.0 + &before.1;
+    let (code, text) = check(Some(&before), now());
+    assert!(code == 3 && !text.contains("ended on"), "{text}");
+    assert!(
+        text.contains("? WHETHER ITS CERTIFICATE WAS REVOKED IS NOT KNOWN"),
+        "{text}"
+    );
+    assert!(
+        text.contains("that list is older than the report; get a newer one"),
+        "{text}"
+    );
+    assert!(text.ends_with(UNKNOWN), "{text}");
+    // The same, and it has ended, too.
     let (code, text) = check(Some(&before), now().plus(day(30)));
-    assert!(code == 3 && text.contains("IS NOT KNOWN"), "{text}");
+    assert!(
+        code == 3 && text.contains("and ended on 2026-") && text.contains("older than the report"),
+        "{text}"
+    );
     // Ended, and younger: it knew of the moment.
     let after = both(&mut authority, now().plus(day(1)));
     let after = after.0 + &after.1;
@@ -134,6 +155,7 @@ fn whether_the_signers_certificate_was_revoked_is_said_or_that_nobody_looked() {
     ] {
         let (code, text) = check(Some(&lists), at);
         assert!(code == 3 && text.contains("WAS REVOKED on 2026-"), "{text}");
+        assert!(text.ends_with(UNKNOWN), "{text}");
     }
     // One list of two, and another authority's: nothing is taken for "not revoked".
     let elsewhere = TempDir::new().unwrap();
@@ -180,6 +202,7 @@ fn a_signed_report_is_checked_offline_and_a_flipped_bit_in_any_file_is_named() {
     let (code, text) = said(&unpinned, now());
     // Nothing was compared with the certificate: the name is the signer's own word.
     assert!(code == 3 && text.contains("says to be ombud"), "{text}");
+    assert!(text.ends_with(UNKNOWN), "{text}");
     for name in names {
         let honest = fs::read(folder.join(name)).unwrap();
         let every = if name.starts_with("report") { 101 } else { 7 };
@@ -317,13 +340,17 @@ fn a_report_that_nobody_signed_says_so_everywhere() {
         page.contains("<b>not signed</b>") && !page.contains("<script"),
         "{page}"
     );
-    assert!(
-        page.contains("NOTHING WAS VERIFIED AGAINST THE PAST"),
-        "{page}"
-    );
+    for wanted in [
+        "NOTHING WAS VERIFIED AGAINST THE PAST",
+        "<h2>Violations and notices</h2>",
+        "report-check FOLDER --trust DIR --revoked crl.pem</code>",
+    ] {
+        assert!(page.contains(wanted), "{page}");
+    }
     let checked = bundle::check(&folder, None).unwrap();
     let (code, text) = said(&checked, now());
-    assert!(code == 3 && text.contains("NOBODY SIGNED IT"), "{text}");
+    assert!(code == 3 && text.contains("NOBODY SIGNED IT:"), "{text}");
+    assert!(text.ends_with("but NOBODY SIGNED IT."), "{text}");
     for name in ["checkpoint", "report.html", "report.json", "digests.json"] {
         let honest = fs::read(folder.join(name)).unwrap();
         for bit in (0..honest.len() * 8).step_by(101) {
