@@ -154,7 +154,14 @@ impl FolderSource {
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, SourceError> {
-        let missing = || SourceError::Damaged(format!("{path} is missing"));
+        let missing = || {
+            if self.folder.is_dir() {
+                SourceError::Damaged(format!("{path} is missing"))
+            } else {
+                let folder = self.folder.display();
+                SourceError::Unavailable(format!("{folder}: there is no such folder"))
+            }
+        };
         self.find(path)?.ok_or_else(missing)
     }
 

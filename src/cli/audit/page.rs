@@ -109,8 +109,8 @@ pub(super) fn html(
          <code>signature.jws</code> if somebody signed. Offline, on any computer:</p>\n\
          <p><code>safeconduct audit report-check FOLDER --trust DIR --revoked crl.pem</code></p>\n\
          <p class=\"small\">DIR is the folder with the log&#39;s key and the certificate authority&#39;s roots, from a \
-         place that you trust. crl.pem holds that authority&#39;s revocation lists, from the authority itself and newer \
-         than this report; without <code>--revoked</code> nobody looks whether the signer&#39;s certificate was \
+         place that you trust. crl.pem holds that authority&#39;s revocation lists, from the authority itself and \
+         newer than this report; without <code>--revoked</code> nobody looks whether the signer&#39;s certificate was \
          revoked. A printed page proves nothing by itself.</p>\n</body>\n</html>\n",
     );
     page

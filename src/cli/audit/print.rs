@@ -17,8 +17,8 @@ pub(super) fn shown(outcome: &Outcome) -> Vec<String> {
     }
     if report.resumed > 0 {
         lines.push(format!(
-            "the {} entries since your saved state were hashed onto it, and the root is the one signed",
-            outcome.size - report.resumed
+            "{} since your saved state: hashed onto it, and the root is the one signed",
+            entries(outcome.size - report.resumed)
         ));
     } else if outcome.level.is_some() {
         lines.push("every entry and every tile was hashed, and the root is the one signed".into());
@@ -34,7 +34,8 @@ pub(super) fn shown(outcome: &Outcome) -> Vec<String> {
     if let Some(past) = outcome.past {
         let on = outcome.past_saved.map(|at| format!(" on {}", minute(at)));
         lines.push(format!(
-            "continues the checkpoint of {past} entries that you had saved{}",
+            "continues the checkpoint of {} that you had saved{}",
+            entries(past),
             on.unwrap_or_default()
         ));
     }
@@ -110,6 +111,14 @@ pub(super) fn not_shown(outcome: &Outcome) -> Vec<String> {
     lines
 }
 
+/// So many entries.
+pub(super) fn entries(count: u64) -> String {
+    match count {
+        1 => "1 entry".to_owned(),
+        count => format!("{count} entries"),
+    }
+}
+
 /// The outcome for people.
 pub(super) fn text(outcome: &Outcome) -> String {
     let report = &outcome.report;
@@ -122,7 +131,7 @@ pub(super) fn text(outcome: &Outcome) -> String {
     };
     let mut lines = vec![wrapped(
         "",
-        &format!("{}: {} entries ({scope})", outcome.origin, outcome.size),
+        &format!("{}: {} ({scope})", outcome.origin, entries(outcome.size)),
     )];
     if let Some((path, new)) = &outcome.mirror {
         let text = format!(

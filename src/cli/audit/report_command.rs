@@ -377,9 +377,9 @@ pub(super) fn said(checked: &Checked, now: Timestamp) -> (u8, String) {
     let mut lines = vec![wrapped(
         "",
         &format!(
-            "Report on {}, {} entries, made {}: {} violation(s).",
+            "Report on {}, {}, made {}: {} violation(s).",
             checked.origin,
-            checked.size,
+            print::entries(checked.size),
             minute(checked.issued),
             checked.violations
         ),

@@ -35,7 +35,7 @@ pub(super) struct WatermarkArgs {
     /// The auditor's pseudonym, as it will stand in the log
     #[arg(long, value_name = "NAME", default_value = STAFF)]
     staff: String,
-    /// Your saved state: key and last checkpoint. Made if missing; kept up to date
+    /// Your saved state of an earlier run: key and last checkpoint. Made if missing, and then nothing is recorded (3)
     #[arg(long, value_name = "FILE")]
     state: PathBuf,
     /// Say so of the entries up to this one only, and leave what came later for another time

@@ -89,6 +89,28 @@ fn under_a_quorums_eyes_it_is_not_said_that_others_may_be_shown_another_log() {
 }
 
 #[test]
+fn a_log_of_one_entry_is_not_told_in_the_plural() {
+    assert_eq!(
+        [0, 1, 2].map(print::entries),
+        ["0 entries", "1 entry", "2 entries"]
+    );
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_told_from_one_without_a_checkpoint() {
+    let kept = TempDir::new().unwrap();
+    let state = kept.path().join("state.json");
+    let nowhere = kept.path().join("nowhere");
+    let said = |folder: &Path| {
+        let error = look(folder, &state, LookFor::default()).unwrap_err();
+        error.to_string()
+    };
+    let wanted = format!("{}: there is no such folder", nowhere.display());
+    assert_eq!(said(&nowhere), wanted);
+    assert_eq!(said(kept.path()), "checkpoint is missing");
+}
+
+#[test]
 fn a_policy_of_another_log_is_refused_with_both_names_and_the_state_stays() {
     let folder = exported(&long());
     let kept = TempDir::new().unwrap();
