@@ -357,10 +357,13 @@ fn a_finding_is_settled_by_two_people_and_an_office_judges_its_own_agency_only()
             Some(Reason::DispositionOther)
         );
         b.dispose(rule, index, misuse, true).await.unwrap();
-        assert_eq!(
-            reason(b.dispose(rule, index, misuse, true).await),
-            Some(Reason::DispositionConfirmed)
-        );
+        // Neither confirmed nor recorded again: that would unsettle it.
+        for confirms in [true, false] {
+            assert_eq!(
+                reason(b.dispose(rule, index, misuse, confirms).await),
+                Some(Reason::DispositionConfirmed)
+            );
+        }
 
         // Another agency's act is not the office's to judge, and no index tells it whose act it is.
         for other in [offered, u64::MAX] {
@@ -575,6 +578,9 @@ fn a_review_finds_probes_and_ends_once_two_people_have_settled_them() {
             said.lines().all(|line| line.chars().count() <= 80),
             "{said}"
         );
+        let (code, said) = dispose("p1", &[]);
+        assert_eq!(code, Some(2), "{said}");
+        assert!(words(&said).contains("it stands already"), "{said}");
 
         let folder = own.folder.path().join("export").display().to_string();
         let (code, _) = program(world, "ombud", &["audit", "export", "--to", &folder]);
@@ -586,6 +592,25 @@ fn a_review_finds_probes_and_ends_once_two_people_have_settled_them() {
         let said = String::from_utf8_lossy(&copied.stdout).into_owned();
         assert_eq!(copied.status.code(), Some(0), "{said}");
         assert!(said.contains("confirmed by dpo-house1 / p2"), "{said}");
+
+        // Another verdict says what it replaces, and the review goes on to show that.
+        let otherwise = contrary.iter().filter(|word| **word != "--confirm");
+        let otherwise: Vec<&str> = otherwise.copied().collect();
+        let (code, said) = program(world, "ombud", &otherwise);
+        assert_eq!(code, Some(0), "{said}");
+        for wanted in [
+            "This replaces JUSTIFIED by dpo-house1 / p1",
+            "counts as unsettled until another person confirms it",
+        ] {
+            assert!(words(&said).contains(wanted), "{said}");
+        }
+        let (code, said) = review("ombud", &[]);
+        assert_eq!(code, Some(1), "{said}");
+        let both = ["not confirmed yet; it replaces JUSTIFIED", "/ p2 (entry "];
+        assert!(
+            both.iter().all(|part| words(&said).contains(part)),
+            "{said}"
+        );
         assert_replays(world);
     });
 }

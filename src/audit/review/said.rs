@@ -14,6 +14,8 @@ pub struct Standing {
     pub by: (AgencyId, String, u64),
     /// Who confirmed it.
     pub confirmed: Option<(AgencyId, String, u64)>,
+    /// The confirmed one that stood before, and that this replaces.
+    pub replaces: Option<Box<Self>>,
 }
 
 /// What was said so far, by rule and index.
@@ -46,11 +48,19 @@ impl Said {
                 standing.confirmed = Some(by);
             }
         } else {
-            let confirmed = None;
+            let mut replaces = None;
+            if let Some(mut before) = self.0.remove(&(rule, about)) {
+                let earlier = before.replaces.take();
+                replaces = match before.confirmed {
+                    Some(_) => Some(Box::new(before)),
+                    None => earlier,
+                };
+            }
             let standing = Standing {
                 finding,
                 by,
-                confirmed,
+                confirmed: None,
+                replaces,
             };
             self.0.insert((rule, about), standing);
         }

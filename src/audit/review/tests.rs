@@ -261,3 +261,38 @@ fn a_disposition_stands_beside_its_finding_and_nobody_confirms_their_own() {
     assert_eq!(standing.finding, AccessFinding::Misuse);
     assert_eq!(standing.confirmed.as_ref().unwrap().1, "b");
 }
+
+#[test]
+fn a_disposition_over_a_confirmed_one_is_shown_with_the_one_that_it_replaces() {
+    let mut log = Log::new();
+    let asked = json!({"access": text(1), "reason": "LIFE_IN_DANGER"});
+    log.act("agency:house", "access_requested", asked);
+    let opened = json!({"access": text(1), "staff": "w1"});
+    let about = log.act("agency:house", "access_opened", opened);
+    let mut say = |event: &'static str, staff: &str, finding: &str| {
+        let said =
+            json!({"rule": "BREAK_GLASS", "about": about, "finding": finding, "staff": staff});
+        log.act("agency:ombud", event, said);
+        let standing = log.review.said.of(ReviewRule::BreakGlass, about);
+        let standing = standing.unwrap();
+        let before = standing.replaces.as_ref();
+        let before = before.map(|before| (before.finding, before.confirmed.is_some()));
+        (standing.finding, standing.confirmed.is_some(), before)
+    };
+    let (justified, misuse) = (AccessFinding::Justified, AccessFinding::Misuse);
+    say("disposition_recorded", "a", "RULE_WRONG");
+    // What nobody confirmed never stood.
+    let said = say("disposition_recorded", "a", "JUSTIFIED");
+    assert_eq!(said, (justified, false, None));
+    let said = say("disposition_confirmed", "b", "JUSTIFIED");
+    assert_eq!(said, (justified, true, None));
+    let stood = Some((justified, true));
+    let said = say("disposition_recorded", "c", "MISUSE");
+    assert_eq!(said, (misuse, false, stood));
+    let said = say("disposition_recorded", "b", "MISUSE");
+    assert_eq!(said, (misuse, false, stood));
+    let said = say("disposition_confirmed", "c", "MISUSE");
+    assert_eq!(said, (misuse, true, stood));
+    let said = say("disposition_recorded", "c", "JUSTIFIED");
+    assert_eq!(said, (justified, false, Some((misuse, true))));
+}

@@ -1,6 +1,7 @@
 //! `safeconduct audit review` and `dispose`: what a person should look at again, and what it came to.
 
 use super::acts::{answered, each_of, print};
+use super::print::entries;
 use super::{CannotCheck, Check, Opened, Outcome, Output, SourceArgs};
 use crate::audit::Level;
 use crate::audit::acts::Act;
@@ -339,11 +340,15 @@ pub(super) fn disposition(standing: Option<&Standing>) -> String {
     };
     let (agency, staff, index) = &standing.by;
     let said = format!("{} by {agency} / {staff} (entry {index})", standing.finding);
-    match &standing.confirmed {
+    let said = match &standing.confirmed {
         None => format!("{said}, not confirmed yet"),
         Some((agency, staff, index)) => {
             format!("{said}, confirmed by {agency} / {staff} (entry {index})")
         }
+    };
+    match &standing.replaces {
+        None => said,
+        Some(before) => format!("{said}; it replaces {}", disposition(Some(before))),
     }
 }
 
@@ -357,7 +362,8 @@ fn text(reviewed: &Reviewed) -> Vec<String> {
             reviewed.acts
         )
     };
-    let head = format!("{}: {} entries ({scope})", outcome.origin, outcome.size);
+    let size = entries(outcome.size);
+    let head = format!("{}: {size} ({scope})", outcome.origin);
     let mut lines = vec![wrapped("", &head)];
     for finding in outcome.report.violations() {
         let text = format!("{} {finding}", finding.problem.code());
@@ -400,13 +406,15 @@ pub(super) fn finding_json((found, standing): &Found) -> serde_json::Value {
     fn by((agency, staff, index): &(AgencyId, String, u64)) -> serde_json::Value {
         json!({"agency": agency.as_str(), "staff": staff, "index": index})
     }
-    let standing = standing.as_ref().map(|standing| {
+    fn said(standing: &Standing) -> serde_json::Value {
         json!({
             "finding": standing.finding.name(),
             "by": by(&standing.by),
             "confirmed_by": standing.confirmed.as_ref().map(by),
+            "replaces": standing.replaces.as_deref().map(said),
         })
-    });
+    }
+    let standing = standing.as_ref().map(said);
     json!({
         "rule": found.rule.name(),
         "index": found.index,
@@ -463,12 +471,16 @@ impl DisposeArgs {
         )))
     }
 
-    /// Why nothing was recorded: what stands, as far as it was read, and what to do about it.
-    fn refused(&self, error: ClientError, found: &[Found]) -> CannotCheck {
+    /// What is said of the finding so far, as far as it was read.
+    fn standing<'a>(&self, found: &'a [Found]) -> Option<&'a Standing> {
         let mut found = found.iter();
         let is_it = |(one, _): &&Found| one.rule == self.rule && one.index == self.index;
-        let standing = found.find(is_it).and_then(|(_, said)| said.as_ref());
-        let stands = standing.map(|said| disposition(Some(said)));
+        found.find(is_it).and_then(|(_, said)| said.as_ref())
+    }
+
+    /// Why nothing was recorded: what stands, and what to do about it.
+    fn refused(&self, error: ClientError, found: &[Found]) -> CannotCheck {
+        let stands = self.standing(found).map(|said| disposition(Some(said)));
         let mend = match error.reason() {
             Some(Reason::NeedsSecondPerson) => return CannotCheck::SecondPerson,
             Some(Reason::NotFound) if self.confirm => {
@@ -478,6 +490,10 @@ impl DisposeArgs {
             Some(Reason::DispositionOther) => {
                 "you would confirm another finding; run it with --as as recorded if you agree, or without --confirm \
                  to record yours in its place, which somebody else then confirms"
+            }
+            Some(Reason::DispositionConfirmed) if !self.confirm => {
+                "it stands already; if you see it otherwise, run it with another --as, which somebody else then \
+                 confirms"
             }
             Some(Reason::DispositionConfirmed) => {
                 "nothing is left to do; if you see it otherwise, run it without --confirm to record yours in its \
@@ -524,10 +540,16 @@ impl DisposeArgs {
             "{verb}: {} entry {} is {finding} (entry {entry}).",
             self.rule, self.index
         );
+        let before = self.standing(&found);
         let next = if self.confirm {
-            "It stands."
+            "It stands.".to_owned()
+        } else if is_settled(before) {
+            format!(
+                "This replaces {}. It counts as unsettled until another person confirms it.",
+                disposition(before)
+            )
         } else {
-            "It stands once another person has confirmed it."
+            "It stands once another person has confirmed it.".to_owned()
         };
         println!("{}", wrapped("", &format!("{what} {next}")));
         Ok(0)

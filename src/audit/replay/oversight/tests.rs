@@ -89,6 +89,21 @@ fn nobody_confirms_themselves_nor_what_was_not_said() {
 }
 
 #[test]
+fn what_stands_is_not_said_again_and_may_be_said_otherwise() {
+    let mut town = town();
+    let about = act_of(&town, "shelter");
+    town.push(Town::by("ombud"), said(about, "JUSTIFIED", "a"));
+    // Not confirmed yet: somebody else may say it in their own name.
+    town.push(Town::by("ombud"), said(about, "JUSTIFIED", "b"));
+    town.push(Town::by("ombud"), confirmed(about, "JUSTIFIED", "a"));
+    assert_eq!(found(&town), []);
+    town.push(Town::by("ombud"), said(about, "JUSTIFIED", "c"));
+    assert_eq!(found(&town), [Problem::Disposition(Refusal::Confirmed)]);
+    town.push(Town::by("ombud"), said(about, "MISUSE", "c"));
+    assert_eq!(found(&town).len(), 1);
+}
+
+#[test]
 fn nobody_reads_or_judges_beyond_their_mandate() {
     let mut town = town();
     let (own, others) = (act_of(&town, "shelter"), act_of(&town, "ngo"));
