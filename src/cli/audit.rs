@@ -98,6 +98,27 @@ enum Action {
     ReportCheck(report_command::ReportCheckCommand),
 }
 
+impl Action {
+    /// Whether a live router answers it to national bodies only.
+    const fn reads_the_whole_log(&self) -> bool {
+        match self {
+            Self::Verify {
+                checkpoint_only, ..
+            } => !*checkpoint_only,
+            Self::Openings { .. }
+            | Self::Replay { .. }
+            | Self::Watermark(_)
+            | Self::Export { .. }
+            | Self::Report(_) => true,
+            Self::Acts(_)
+            | Self::Review(_)
+            | Self::Dispose(_)
+            | Self::Receipt(_)
+            | Self::ReportCheck(_) => false,
+        }
+    }
+}
+
 /// The auditor's pseudonym in every command, unless another is given.
 const STAFF: &str = "auditor";
 
@@ -182,6 +203,7 @@ impl AuditCommand {
 
     /// Runs it; prints on standard output.
     pub async fn run(self) -> ExitCode {
+        let whole = self.action.reads_the_whole_log();
         let result = match self.action {
             Action::Verify {
                 check,
@@ -206,7 +228,7 @@ impl AuditCommand {
         match result {
             Ok(code) => ExitCode::from(code),
             Err(error) => {
-                let said = format!("could not check: {error}");
+                let said = format!("could not check: {}", error.explained(whole));
                 eprintln!("{}", print::wrapped("safeconduct: ", &said));
                 ExitCode::from(2)
             }

@@ -473,6 +473,30 @@ fn the_program_answers_who_opened_an_offer_when_at_which_stage_and_by_which_righ
             let (code, said) = program(world, "dpo-house1", &["audit", "acts", "--agency", own]);
             assert_eq!(code, Some(0), "{said}");
         }
+
+        // The whole log is not its to read: it is told what is, and three tries within an hour are a finding.
+        let path = |name: &str| own.folder.path().join(name).display().to_string();
+        let (state, copy, report) = (path("office"), path("copy"), path("report"));
+        for line in [
+            &["verify"][..],
+            &["openings"],
+            &["replay"],
+            &["export", "--to", &copy],
+            &["watermark", "--state", &state],
+            &["report", "--to", &report],
+        ] {
+            let (code, said) = program(world, "dpo-house1", &[&["audit"], line].concat());
+            assert_eq!(code, Some(2), "{line:?}: {said}");
+            let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+            let wanted = "your mandate does not reach the whole log";
+            assert!(said.contains(wanted), "{line:?}: {said}");
+        }
+        let checkpoint = ["audit", "verify", "--checkpoint-only"];
+        assert_eq!(program(world, "dpo-house1", &checkpoint).0, Some(3));
+        let (code, said) = program(world, "ombud", &["audit", "review"]);
+        assert_eq!(code, Some(1), "{said}");
+        let probes = said.lines().find(|line| line.contains("REPEATED_PROBES"));
+        assert!(probes.unwrap().contains(": dpo-house1 / "), "{said}");
     });
 }
 

@@ -3,9 +3,15 @@
 use super::receipt::Unreadable;
 use super::state::StateError;
 use crate::audit::source::SourceError;
-use crate::client::error::ClientError;
+use crate::client::error::{ClientError, Reason, Refused};
 use crate::domain::id::AgencyId;
 use crate::ledger::policy::PolicyError;
+use std::collections::HashMap;
+use tonic::Code;
+
+/// A connection that ended without a word of the router.
+const CUT: &str = "the connection was cut without an answer: most often the certificate is revoked or has ended; ask \
+                   the authority";
 
 /// Why nothing could be checked.
 #[derive(Debug, thiserror::Error)]
@@ -90,7 +96,112 @@ pub enum CannotCheck {
          office asks about that agency and its units, a national body about everybody"
     )]
     BeyondMandate(AgencyId),
+    /// The whole log is beyond the caller's mandate.
+    #[error(
+        "the router refused (NOT_PERMITTED): your mandate does not reach the whole log, as that of a national body \
+         does; use `audit verify --checkpoint-only`, `audit acts`, `audit review`"
+    )]
+    NotWhole,
+    /// The connection ended before the router said anything.
+    #[error("{CUT}")]
+    Cut,
+    /// No answer came: the connection ended, or the router was too slow.
+    #[error(
+        "the router gave no answer in time, or {CUT}. If something was to be recorded, look before you do it again"
+    )]
+    NoAnswer,
     /// The router refused.
     #[error(transparent)]
     Refused(ClientError),
+}
+
+impl CannotCheck {
+    /// What the router's or the connection's end means to whoever audits; `whole` if the whole log was asked for.
+    #[must_use]
+    pub(super) fn explained(self, whole: bool) -> Self {
+        let said = match &self {
+            Self::Source(SourceError::NotPermitted(said) | SourceError::Unavailable(said)) => {
+                said.clone()
+            }
+            Self::Refused(error) => error.to_string(),
+            _ => return self,
+        };
+        if said == refusal(Reason::NotPermitted) && whole {
+            Self::NotWhole
+        } else if said == refusal(Reason::Unknown) {
+            Self::Cut
+        } else if said == ClientError::NoAnswer.to_string() {
+            Self::NoAnswer
+        } else {
+            self
+        }
+    }
+}
+
+/// What a refusal says of itself.
+fn refusal(reason: Reason) -> String {
+    let refused = Refused {
+        code: Code::Unknown,
+        reason,
+        fields: Vec::new(),
+        retry_after: None,
+        facts: HashMap::new(),
+    };
+    ClientError::Refused(refused).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::home::told;
+
+    fn flat(text: &str) -> String {
+        text.split_whitespace().collect::<Vec<_>>().join(" ")
+    }
+
+    fn source(text: String) -> CannotCheck {
+        CannotCheck::Source(SourceError::Unavailable(text))
+    }
+
+    #[test]
+    fn whoever_may_not_read_the_whole_log_is_told_what_they_may() {
+        let refused = || {
+            let said = refusal(Reason::NotPermitted);
+            CannotCheck::Source(SourceError::NotPermitted(said))
+        };
+        let said = refused().explained(true).to_string();
+        for wanted in ["does not reach the whole log", "verify --checkpoint-only"] {
+            assert!(said.contains(wanted), "{said}");
+        }
+        // Of a question, and of a folder without openings, it would be wrong.
+        let said = refused().explained(false).to_string();
+        assert_eq!(said, "the router refused: NOT_PERMITTED");
+        let folder = "the folder has no openings: it can be verified, not replayed";
+        let folder = CannotCheck::Source(SourceError::NotPermitted(folder.into()));
+        assert!(folder.explained(true).to_string().starts_with("the folder"));
+    }
+
+    #[test]
+    fn a_connection_that_was_cut_is_told_in_the_words_of_the_agencys_own_commands() {
+        let refused = Refused {
+            code: Code::Unknown,
+            reason: Reason::Unknown,
+            fields: Vec::new(),
+            retry_after: None,
+            facts: HashMap::new(),
+        };
+        let theirs = flat(&told(ClientError::Refused(refused.clone())).to_string());
+        assert_eq!(theirs, CUT);
+        for error in [
+            source(refusal(Reason::Unknown)),
+            CannotCheck::Refused(ClientError::Refused(refused)),
+        ] {
+            assert_eq!(error.explained(true).to_string(), CUT);
+        }
+        let late = source(ClientError::NoAnswer.to_string()).explained(true);
+        assert!(late.to_string().contains(CUT), "{late}");
+        // What says why already is left alone.
+        let away = ClientError::Unreachable.to_string();
+        assert_eq!(source(away.clone()).explained(true).to_string(), away);
+    }
 }
