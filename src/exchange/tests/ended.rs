@@ -520,3 +520,82 @@ async fn what_is_passed_on_read_or_accepted_after_the_end_is_found() {
         ["offered", "opened", "offered", "opened", "offer_moved"]
     );
 }
+
+#[tokio::test]
+async fn what_was_passed_on_is_neither_read_nor_accepted_once_somebody_else_said_yes() {
+    // R3, invariant 14: north passed it on, and east, asked beside it, has the person.
+    let mut town = Town::begin().await;
+    town.join("east", AgencyKind::Shelter).await;
+    let hand = |to: &'static str| Hand {
+        from: "ngo",
+        to,
+        number: 1,
+        next: &["south"],
+        hops: 1,
+    };
+    town.agreed(&hand("north")).await;
+    town.agreed_under(&hand("east"), 5).await;
+    let north = town.sealed(&hand("north"), None);
+    let statement = sha256(&north.parcel.statement);
+    let east = town.sealed_under(&hand("east"), 5, None, None);
+    let ask = NewReferral {
+        case: Town::case_of(1),
+        offers: vec![
+            NewOffer {
+                recipient: id("north"),
+                deposits: vec![north],
+            },
+            NewOffer {
+                recipient: id("east"),
+                deposits: vec![east],
+            },
+        ],
+        ..town.ask(Vec::new())
+    };
+    let (ngo, source) = (town.caseworker(), id("ngo"));
+    let made = (town.exchange).create_referral(&ngo, &source, fresh(), ask);
+    let made = made.await.expect("asked");
+    let passed = |offer| Passed {
+        referral: made.name.clone(),
+        offer,
+        statement,
+    };
+    let (north, east) = (passed(made.offers[0].offer), passed(made.offers[1].offer));
+    town.reads("north", &north).await.expect("read");
+    town.exchange.tick().await.expect("ticked");
+    let south = Hand {
+        from: "north",
+        to: "south",
+        number: 2,
+        next: &[],
+        hops: 0,
+    };
+    let south = town.hand(south, Some(&north)).await.expect("passed on");
+    town.reads("south", &south).await.expect("read");
+    town.accepts("east", &east).await.expect("accepted");
+    assert_eq!(town.state("north", &north).await, OfferState::Closed);
+    assert_eq!(
+        town.reads("south", &south).await.err(),
+        Some(Refusal::NotFound)
+    );
+    assert_eq!(
+        town.accepts("south", &south).await.err(),
+        Some(Refusal::State(OfferState::Closed))
+    );
+    town.lawful();
+
+    // A router that told south of it after all is found, by name.
+    let events = town.events(0);
+    let index = |at: Option<usize>| at.expect("an entry") as u64;
+    let read = events.iter().position(|event| *event == "opened");
+    let after = read.expect("north read it");
+    let tick = events.iter().skip(after).position(|event| *event == "tick");
+    let tick = index(tick.map(|at| at + after));
+    let closed = index(events.iter().rposition(|event| *event == "offer_closed"));
+    let found = replayed_with(&town, tick, closed);
+    let ended: Vec<&str> = (found.iter())
+        .filter(|finding| finding.problem == Problem::Ended)
+        .filter_map(|finding| events.get(usize::try_from(finding.index?).ok()?).copied())
+        .collect();
+    assert_eq!(ended, ["offered", "opened"]);
+}
