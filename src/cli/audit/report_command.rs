@@ -51,7 +51,7 @@ enum Depth {
 ///
 /// Exit codes: 0 signed by an agency under the roots you pinned, and unchanged; 1 changed, the file is named;
 /// 2 it could not be checked; 3 unchanged, but nobody signed it or nothing vouches for who did: no --trust, a
-/// certificate that was revoked, a revocation list that is older than the report
+/// certificate that was revoked, a revocation list that has ended or is older than the report
 #[derive(Debug, Args)]
 pub(super) struct ReportCheckCommand {
     /// The report's folder
@@ -327,8 +327,9 @@ fn revocation(checked: &Checked, now: Timestamp) -> Option<(bool, &'static str, 
         (_, Some(found)) => found,
     };
     Some(match found {
-        // One that is older may be in force, and still knows of nothing since.
-        Ok(Revocation::Clear { made, .. }) if *made >= checked.issued => (
+        // Only what is in force now: a list that has ended knows of no later revocation, and that the report is older
+        // than it is the word of whoever has the key. One from before the report knows nothing of that day, either.
+        Ok(Revocation::Clear { made, until }) if *until > now && *made >= checked.issued => (
             true,
             "  ok ",
             format!(
@@ -336,22 +337,26 @@ fn revocation(checked: &Checked, now: Timestamp) -> Option<(bool, &'static str, 
                 minute(*made)
             ),
         ),
-        Ok(Revocation::Clear { made, until }) => {
-            let ended = if *until > now {
-                String::new()
-            } else {
-                format!(" and ended on {}", minute(*until))
-            };
-            (
-                false,
-                "  ?  ",
-                format!(
-                    "WHETHER ITS CERTIFICATE WAS REVOKED IS NOT KNOWN: the revocation list is of {}{ended}; that list \
-                     is older than the report; get a newer one from the authority",
-                    minute(*made)
-                ),
-            )
-        }
+        Ok(Revocation::Clear { made, until }) if *until > now => (
+            false,
+            "  ?  ",
+            format!(
+                "WHETHER ITS CERTIFICATE WAS REVOKED IS NOT KNOWN: the revocation list is of {}; that list is older \
+                 than the report; get a newer one from the authority",
+                minute(*made)
+            ),
+        ),
+        Ok(Revocation::Clear { made, until }) => (
+            false,
+            "  ?  ",
+            format!(
+                "the revocation lists are of {} and say nothing of it after {}: WHETHER ITS CERTIFICATE WAS REVOKED \
+                 SINCE IS NOT KNOWN; get newer lists from the authority, or if the certificate itself has ended, \
+                 have the agency sign it anew",
+                minute(*made),
+                minute(*until)
+            ),
+        ),
         Ok(Revocation::Revoked(at)) => {
             let at = at.map(|at| format!(" on {}", minute(at)));
             let at = at.unwrap_or_else(|| ", or one of its issuers' was".to_owned());
