@@ -52,7 +52,8 @@ impl Disposition {
     ///
     /// # Errors
     ///
-    /// [`Refusal::National`].
+    /// [`Refusal::National`]; [`Refusal::Confirmed`] when it stands already: to say it again would only make it count as
+    /// unsettled. A national body may make what an office said its own word.
     pub fn record(
         before: Option<&Self>,
         by: Auditor,
@@ -60,6 +61,12 @@ impl Disposition {
     ) -> Result<Self, Refusal> {
         if before.is_some_and(|before| before.by.national && !by.national) {
             return Err(Refusal::National);
+        }
+        let stands = |before: &Self| {
+            before.confirmed && before.finding == finding && before.by.national >= by.national
+        };
+        if before.is_some_and(stands) {
+            return Err(Refusal::Confirmed);
         }
         Ok(Self {
             finding,
@@ -132,6 +139,31 @@ mod tests {
         assert_eq!(confirm(&auditor("dpa", "a", true), misuse), Ok(true));
         let none = Disposition::confirm(None, &second, misuse);
         assert_eq!(none, Err(Refusal::Nothing));
+    }
+
+    #[test]
+    fn what_stands_is_not_said_again_but_by_a_national_body_of_an_offices_word() {
+        let (misuse, justified) = (AccessFinding::Misuse, AccessFinding::Justified);
+        for national in [false, true] {
+            let stands = Disposition {
+                finding: misuse,
+                by: auditor("one", "a", national),
+                confirmed: true,
+            };
+            let record = |by: Auditor, finding| {
+                Disposition::record(Some(&stands), by, finding).map(|said| said.confirmed)
+            };
+            let same = auditor("two", "b", national);
+            assert_eq!(record(same.clone(), misuse), Err(Refusal::Confirmed));
+            assert_eq!(record(same, justified), Ok(false));
+            let body = record(auditor("dpa", "c", true), misuse);
+            let own = if national {
+                Err(Refusal::Confirmed)
+            } else {
+                Ok(false)
+            };
+            assert_eq!(body, own);
+        }
     }
 
     #[test]

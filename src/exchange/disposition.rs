@@ -102,13 +102,7 @@ fn prepare(
     let stands = if confirms {
         Disposition::confirm(before.as_ref(), &by, said.finding)
     } else {
-        // Saying again what stands would only make it count as unsettled.
-        let again = before.as_ref();
-        let again = again.is_some_and(|stands| stands.confirmed && stands.finding == said.finding);
-        match Disposition::record(before.as_ref(), by, said.finding) {
-            Ok(_) if again => Err(disposition::Refusal::Confirmed),
-            stands => stands,
-        }
+        Disposition::record(before.as_ref(), by, said.finding)
     };
     let stands = stands.map_err(|refusal| match refusal {
         disposition::Refusal::Nothing => Refusal::NotFound,

@@ -1,7 +1,7 @@
 //! Auditors: that nobody read, or judged, beyond their mandate, and that no finding was settled by one person alone.
 
 use super::{Act, Problem, Replay};
-use crate::domain::disposition::{Auditor, Disposition, Refusal};
+use crate::domain::disposition::{Auditor, Disposition};
 use crate::domain::id::AgencyId;
 use crate::domain::vocabulary::{AgencyKind, ReviewRule};
 use crate::ledger::decision::Decision;
@@ -96,12 +96,7 @@ impl Replay {
         let stands = if confirms {
             Disposition::confirm(before, &by, finding)
         } else {
-            // As the router: what stands already is not said again.
-            let again = before.is_some_and(|stands| stands.confirmed && stands.finding == finding);
-            match Disposition::record(before, by, finding) {
-                Ok(_) if again => Err(Refusal::Confirmed),
-                stands => stands,
-            }
+            Disposition::record(before, by, finding)
         };
         let stands = stands.map_err(Problem::Disposition)?;
         self.oversight.said.insert((rule, about), stands);
