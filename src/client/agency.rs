@@ -32,7 +32,7 @@ use tonic::{Code, Request, Response, Status};
 
 use super::connect::{ConnectError, RouterAddress, channel};
 use super::directory::{Directory, DirectoryError, Own, Witnessed};
-use super::error::ClientError;
+use super::error::{ClientError, Reason};
 use super::keys::AgencyKeys;
 use super::keys::KeyFileError;
 use super::log::{Known, LogView, Proven};
@@ -334,6 +334,24 @@ impl Desk {
         let directory = self.mirror_directory().await?;
         self.mirror_protocol(directory.protocol_version()).await?;
         Ok(directory)
+    }
+
+    /// The protocol in force, fetched and verified; none only where the router says that there is none yet, and the
+    /// proved digest of its directory names none either.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::mirror`].
+    pub async fn protocol_in_force(&self) -> Result<Option<Arc<Protocol>>, ClientError> {
+        let digested = self.mirror_directory().await?.protocol_version();
+        match self.mirror_protocol(digested).await {
+            Ok(()) => Ok(Some(self.agency.protocol()?)),
+            Err(error) => {
+                let none_yet = digested == 0 && self.agency.protocol().is_err();
+                let said = error.reason() == Some(Reason::NotFound);
+                (said && none_yet).then_some(None).ok_or(error)
+            }
+        }
     }
 
     async fn mirror_directory(&self) -> Result<Arc<Directory>, ClientError> {
