@@ -98,6 +98,8 @@ fn the_pages_commands_found_a_router_with_a_joined_agency_and_a_clean_check() {
         safeconduct agency join --router https://localhost:PORT --identity my-ngo --facts facts.toml\n\
         safeconduct administrator suspend --agency my-ngo --key second.key \
           --router https://localhost:PORT --identity operator\n\
+        if safeconduct agency status --router https://127.0.0.1:PORT --identity operator; then exit 8; fi\n\
+        if propose 3 2000; then exit 7; fi\n\
         if safeconduct agency status --router https://localhost:PORT --identity my-ngo; then exit 9; fi\n";
     let settings =
         "$(sed -n 's/^address = \"127.0.0.1:\\([0-9]*\\)\"/\\1/p' router.toml | head -n 1)";
@@ -127,6 +129,14 @@ fn the_pages_commands_found_a_router_with_a_joined_agency_and_a_clean_check() {
     assert!(later.contains("nothing to publish"), "{later}");
     assert!(later.contains("suspended my-ngo"), "{later}");
     assert!(why.contains("AUTHENTICATION_FAILED"), "{why}");
+    // What was typed wrong on the way.
+    let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
+    for mend in [
+        "the router's certificate is for localhost, not 127.0.0.1: give --server-name localhost",
+        "v3.act: it is there already, and nothing was sent: give --act-out a new name",
+    ] {
+        assert!(why.contains(mend), "{mend}: {why}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -13,7 +13,7 @@ use crate::envelope::act::{Act, ActBody, claimed_kid};
 use crate::envelope::keys::{VerifyingKey, sha256};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -49,7 +49,14 @@ fn not_believed(why: &str) -> Failure {
 pub(super) fn create(file: &Path) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
     let made = options.write(true).create_new(true).open(file);
-    made.map_err(|error| unusable(file, error))
+    made.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => unusable(
+            file,
+            "it is there already, and nothing was sent: give --act-out a new name, or remove the file if its act is \
+             done with",
+        ),
+        _ => unusable(file, error),
+    })
 }
 
 impl Handover {
@@ -286,6 +293,8 @@ mod tests {
         handover.write(create(&file).unwrap(), &file).unwrap();
         let read = Handover::read(&file).unwrap();
         assert_eq!((read.proposal(), read.act()), (proposal, &b"a.b.c"[..]));
-        assert!(create(&file).is_err());
+        let error = create(&file).unwrap_err().to_string();
+        assert!(error.contains("act.json: it is there already"), "{error}");
+        assert!(error.contains("give --act-out a new name"), "{error}");
     }
 }
