@@ -6,7 +6,8 @@ use std::fmt::Display;
 /// Widest line, in columns.
 pub const COLUMNS: usize = 80;
 
-/// `text` after `mark` in [`COLUMNS`], further lines under the first word. A word that is longer stays whole.
+/// `text` after `mark` in [`COLUMNS`], further lines under the first word. A word that is longer stays whole. Whoever
+/// wrote it, it does not drive the terminal ([`printable`]).
 #[must_use]
 pub fn wrapped(mark: &str, text: &str) -> String {
     let indent = mark.chars().count();
@@ -22,7 +23,7 @@ pub fn wrapped(mark: &str, text: &str) -> String {
             out.push(' ');
             column += 1;
         }
-        out.push_str(word);
+        out.push_str(&printable(word));
         column += width;
     }
     out

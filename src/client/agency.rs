@@ -332,8 +332,14 @@ impl Desk {
     /// [`ClientError::Directory`] when a record, a signature or a proof does not hold: nothing of it is used then.
     pub async fn mirror(&self) -> Result<Arc<Directory>, ClientError> {
         let directory = self.mirror_directory().await?;
-        self.mirror_protocol(directory.protocol_version()).await?;
-        Ok(directory)
+        // Kept only together with its protocol: nothing is sealed by a newer directory and what was replaced before it.
+        if let Err(error) = self.mirror_protocol(directory.protocol_version()).await {
+            if let ClientError::Directory(alarm) = &error {
+                self.alarm(alarm, Some(directory.number()));
+            }
+            return Err(error);
+        }
+        Ok(self.keep(directory))
     }
 
     /// The protocol in force, fetched and verified; none only where the router says that there is none yet, and the
@@ -343,18 +349,41 @@ impl Desk {
     ///
     /// As [`Desk::mirror`].
     pub async fn protocol_in_force(&self) -> Result<Option<Arc<Protocol>>, ClientError> {
-        let digested = self.mirror_directory().await?.protocol_version();
-        match self.mirror_protocol(digested).await {
-            Ok(()) => Ok(Some(self.agency.protocol()?)),
+        match self.mirror().await {
+            Ok(_) => Ok(Some(self.agency.protocol()?)),
             Err(error) => {
-                let none_yet = digested == 0 && self.agency.protocol().is_err();
                 let said = error.reason() == Some(Reason::NotFound);
-                (said && none_yet).then_some(None).ok_or(error)
+                let none_yet = said
+                    && self.agency.protocol().is_err()
+                    && self.mirror_directory().await?.protocol_version() == 0;
+                none_yet.then_some(None).ok_or(error)
             }
         }
     }
 
-    async fn mirror_directory(&self) -> Result<Arc<Directory>, ClientError> {
+    fn keep(&self, directory: Directory) -> Arc<Directory> {
+        let directory = Arc::new(directory);
+        let mirror = &self.agency.inner.directory;
+        *mirror.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&directory));
+        directory
+    }
+
+    /// Remembers what an honest router cannot show, if it is that, and the digest by which it was shown.
+    fn alarm(&self, alarm: &DirectoryError, number: Option<u64>) {
+        if !alarm.is_alarm() {
+            return;
+        }
+        if let Some(number) = number {
+            let alarmed = &self.agency.inner.alarmed;
+            alarmed.fetch_max(number, Ordering::Relaxed);
+        }
+        if let Ok(previous) = self.agency.directory() {
+            self.keep(previous.alarmed(alarm.clone()));
+        }
+    }
+
+    /// The directory as the router shows it, verified and not kept yet.
+    async fn mirror_directory(&self) -> Result<Directory, ClientError> {
         let previous = self.agency.directory().ok();
         let known_digest = previous.as_ref().map_or(0, |directory| directory.number());
         let (reply, proven) = self.fetch_directory(known_digest).await?;
@@ -388,12 +417,6 @@ impl Desk {
                 verified = verify(Some(*sent.digest()), &certificates);
             }
         }
-        let keep = |directory: Directory| {
-            let directory = Arc::new(directory);
-            let mirror = &self.agency.inner.directory;
-            *mirror.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&directory));
-            directory
-        };
         let alarmed = &self.agency.inner.alarmed;
         let verified = verified.and_then(|directory| {
             let goes_back = directory.number() < alarmed.load(Ordering::Relaxed);
@@ -411,17 +434,14 @@ impl Desk {
                         "the directory digest is late: the router makes one every hour; call the operator"
                     );
                 }
-                Ok(keep(directory))
+                Ok(directory)
             }
             Err(alarm) => {
-                if let (EntryBody::Digest { number, .. }, true) =
-                    (&proven.entry.body, alarm.is_alarm())
-                {
-                    alarmed.fetch_max(*number, Ordering::Relaxed);
-                }
-                if let Some(previous) = previous.filter(|_| alarm.is_alarm()) {
-                    keep(previous.alarmed(alarm.clone()));
-                }
+                let number = match proven.entry.body {
+                    EntryBody::Digest { number, .. } => Some(number),
+                    _ => None,
+                };
+                self.alarm(&alarm, number);
                 Err(alarm.into())
             }
         }

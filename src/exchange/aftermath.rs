@@ -6,13 +6,14 @@
 //! no batch grows with the case. A mark stands in the store in between, so that a crash is made good at the next start,
 //! before anybody is served, and a caller who hangs up is made good by housekeeping.
 
+use super::basis::{CHAINS_PER_CASE_MAX, chain_of};
 use super::clockwork::{Due, schedule};
 use super::erasure::ANSWER_WITHIN;
 use super::event::EventKind;
 use super::forward::rests_on;
 use super::offer::moves;
 use super::offer::moves::Closed;
-use super::offer::view::{OfferView, stages};
+use super::offer::view::OfferView;
 use super::sequencer::Doorbell;
 use super::snapshot::{Prepared, Snapshot};
 use super::turn::{self, Next, Over, Why};
@@ -21,6 +22,7 @@ use crate::domain::id::{AgencyId, BasisChainId, OfferId};
 use crate::domain::offer::OfferCommand;
 use crate::domain::vocabulary::{ErasureAnswer, OfferNotice, OfferState, Stage};
 use crate::storage::engine::{Stored, Table, Write};
+use crate::storage::records::basis::BasisRecord;
 use crate::storage::records::log::AftermathRecord;
 use crate::storage::records::parcel::ParcelRecord;
 use crate::storage::records::referral::ReferralRecord;
@@ -31,6 +33,9 @@ const MARKS_MAX: usize = 64;
 
 /// Parcels looked at in one step.
 const STEP_MAX: usize = 64;
+
+/// Offers passed over in one step, if nothing follows for them: so many need no commit each, and hold up nobody.
+const PASSED_OVER_MAX: usize = 512;
 
 /// How often one step may lose to the recipients' own acts.
 const STEPS_LOST_MAX: usize = 3;
@@ -59,7 +64,7 @@ pub(super) fn follow(
 
 /// The writes that close what passes on these offers of a referral that its source ends, if nobody said yes to it yet.
 ///
-/// Found by the chains that they are under: whatever passes them on rests on those.
+/// Found by the chains that they are, or were, under: whatever passes them on rests on those.
 pub(super) fn end_passed_on(
     snapshot: &mut Snapshot<'_>,
     source: &AgencyId,
@@ -85,14 +90,18 @@ pub(super) fn end_passed_on(
     chains.into_iter().map(mark).collect()
 }
 
-/// The chains that an offer's own parcels are under.
-fn chains_of(snapshot: &mut Snapshot<'_>, offer: &OfferView) -> Result<Vec<BasisChainId>, Refusal> {
+/// The chains that an offer's own parcels can be under: a parcel that was passed on may have been corrected since under
+/// another chain, and what passed it on rests on the one before.
+fn chains_of(snapshot: &Snapshot<'_>, offer: &OfferView) -> Result<Vec<BasisChainId>, Refusal> {
+    let prefix = key::case(&offer.source, offer.case);
+    let most = usize::try_from(CHAINS_PER_CASE_MAX).unwrap_or(usize::MAX);
     let mut chains = Vec::new();
-    for stage in stages(&offer.record.deposited) {
-        let parcel = snapshot.get::<ParcelRecord>(key::parcel(offer.id, stage))?;
-        let parcel = parcel.ok_or_else(|| records::corrupt(Table::Offer))?;
-        let chain = records::word(Table::Parcel, &parcel.chain)?;
-        if !chains.contains(&chain) {
+    // Not relied on: nothing rests on a chain that is recorded meanwhile, and no chain changes its recipient.
+    for (row, _) in snapshot.scan(Table::CaseBasis, &prefix, None, most)? {
+        let chain = chain_of(&row)?;
+        let record = snapshot.peek::<BasisRecord>(&key::basis(&offer.source, chain))?;
+        let record = record.ok_or_else(|| records::corrupt(Table::CaseBasis))?;
+        if record.recipient == offer.recipient.as_str() {
             chains.push(chain);
         }
     }
@@ -158,20 +167,58 @@ fn next_offer(
     Ok(next)
 }
 
+/// The next offer for which something follows: any, or where nothing was said of the chain itself, one that passes on
+/// what has ended. A parcel that does is never replaced, so those passed over are not relied on.
+///
+/// `Err` with the key after which to go on, when many were passed over.
+fn next_concerned(
+    snapshot: &Snapshot<'_>,
+    name: &BasisName,
+    mark: &AftermathRecord,
+) -> Result<Result<Option<Under>, Vec<u8>>, Refusal> {
+    let whole = mark.close || mark.erase || mark.leave || mark.pause;
+    let mut after = mark.after.clone();
+    for _ in 0..PASSED_OVER_MAX {
+        let next = next_offer(snapshot, name, &after)?;
+        let Some((id, stages, row)) = next.as_ref().filter(|_| !whole) else {
+            return Ok(Ok(next));
+        };
+        for &stage in stages {
+            let parcel = snapshot.peek::<ParcelRecord>(&key::parcel(*id, stage))?;
+            let ancestors = parcel.map(|parcel| parcel.ancestors).unwrap_or_default();
+            if (ancestors.iter()).any(|ancestor| mark.ended.contains(&ancestor.offer)) {
+                return Ok(Ok(next));
+            }
+        }
+        after.clone_from(row);
+    }
+    Ok(Err(after))
+}
+
 /// One step: one offer, or the mark when none is left. Gives whether there is more.
 fn prepare_step(snapshot: &mut Snapshot<'_>, name: &BasisName) -> Result<Prepared<bool>, Refusal> {
     let row = key::aftermath(&name.agency, name.chain);
     let Some(mut mark) = snapshot.get::<AftermathRecord>(row.clone())? else {
         return Ok(Prepared::Again(false, Vec::new()));
     };
-    let Some((id, stages, after)) = next_offer(snapshot, name, &mark.after)? else {
-        let mut change = snapshot.change();
-        change.urgent = true;
-        change.writes.push(Write::Delete {
-            table: Table::Meta,
-            key: row,
-        });
-        return Ok(Prepared::New(change, false, Vec::new()));
+    let (id, stages, after) = match next_concerned(snapshot, name, &mark)? {
+        Ok(Some(next)) => next,
+        Ok(None) => {
+            let mut change = snapshot.change();
+            change.urgent = true;
+            change.writes.push(Write::Delete {
+                table: Table::Meta,
+                key: row,
+            });
+            return Ok(Prepared::New(change, false, Vec::new()));
+        }
+        Err(after) => {
+            mark.after = after;
+            let mut change = snapshot.change();
+            change.urgent = true;
+            change.writes.push(mark.put(row));
+            return Ok(Prepared::New(change, true, Vec::new()));
+        }
     };
     let offer = OfferView::load(snapshot, id)?;
     let offer = offer.ok_or_else(|| records::corrupt(Table::ChainParcel))?;

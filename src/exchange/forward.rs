@@ -17,7 +17,7 @@ use crate::domain::gate::{self, Permit, Proposal};
 use crate::domain::id::{AgencyId, BasisChainId, OfferId};
 use crate::domain::label::LabelSet;
 use crate::domain::time::Period;
-use crate::domain::vocabulary::{DisclosureKind, Purpose, Stage};
+use crate::domain::vocabulary::{DisclosureKind, OfferState, Purpose, Stage};
 use crate::envelope::statement::{LabelledDigest, ParcelClaims};
 use crate::identity::caller::Caller;
 use crate::ledger::hash;
@@ -198,8 +198,10 @@ pub(super) fn standing(
         snapshot.confirmed(&offer.source)?;
         let asked = snapshot.get::<ReferralRecord>(key::referral(&offer.source, offer.referral))?;
         let asked = asked.ok_or_else(|| records::corrupt(Table::Parcel))?;
-        if asked.in_error || asked.recalled || (turn::is_ended(&asked) && !placed) {
-            // What its source took back is not passed on either, and what it ended is asked of nobody else.
+        let over = turn::is_ended(&asked) || offer.state == OfferState::Closed;
+        if asked.in_error || asked.recalled || (over && !placed) {
+            // What its source took back is not passed on either, and what it ended, or somebody else said yes to, is
+            // asked of nobody else.
             return Err(Refusal::ForwardNotAllowed);
         }
         let newest = snapshot.get::<ParcelRecord>(key::parcel(id, stage))?;
@@ -281,7 +283,8 @@ pub(super) fn none_over(
         let offer = OfferView::load(snapshot, id)?;
         let offer = offer.ok_or_else(|| records::corrupt(Table::Parcel))?;
         let asked = snapshot.get::<ReferralRecord>(key::referral(&source, offer.referral))?;
-        if asked.is_none_or(|asked| turn::is_ended(&asked)) {
+        let ended = asked.is_none_or(|asked| turn::is_ended(&asked));
+        if ended || offer.state == OfferState::Closed {
             return Ok(false);
         }
     }

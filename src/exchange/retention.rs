@@ -127,12 +127,18 @@ fn plan(snapshot: &mut Snapshot<'_>) -> Result<Option<(u32, u64)>, Refusal> {
     Ok((bound > 0).then_some((month, bound)))
 }
 
-/// Buries the next openings below `bound`; gives how many, zero when none is left.
-fn bury(snapshot: &mut Snapshot<'_>, bound: u64) -> Result<Prepared<usize>, Refusal> {
+/// Buries the next openings that end; gives whether there were any, and what stays.
+///
+/// Planned anew for each step, so that it relies on the protocol: the members may agree on a longer time meanwhile.
+fn bury(snapshot: &mut Snapshot<'_>) -> Result<Prepared<(bool, Option<(u32, u64)>)>, Refusal> {
+    let stays = plan(snapshot)?;
+    let Some((_, bound)) = stays else {
+        return Ok(Prepared::Again((false, None), Vec::new()));
+    };
     let done = snapshot.get::<CounterRecord>(key::EXPIRED.to_vec())?;
     let done = done.map_or(0, |record| record.number);
     if done >= bound {
-        return Ok(Prepared::Again(0, Vec::new()));
+        return Ok(Prepared::Again((false, stays), Vec::new()));
     }
     let after = done.checked_sub(1).map(key::index);
     let rows = snapshot.scan(Table::Opening, b"", after.as_deref(), STEP_MAX)?;
@@ -156,15 +162,14 @@ fn bury(snapshot: &mut Snapshot<'_>, bound: u64) -> Result<Prepared<usize>, Refu
             key: row,
         });
     }
-    let count = indexes.len();
     let mut change = snapshot.change();
     change.writes = writes;
     let record = CounterRecord { number: reached };
     change.writes.push(record.put(key::EXPIRED.to_vec()));
-    if count > 0 {
+    if !indexes.is_empty() {
         change.entries.push(EntryDraft::expired(indexes));
     }
-    Ok(Prepared::New(change, count.max(1), Vec::new()))
+    Ok(Prepared::New(change, (true, stays), Vec::new()))
 }
 
 impl Exchange {
@@ -196,19 +201,17 @@ impl Exchange {
     ///
     /// [`Refusal::Unavailable`]; it is gone on with the next time.
     pub async fn expire_openings(&self) -> Result<(), Refusal> {
-        let found = self.read(plan).await?;
-        let Some((month, bound)) = found else {
+        let mut any = false;
+        let stays = loop {
+            let (more, stays) = self.perform(bury).await?.value;
+            if !more {
+                break stays;
+            }
+            any = true;
+        };
+        let Some((month, bound)) = stays else {
             return Ok(());
         };
-        let mut any = false;
-        while self
-            .perform(move |snapshot| bury(snapshot, bound))
-            .await?
-            .value
-            > 0
-        {
-            any = true;
-        }
         let shared = Arc::clone(&self.shared);
         // A month's key may also have sealed what came in the first moments of the next, by a clock that went back.
         let month = month.saturating_sub(1);

@@ -233,7 +233,18 @@ fn a_source_takes_no_protocol_that_was_replaced_whether_it_saw_the_newer_one_or_
         let error = desk.mirror().await.unwrap_err();
         told(&error);
         assert_eq!(alpha.protocol().unwrap().version(), 2);
+        // From then on it seals nothing, until it is shown the protocol in force.
+        let house = "house1".parse().unwrap();
+        let sealed = |desk: &safeconduct::client::agency::Desk| {
+            let mirrored = desk.agency().directory().unwrap();
+            mirrored.sealing_key(&house, desk.now()).map(drop)
+        };
+        assert_eq!(sealed(&desk), Err(DirectoryError::OldProtocol));
+        again.store(false, Ordering::Relaxed);
+        desk.mirror().await.unwrap();
+        assert_eq!(sealed(&desk), Ok(()));
 
+        again.store(true, Ordering::Relaxed);
         // A program that starts anew has seen neither, and the directory's digest names the one in force.
         let anew = liar.newcomer(&own.world, "alpha");
         let desk = anew.desk("w-caseworker", StaffRole::Caseworker).unwrap();

@@ -197,6 +197,10 @@ impl Offers {
                 Some(End::InError) => return Some(End::InError),
                 end => found = found.or(end.copied()),
             }
+            // Somebody else said yes, or the source closed it.
+            if offer.state == OfferState::Closed {
+                found = found.or(Some(End::Closed));
+            }
             // Made before it: what is passed on is older, so this ends.
             next = offer.forwards;
         }

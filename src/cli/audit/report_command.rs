@@ -327,8 +327,9 @@ fn revocation(checked: &Checked, now: Timestamp) -> Option<(bool, &'static str, 
         (_, Some(found)) => found,
     };
     Some(match found {
-        // What is in force now, or was made after the report, knows of it.
-        Ok(Revocation::Clear { made, until }) if *until > now || *made >= checked.issued => (
+        // Only what is in force now: a list that has ended knows of no later revocation, and that the report is older
+        // than it is the word of whoever has the key.
+        Ok(Revocation::Clear { made, until }) if *until > now => (
             true,
             "  ok ",
             format!(
@@ -340,8 +341,9 @@ fn revocation(checked: &Checked, now: Timestamp) -> Option<(bool, &'static str, 
             false,
             "  ?  ",
             format!(
-                "the revocation lists are of {} and ended on {}, and the report is newer: WHETHER ITS CERTIFICATE WAS \
-                 REVOKED IS NOT KNOWN; get newer lists from the authority",
+                "the revocation lists are of {} and say nothing of it after {}: WHETHER ITS CERTIFICATE WAS REVOKED \
+                 SINCE IS NOT KNOWN; get newer lists from the authority, or if the certificate itself has ended, \
+                 have the agency sign it anew",
                 minute(*made),
                 minute(*until)
             ),

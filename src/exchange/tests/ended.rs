@@ -4,7 +4,7 @@ use super::town::{Town, WEEK, dawn, fresh, id};
 use crate::audit::finding::{Finding, Problem, Severity};
 use crate::audit::replay::Replay;
 use crate::domain::basis::{Allow, Basis};
-use crate::domain::id::{BasisChainId, CaseHandle, OfferId};
+use crate::domain::id::{BasisChainId, CaseHandle, OfferId, ParcelId};
 use crate::domain::label::{Label, LabelSet};
 use crate::domain::vocabulary::{
     AgencyKind, Asked, BasisKind, ChildTold, CloseReason, GivenBy, InterpreterClass, OfferState,
@@ -23,6 +23,7 @@ use crate::ledger::entry::{Entry, Opening};
 use crate::storage::engine::{Engine as _, Table};
 use crate::storage::memory::Fault;
 use crate::storage::records::log::OpeningRecord;
+use crate::storage::records::parcel::ParcelRecord;
 use crate::storage::records::{Record as _, key};
 
 fn chain(number: u8) -> BasisChainId {
@@ -85,8 +86,12 @@ impl Town {
     }
 
     async fn agreed(&self, hand: &Hand<'_>) {
+        self.agreed_under(hand, hand.number).await;
+    }
+
+    async fn agreed_under(&self, hand: &Hand<'_>, number: u8) {
         let basis = Basis {
-            chain: chain(hand.number),
+            chain: chain(number),
             source: id(hand.from),
             recipient: id(hand.to),
             case: Self::case_of(hand.number),
@@ -118,6 +123,16 @@ impl Town {
     }
 
     fn sealed(&self, hand: &Hand<'_>, parent: Option<[u8; 32]>) -> Deposit {
+        self.sealed_under(hand, hand.number, parent, None)
+    }
+
+    fn sealed_under(
+        &self,
+        hand: &Hand<'_>,
+        number: u8,
+        parent: Option<[u8; 32]>,
+        supersedes: Option<ParcelId>,
+    ) -> Deposit {
         let (source, recipient) = (id(hand.from), id(hand.to));
         let draft = ParcelDraft {
             source: &source,
@@ -125,14 +140,14 @@ impl Town {
             key: &self.desks.get(&recipient).expect("a desk").sealing,
             purpose: Purpose::SafeAccommodation,
             stage: Stage::Triage,
-            chain: chain(hand.number),
+            chain: chain(number),
             now: dawn(),
             until: dawn().plus(WEEK),
             forward: Forward {
                 recipients: hand.next.iter().map(|next| id(next)).collect(),
                 hops: hand.hops,
             },
-            supersedes: None,
+            supersedes,
             parent,
             fields: Vec::new(),
             carried: told(),
@@ -140,7 +155,7 @@ impl Town {
         let sealed = seal(draft, self.signer(hand.from), &mut SystemRandom).expect("sealed");
         Deposit {
             parcel: sealed.parcel,
-            chain: chain(hand.number),
+            chain: chain(number),
             salt: sealed.basis_salt,
         }
     }
@@ -340,6 +355,88 @@ async fn a_closing_cut_off_by_a_crash_lets_nobody_say_yes_and_is_finished_at_the
     town.lawful();
 }
 
+/// What was passed on rests on the parcel that was read, also when its correction came under another consent.
+#[tokio::test]
+async fn closing_also_ends_what_passed_on_a_parcel_that_was_corrected_under_another_basis() {
+    let (town, [north, south, east]) = passed_on().await;
+    let hand = Hand {
+        from: "ngo",
+        to: "north",
+        number: 1,
+        next: &[],
+        hops: 0,
+    };
+    town.agreed_under(&hand, 7).await;
+    let row = key::parcel(north.offer, Stage::Triage);
+    let old = town.engine.get(Table::Parcel, &row).expect("readable");
+    let old = ParcelRecord::from_stored(&old.expect("there")).expect("a record");
+    let corrected = town.sealed_under(&hand, 7, None, Some(old.parcel.parse().expect("an id")));
+    let ngo = town.caseworker();
+    let of = north.at("ngo");
+    let amended = (town.exchange).amend_parcel(&ngo, &of, fresh(), corrected);
+    let _ = amended.await.expect("amended");
+    town.closes(&north).await.expect("closed");
+    for (agency, of) in [("north", &north), ("south", &south), ("east", &east)] {
+        assert_eq!(town.state(agency, of).await, OfferState::Closed, "{agency}");
+    }
+    assert_eq!(town.ended("north", &south).await, ReferralState::Withdrawn);
+    town.lawful();
+}
+
+/// What is under the same consent and goes on is looked at, and nothing is written for it.
+#[tokio::test]
+async fn closing_one_of_many_referrals_costs_no_commit_for_each_of_the_others() {
+    const MANY: usize = 20;
+    let town = Town::begin().await;
+    let hand = Hand {
+        from: "ngo",
+        to: "north",
+        number: 1,
+        next: &["south"],
+        hops: 1,
+    };
+    town.agreed(&hand).await;
+    let mut last = None;
+    for _ in 0..MANY {
+        let deposit = town.sealed(&hand, None);
+        let statement = sha256(&deposit.parcel.statement);
+        let ask = NewReferral {
+            case: Town::case_of(1),
+            offers: vec![NewOffer {
+                recipient: id("north"),
+                deposits: vec![deposit],
+            }],
+            ..town.ask(Vec::new())
+        };
+        let (ngo, source) = (town.caseworker(), id("ngo"));
+        let made = (town.exchange).create_referral(&ngo, &source, fresh(), ask);
+        let made = made.await.expect("asked");
+        let of = Passed {
+            referral: made.name,
+            offer: made.offers[0].offer,
+            statement,
+        };
+        town.reads("north", &of).await.expect("read");
+        last = Some(of);
+    }
+    let _ = town.exchange.tick().await;
+    let south = Hand {
+        from: "north",
+        to: "south",
+        number: 2,
+        next: &[],
+        hops: 0,
+    };
+    let last = last.expect("many");
+    let south = town.hand(south, Some(&last)).await.expect("passed on");
+    let before = town.engine.commits();
+    town.closes(&last).await.expect("closed");
+    let commits = town.engine.commits() - before;
+    assert!(commits < 8, "{commits} commits");
+    assert_eq!(town.state("south", &south).await, OfferState::Closed);
+    town.lawful();
+}
+
 /// Whoever passed it on hears that it is over, and reads nowhere whether a person or an agency ended it.
 #[tokio::test]
 async fn who_passed_it_on_cannot_tell_a_closing_from_a_withdrawal() {
@@ -422,4 +519,83 @@ async fn what_is_passed_on_read_or_accepted_after_the_end_is_found() {
         ended,
         ["offered", "opened", "offered", "opened", "offer_moved"]
     );
+}
+
+#[tokio::test]
+async fn what_was_passed_on_is_neither_read_nor_accepted_once_somebody_else_said_yes() {
+    // R3, invariant 14: north passed it on, and east, asked beside it, has the person.
+    let mut town = Town::begin().await;
+    town.join("east", AgencyKind::Shelter).await;
+    let hand = |to: &'static str| Hand {
+        from: "ngo",
+        to,
+        number: 1,
+        next: &["south"],
+        hops: 1,
+    };
+    town.agreed(&hand("north")).await;
+    town.agreed_under(&hand("east"), 5).await;
+    let north = town.sealed(&hand("north"), None);
+    let statement = sha256(&north.parcel.statement);
+    let east = town.sealed_under(&hand("east"), 5, None, None);
+    let ask = NewReferral {
+        case: Town::case_of(1),
+        offers: vec![
+            NewOffer {
+                recipient: id("north"),
+                deposits: vec![north],
+            },
+            NewOffer {
+                recipient: id("east"),
+                deposits: vec![east],
+            },
+        ],
+        ..town.ask(Vec::new())
+    };
+    let (ngo, source) = (town.caseworker(), id("ngo"));
+    let made = (town.exchange).create_referral(&ngo, &source, fresh(), ask);
+    let made = made.await.expect("asked");
+    let passed = |offer| Passed {
+        referral: made.name.clone(),
+        offer,
+        statement,
+    };
+    let (north, east) = (passed(made.offers[0].offer), passed(made.offers[1].offer));
+    town.reads("north", &north).await.expect("read");
+    town.exchange.tick().await.expect("ticked");
+    let south = Hand {
+        from: "north",
+        to: "south",
+        number: 2,
+        next: &[],
+        hops: 0,
+    };
+    let south = town.hand(south, Some(&north)).await.expect("passed on");
+    town.reads("south", &south).await.expect("read");
+    town.accepts("east", &east).await.expect("accepted");
+    assert_eq!(town.state("north", &north).await, OfferState::Closed);
+    assert_eq!(
+        town.reads("south", &south).await.err(),
+        Some(Refusal::NotFound)
+    );
+    assert_eq!(
+        town.accepts("south", &south).await.err(),
+        Some(Refusal::State(OfferState::Closed))
+    );
+    town.lawful();
+
+    // A router that told south of it after all is found, by name.
+    let events = town.events(0);
+    let index = |at: Option<usize>| at.expect("an entry") as u64;
+    let read = events.iter().position(|event| *event == "opened");
+    let after = read.expect("north read it");
+    let tick = events.iter().skip(after).position(|event| *event == "tick");
+    let tick = index(tick.map(|at| at + after));
+    let closed = index(events.iter().rposition(|event| *event == "offer_closed"));
+    let found = replayed_with(&town, tick, closed);
+    let ended: Vec<&str> = (found.iter())
+        .filter(|finding| finding.problem == Problem::Ended)
+        .filter_map(|finding| events.get(usize::try_from(finding.index?).ok()?).copied())
+        .collect();
+    assert_eq!(ended, ["offered", "opened"]);
 }

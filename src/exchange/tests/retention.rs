@@ -6,14 +6,17 @@ use crate::audit::openings::Openings;
 use crate::audit::replay::Replay;
 use crate::audit::source::SealedOpening;
 use crate::domain::vocabulary::{AgencyKind, StaffRole, Stage};
+use crate::envelope::act::ActBody;
 use crate::envelope::watermark::Watermark;
 use crate::exchange::Refusal;
 use crate::ledger::entry::Entry;
 use crate::ledger::hash::leaf;
 use crate::ledger::tree::Edge;
 use crate::storage::engine::{Engine, Table};
+use crate::storage::memory::Fault;
 use crate::storage::records::log::OpeningRecord;
 use crate::storage::records::{Record as _, key};
+use std::sync::Arc;
 use std::time::Duration;
 
 const YEAR: Duration = Duration::from_secs(366 * 24 * 3600);
@@ -192,4 +195,52 @@ async fn a_stop_between_the_tombstones_and_the_keys_end_keeps_no_key() {
     assert_eq!(town.engine.expired_before(), 0);
     town.exchange.expire_openings().await.expect("gone on with");
     assert!(town.engine.expired_before() > 0);
+}
+
+/// The members may agree on a longer time just when an earlier one is over: what they agreed on counts.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nothing_ends_by_a_retention_that_was_lengthened_meanwhile() {
+    let mut town = Town::begin().await;
+    town.join("ombud", AgencyKind::Ombudsperson).await;
+    let _ = town.refer(&["north"]).await;
+    town.clock.pass(Duration::from_secs(40 * 24 * 3600));
+    let upto = town.engine.head().size;
+    let marked = town.mark(town.watermark(upto, ORIGIN)).await;
+    marked.expect("recorded");
+    town.clock.pass(YEAR * 6);
+    town.exchange.tick().await.expect("ticked");
+    let toml = crate::domain::protocol::SHIPPED
+        .replace("version = 1", "version = 2")
+        .replace("retention_days = 1830", "retention_days = 3660");
+    let published = ActBody::PublishProtocol { version: 2, toml };
+    let (act, approval) = town.signed_at(town.exchange.now(), published);
+    let operator = town.operator();
+    let proposed = town.exchange.propose(&operator, fresh(), act).await;
+    let (proposal, _) = proposed.expect("proposed");
+    let town = Arc::new(town);
+    town.engine.inject(Fault::Block, 1);
+    let approving = tokio::spawn({
+        let (town, operator) = (Arc::clone(&town), operator.clone());
+        async move {
+            let approved = (town.exchange).approve(&operator, fresh(), proposal, approval);
+            approved.await.map(|_| ())
+        }
+    });
+    while !town.engine.is_blocked() {
+        tokio::task::yield_now().await;
+    }
+    // It finds the earlier time, and comes after the later one.
+    let ending = tokio::spawn({
+        let town = Arc::clone(&town);
+        async move { town.exchange.expire_openings().await }
+    });
+    for _ in 0..20_000 {
+        tokio::task::yield_now().await;
+    }
+    town.engine.release();
+    approving.await.expect("no panic").expect("approved");
+    ending.await.expect("no panic").expect("done");
+    let (found, ended) = town.audited(|_| false);
+    assert_eq!(violations(&found), Vec::<&Finding>::new());
+    assert_eq!(ended, 0);
 }

@@ -166,7 +166,11 @@ impl Town {
 
     /// An act and its approval, as the two administrators sign them.
     pub fn signed(&self, body: ActBody) -> (Vec<u8>, Vec<u8>) {
-        let issued = dawn();
+        self.signed_at(dawn(), body)
+    }
+
+    /// The same, signed at another time.
+    pub fn signed_at(&self, issued: Timestamp, body: ActBody) -> (Vec<u8>, Vec<u8>) {
         let act = Act {
             issued,
             origin: ORIGIN.to_owned(),

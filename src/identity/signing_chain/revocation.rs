@@ -18,7 +18,7 @@ pub enum Revocation {
     Clear {
         /// When the oldest of its issuers' lists was made.
         made: Timestamp,
-        /// When the first of them ends.
+        /// When the first of them ends, or a certificate of the chain: an authority lists nothing that has ended.
         until: Timestamp,
     },
     /// It is on them, since then; an issuer of it, if no time is known.
@@ -112,8 +112,11 @@ pub fn revocation(
         Err(_) => return Err(CertificateError::NoList),
     }
     let mut issuers = vec![leaf.issuer().to_vec()];
+    let mut ends = leaf.not_after()?;
     for der in intermediates {
-        issuers.push(Leaf::parse(der)?.issuer().to_vec());
+        let issuer = Leaf::parse(der)?;
+        issuers.push(issuer.issuer().to_vec());
+        ends = ends.min(issuer.not_after()?);
     }
     // The newest list of each issuer.
     let newest = issuers.iter().filter_map(|issuer| {
@@ -124,5 +127,8 @@ pub fn revocation(
         .map(|times| (times.made, times.until))
         .reduce(|one, other| (one.0.min(other.0), one.1.min(other.1)));
     let (made, until) = oldest.ok_or(CertificateError::NoList)?;
-    Ok(Revocation::Clear { made, until })
+    Ok(Revocation::Clear {
+        made,
+        until: until.min(ends),
+    })
 }

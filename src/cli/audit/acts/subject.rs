@@ -203,8 +203,10 @@ pub(super) fn of(act: &Act) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::print::said;
+    use super::super::Answer;
+    use super::super::print::{said, text};
     use super::*;
+    use crate::audit::acts::rights::Rights;
     use crate::audit::fixture::{TRIAGE, Town, agency};
     use crate::domain::time::Timestamp;
     use crate::envelope::act::ActBody;
@@ -356,5 +358,14 @@ mod tests {
         assert_eq!(said(&basis), "basis recorded");
         let denied = act("denied", json!({"method": "a\u{1b}[2J"}));
         assert_eq!(said(&denied), "denied a?[2J");
+        let staff = act("denied", json!({"staff": "w\u{1b}]0;x\u{7}\u{202e}"}));
+        let answer = Answer {
+            origin: String::new(),
+            acts: vec![staff],
+            rights: Rights::default(),
+            next: 1,
+        };
+        let shown = text(&answer).join("\n");
+        assert!(shown.contains(" / w?]0;x??"), "{shown}");
     }
 }

@@ -110,11 +110,13 @@ fn whether_the_signers_certificate_was_revoked_is_said_or_that_nobody_looked() {
     );
     // Ended, and older than the report.
     let (code, text) = check(Some(&before), now().plus(day(30)));
-    assert!(code == 3 && text.contains("IS NOT KNOWN"), "{text}");
-    // Ended, and younger: it knew of the moment.
+    assert!(code == 3 && text.contains("SINCE IS NOT KNOWN"), "{text}");
+    // Ended, and younger than the report says to be: whoever has the key since can say so of any time.
     let after = both(&mut authority, now().plus(day(1)));
     let after = after.0 + &after.1;
-    assert_eq!(check(Some(&after), now().plus(day(30))).0, 0);
+    assert_eq!(check(Some(&after), now().plus(day(2))).0, 0);
+    let (code, text) = check(Some(&after), now().plus(day(30)));
+    assert!(code == 3 && text.contains("SINCE IS NOT KNOWN"), "{text}");
 
     let tls = fs::read(home.path().join("signing.pem")).unwrap();
     let leaf = rustls::pki_types::CertificateDer::from_pem_slice(&tls).unwrap();
@@ -135,6 +137,11 @@ fn whether_the_signers_certificate_was_revoked_is_said_or_that_nobody_looked() {
         let (code, text) = check(Some(&lists), at);
         assert!(code == 3 && text.contains("WAS REVOKED on 2026-"), "{text}");
     }
+    // An authority's lists name nothing that has ended, and so no longer what was stolen before.
+    let later = now().plus(LEAF_LIFETIME).plus(day(1));
+    let forgot = both(&mut authority, later);
+    let (code, text) = check(Some(&(forgot.0 + &forgot.1)), later);
+    assert!(code == 3 && text.contains("SINCE IS NOT KNOWN"), "{text}");
     // One list of two, and another authority's: nothing is taken for "not revoked".
     let elsewhere = TempDir::new().unwrap();
     let (_, _, mut other) = certified(elsewhere.path(), &log.vkey());
