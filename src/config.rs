@@ -263,9 +263,14 @@ pub enum ConfigError {
         /// Why.
         cause: std::io::Error,
     },
-    /// Not the TOML that is expected; the text says where.
-    #[error("{0}deploy/router.toml shows every setting with its meaning")]
-    Toml(#[from] toml::de::Error),
+    /// Not the TOML that is expected.
+    #[error("{place}{reason}; deploy/router.toml shows every setting with its meaning")]
+    Toml {
+        /// The line, with its number, and a colon; empty if it is not known.
+        place: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A setting that cannot stand.
     #[error("{key}: {mend}")]
     Setting {
@@ -274,6 +279,36 @@ pub enum ConfigError {
         /// What to write instead.
         mend: &'static str,
     },
+}
+
+/// A setting of earlier settings files, and where it is now.
+const MOVED: (&str, &str) = (
+    "audit_retention_days",
+    "moved to the members' protocol: [audit] retention_days; take it out here",
+);
+
+/// How much of a line is shown, in characters: what is wrong stays in sight.
+const SHOWN_CHARS_MAX: usize = 68;
+
+impl ConfigError {
+    /// The line and the reason. What the parser draws under the line would be wrapped with the rest of the message.
+    fn of_line(error: &toml::de::Error, text: &str) -> Self {
+        let before = error.span().and_then(|span| text.get(..span.start));
+        let place = before.map_or_else(String::new, |before| {
+            let at = before.matches('\n').count();
+            let written = text.lines().nth(at).unwrap_or_default().trim();
+            let shown: String = written.chars().take(SHOWN_CHARS_MAX).collect();
+            format!("line {} (`{shown}`): ", at + 1)
+        });
+        let said: Vec<&str> = error.message().split_whitespace().collect();
+        let (key, mend) = MOVED;
+        let reason = if said.starts_with(&["unknown", "field", &format!("`{key}`,")]) {
+            mend.to_owned()
+        } else {
+            said.join(" ")
+        };
+        Self::Toml { place, reason }
+    }
 }
 
 impl RouterConfig {
@@ -296,7 +331,8 @@ impl RouterConfig {
     ///
     /// [`ConfigError`], saying what to mend.
     pub fn parse(text: &str, folder: &Path) -> Result<Self, ConfigError> {
-        let mut config: Self = toml::from_str(text)?;
+        let mut config: Self =
+            toml::from_str(text).map_err(|error| ConfigError::of_line(&error, text))?;
         config.check()?;
         config.resolve(folder);
         Ok(config)

@@ -192,6 +192,10 @@ async fn propose(what: Propose) -> Result<(), Failure> {
         Propose::Reinstate { to, agency } => (to, ActBody::Reinstate { agency }),
     };
     let (desk, signer) = to.by.sit()?;
+    let in_force = match body {
+        ActBody::PublishProtocol { .. } => handover::in_force(&desk).await?,
+        _ => None,
+    };
     // Made before anything is sent: an act that cannot be handed over cannot be approved either.
     let file = handover::create(&to.act_out)?;
     let sent = desk.propose(body, &signer).await;
@@ -201,7 +205,8 @@ async fn propose(what: Propose) -> Result<(), Failure> {
     })?;
     let handover = Handover::new(proposal, &act)?;
     handover.write(file, &to.act_out)?;
-    println!("{}", handover.told(&desk)?);
+    let trust = desk.agency().trust();
+    println!("{}", handover.told(trust, in_force.as_deref())?);
     println!("signed and proposed; proposal {proposal}");
     let next = format!(
         "Next: hand {0} to the other administrator, who runs `safeconduct administrator approve --act {0}` \
@@ -229,16 +234,22 @@ fn protocol(file: &Path) -> Result<ActBody, Failure> {
 async fn approve(by: &By, file: &Path, yes: bool) -> Result<(), Failure> {
     let (desk, signer) = by.sit()?;
     let handover = Handover::read(file)?;
-    let proposer = handover.proposer(desk.agency().trust())?;
+    let trust = desk.agency().trust();
+    let proposer = handover.proposer(trust)?;
     if proposer == signer.verifying_key() {
         let text = "this key signed the proposal: the other administrator approves it";
         return Err(Failure::Refused(mended(text)));
     }
-    if let Err(error @ ClientError::Log(_)) = desk.mirror().await {
-        // Anything else only means that there is no protocol in force to compare with: the next lines say so.
-        return Err(told(error));
-    }
-    println!("{}", handover.told(&desk)?);
+    let in_force = if let ActBody::PublishProtocol { .. } = handover.checked(trust)?.body {
+        handover::in_force(&desk).await?
+    } else {
+        // Anything but a log that contradicts itself says nothing of this act.
+        if let Err(error @ ClientError::Log(_)) = desk.mirror().await {
+            return Err(told(error));
+        }
+        None
+    };
+    println!("{}", handover.told(trust, in_force.as_deref())?);
     if !yes && !asked()? {
         return Err(Failure::Refused("not approved; nothing was sent".into()));
     }

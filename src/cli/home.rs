@@ -224,6 +224,10 @@ pub(super) fn told(error: ClientError) -> Failure {
             "is the router busy or stuck (its /healthz says), or does it refuse this certificate: of another \
              authority, revoked, ended? It is not known whether anything was done: look before doing it again"
         }
+        // It says by itself what to give.
+        (_, ClientError::Handshake(said)) if said.contains("give --server-name ") => {
+            return Failure::Refused(mended(&error.to_string()));
+        }
         (_, ClientError::Handshake(_)) => {
             "is the certificate in force and of the router's authority, are the router's revocation lists \
              fresh (`safeconduct check` on its machine), is --server-name in its certificate, is \

@@ -35,7 +35,8 @@ enum Command {
         /// The protocol
         file: Option<PathBuf>,
     },
-    /// Print what NEW allows more, and less, than OLD
+    /// Print what NEW allows more, and less, than OLD; also a change of how long
+    /// auditors can open decisions, and of the duty line
     Diff {
         /// The protocol in force
         old: PathBuf,
@@ -112,6 +113,7 @@ impl Command {
                     "good: version {}, {allows} allow, {nevers} never, {pairs} pairs",
                     protocol.version()
                 )?;
+                writeln!(out, "{}", opened_for(&protocol))?;
             }
             Self::Matrix { file } => write!(out, "{}", load(file.as_deref())?.matrix())?,
             Self::Diff { old, new } => {
@@ -160,6 +162,12 @@ impl Command {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// The retention of a protocol.
+pub(super) fn opened_for(protocol: &Protocol) -> String {
+    let days = protocol.retention_days();
+    format!("decisions can be opened for {days} days")
 }
 
 fn load(file: Option<&Path>) -> Result<Protocol, Trouble> {

@@ -32,7 +32,7 @@ use tonic::{Code, Request, Response, Status};
 
 use super::connect::{ConnectError, RouterAddress, channel};
 use super::directory::{Directory, DirectoryError, Own, Witnessed};
-use super::error::ClientError;
+use super::error::{ClientError, Reason};
 use super::keys::AgencyKeys;
 use super::keys::KeyFileError;
 use super::log::{Known, LogView, Proven};
@@ -340,6 +340,25 @@ impl Desk {
             return Err(error);
         }
         Ok(self.keep(directory))
+    }
+
+    /// The protocol in force, fetched and verified; none only where the router says that there is none yet, and the
+    /// proved digest of its directory names none either.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desk::mirror`].
+    pub async fn protocol_in_force(&self) -> Result<Option<Arc<Protocol>>, ClientError> {
+        match self.mirror().await {
+            Ok(_) => Ok(Some(self.agency.protocol()?)),
+            Err(error) => {
+                let said = error.reason() == Some(Reason::NotFound);
+                let none_yet = said
+                    && self.agency.protocol().is_err()
+                    && self.mirror_directory().await?.protocol_version() == 0;
+                none_yet.then_some(None).ok_or(error)
+            }
+        }
     }
 
     fn keep(&self, directory: Directory) -> Arc<Directory> {

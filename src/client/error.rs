@@ -285,12 +285,35 @@ pub fn handshake_failure(status: &tonic::Status) -> Option<String> {
         match tls {
             Some(rustls::Error::AlertReceived(alert)) => return Some(format!("{alert:?}")),
             Some(rustls::Error::InvalidCertificate(reason)) => {
-                return Some(format!("the router's certificate: {reason:?}"));
+                return Some(certificate_failure(reason));
             }
             _ => cause = error.source(),
         }
     }
     None
+}
+
+/// What is wrong with the router's certificate. Its names come from a pinned authority: they are looked at last.
+fn certificate_failure(reason: &rustls::CertificateError) -> String {
+    if let rustls::CertificateError::NotValidForNameContext {
+        expected,
+        presented,
+    } = reason
+    {
+        let name = |shown: &String| {
+            let name = shown.strip_prefix("DnsName(\"")?.strip_suffix("\")")?;
+            (!name.contains('*')).then(|| name.to_owned())
+        };
+        let names: Vec<String> = presented.iter().filter_map(name).collect();
+        if let Some(first) = names.first() {
+            return format!(
+                "the router's certificate is for {}, not {}: give --server-name {first}",
+                names.join(", "),
+                expected.to_str()
+            );
+        }
+    }
+    format!("the router's certificate: {reason:?}")
 }
 
 #[cfg(test)]
@@ -310,6 +333,20 @@ mod tests {
         assert_eq!(refused.reason, Reason::InvalidField);
         assert_eq!(refused.fields, ["offers[0].recipient"]);
         assert_eq!(refused.retry_after, Some(Duration::from_millis(250)));
+    }
+
+    #[test]
+    fn a_certificate_of_another_name_says_which_name_to_give() {
+        let authority = |presented: &[&str]| rustls::CertificateError::NotValidForNameContext {
+            expected: "127.0.0.1".try_into().unwrap(),
+            presented: presented.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        assert_eq!(
+            certificate_failure(&authority(&["DnsName(\"router.example\")"])),
+            "the router's certificate is for router.example, not 127.0.0.1: give --server-name router.example"
+        );
+        let other = certificate_failure(&authority(&["IpAddress(10.0.0.1)"]));
+        assert!(!other.contains("--server-name"), "{other}");
     }
 
     #[test]

@@ -61,6 +61,25 @@ fn an_unknown_setting_is_an_error_that_names_it() {
 }
 
 #[test]
+fn a_setting_that_moved_says_where_to_on_its_line_and_nothing_is_drawn() {
+    let text = EXAMPLE.replacen("[ledger]\n", "[ledger]\naudit_retention_days = 1830\n", 1);
+    let at = text
+        .lines()
+        .position(|line| line.starts_with("audit_retention_days"));
+    let at = at.expect("written") + 1;
+    let error = parse(&text).expect_err("moved").to_string();
+    let wanted = format!(
+        "line {at} (`audit_retention_days = 1830`): moved to the members' protocol: [audit] retention_days; take it \
+         out here; "
+    );
+    assert!(error.starts_with(&wanted), "{error}");
+    for text in [text, EXAMPLE.replace("[limits]", "[limits")] {
+        let error = parse(&text).expect_err("not settings").to_string();
+        assert!(!error.contains(['|', '^', '\n']), "{error}");
+    }
+}
+
+#[test]
 fn what_cannot_stand_is_refused_with_how_to_mend_it() {
     for (from, to, key) in [
         (

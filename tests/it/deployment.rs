@@ -89,9 +89,17 @@ fn the_pages_commands_found_a_router_with_a_joined_agency_and_a_clean_check() {
     let folder = tempfile::tempdir().expect("a folder");
     // Run as the page says, then once more what a timer runs, and one administrator's emergency brake.
     let after = "echo ---\n\
+        propose() { sed \"s/^version = 1/version = $1/; s/^retention_days = .*/retention_days = $2/\" \
+          deploy/protocol.toml > v$1.toml; safeconduct administrator propose protocol v$1.toml --act-out v$1.act \
+          --key first.key --router https://localhost:PORT --identity operator; }\n\
+        approve() { safeconduct administrator approve --act v$1.act --yes --key second.key \
+          --router https://localhost:PORT --identity operator; }\n\
+        propose 2 400; approve 2; propose 3 2000; approve 3\n\
         safeconduct agency join --router https://localhost:PORT --identity my-ngo --facts facts.toml\n\
         safeconduct administrator suspend --agency my-ngo --key second.key \
           --router https://localhost:PORT --identity operator\n\
+        if safeconduct agency status --router https://127.0.0.1:PORT --identity operator; then exit 8; fi\n\
+        if propose 3 2000; then exit 7; fi\n\
         if safeconduct agency status --router https://localhost:PORT --identity my-ngo; then exit 9; fi\n";
     let settings =
         "$(sed -n 's/^address = \"127.0.0.1:\\([0-9]*\\)\"/\\1/p' router.toml | head -n 1)";
@@ -100,12 +108,35 @@ fn the_pages_commands_found_a_router_with_a_joined_agency_and_a_clean_check() {
     assert!(followed.status.success(), "{said}\n{why}");
     let (page, later) = said.split_once("---\n").expect("the page ran to its end");
     assert!(page.contains("reports to  nobody"), "{page}");
-    assert!(page.contains("ok   protocol: version 1"), "{page}");
+    assert!(
+        page.contains("ok   protocol: version 1; decisions can be opened for 1830 days"),
+        "{page}"
+    );
+    let none_yet = "Against the shipped one: this router has none in force yet.";
+    assert_eq!(page.matches(none_yet).count(), 2, "{page}");
+    // Who proposes reads the same comparison as who approves.
+    for told in [
+        "Against version 1, which is in force:\nSHORTENED",
+        "\n  1830 -> 400 days\n",
+        "Against version 2, which is in force:\nLENGTHENED",
+        "\n  400 -> 2000 days\n",
+        "Under it, decisions can be opened for 2000 days.",
+    ] {
+        assert_eq!(later.matches(told).count(), 2, "{told}: {later}");
+    }
     assert!(page.trim_end().ends_with("ok   open files"), "{page}");
     assert!(!page.contains("bad "), "{page}");
     assert!(later.contains("nothing to publish"), "{later}");
     assert!(later.contains("suspended my-ngo"), "{later}");
     assert!(why.contains("AUTHENTICATION_FAILED"), "{why}");
+    // What was typed wrong on the way.
+    let why = why.split_whitespace().collect::<Vec<_>>().join(" ");
+    for mend in [
+        "the router's certificate is for localhost, not 127.0.0.1: give --server-name localhost",
+        "v3.act: it is there already, and nothing was sent: give --act-out a new name",
+    ] {
+        assert!(why.contains(mend), "{mend}: {why}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

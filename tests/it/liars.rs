@@ -255,6 +255,9 @@ fn a_source_takes_no_protocol_that_was_replaced_whether_it_saw_the_newer_one_or_
         );
         told(&error);
         assert!(anew.protocol().is_err());
+        // Nor is it told that there is none.
+        let error = desk.protocol_in_force().await.unwrap_err();
+        told(&error);
     });
 }
 

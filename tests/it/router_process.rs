@@ -1,5 +1,7 @@
 //! The `safeconduct` binary as an operator uses it: authority, settings, `router init`, `check`, `router run`, SIGTERM.
 
+use safeconduct::client::trust::TrustAnchors;
+use safeconduct::envelope::keys::{VerifyingKey, b64u, sha256};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -175,6 +177,36 @@ fn a_router_is_begun_checked_run_and_stopped() {
     // The store is taken up again, not begun again.
     let router = deployment.start();
     assert_eq!(router.terminate(), Some(0));
+}
+
+/// What `audit replay` prints of the log's first entry: sorted administrators, and SHA-256 of each root's DER.
+#[test]
+fn what_is_pinned_is_printed_as_a_replay_prints_it() {
+    let deployment = Deployment::new();
+    deployment.init();
+    let told = deployment.succeeds(&[
+        "router",
+        "trust",
+        "--config",
+        "router.toml",
+        "--out",
+        "trust",
+    ]);
+    let after = |mark: &str| -> Vec<String> {
+        let lines = told.lines().filter_map(|line| line.strip_prefix(mark));
+        lines.map(|id| id.trim().to_owned()).collect()
+    };
+    let trust = TrustAnchors::read(&deployment.path("trust")).expect("readable");
+    let mut administrators: Vec<String> = trust
+        .administrators
+        .iter()
+        .map(VerifyingKey::spki_kid)
+        .collect();
+    administrators.sort();
+    assert_eq!(after("administrator "), administrators, "{told}");
+    let authorities: Vec<String> = trust.roots.iter().map(|root| b64u(&sha256(root))).collect();
+    assert_eq!(authorities.len(), 1);
+    assert_eq!(after("authority "), authorities, "{told}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The signed act on its way from one administrator to the other, and what it says in plain words.
 
 use crate::cli::exit::Failure;
-use crate::cli::home::mended;
+use crate::cli::home::{mended, told};
+use crate::cli::protocol::opened_for;
 use crate::cli::text::{minute, wrapped};
 use crate::client::agency::Desk;
 use crate::client::trust::TrustAnchors;
@@ -12,8 +13,9 @@ use crate::envelope::act::{Act, ActBody, claimed_kid};
 use crate::envelope::keys::{VerifyingKey, sha256};
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Longest file: an act is 256 KiB at most.
 const FILE_BYTES_MAX: u64 = 512 * 1024;
@@ -47,7 +49,14 @@ fn not_believed(why: &str) -> Failure {
 pub(super) fn create(file: &Path) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
     let made = options.write(true).create_new(true).open(file);
-    made.map_err(|error| unusable(file, error))
+    made.map_err(|error| match error.kind() {
+        ErrorKind::AlreadyExists => unusable(
+            file,
+            "it is there already, and nothing was sent: give --act-out a new name, or remove the file if its act is \
+             done with",
+        ),
+        _ => unusable(file, error),
+    })
 }
 
 impl Handover {
@@ -103,28 +112,48 @@ impl Handover {
         key.ok_or_else(|| not_believed("the act is not signed by a pinned administrator"))
     }
 
-    /// The act, in plain words, once its signature and its router were checked.
-    pub(super) fn told(&self, desk: &Desk) -> Result<String, Failure> {
-        let trust = desk.agency().trust();
+    /// The act, once its signature and its router were checked.
+    pub(super) fn checked(&self, trust: &TrustAnchors) -> Result<Act, Failure> {
         let proposer = self.proposer(trust)?;
         let act = Act::parse(self.act(), proposer)
             .map_err(|_| not_believed("the act's signature does not hold"))?;
         if act.origin != trust.origin {
             return Err(not_believed("the act is for another router"));
         }
-        let in_force = desk.agency().protocol().ok();
+        Ok(act)
+    }
+
+    /// The act, in plain words: what a protocol changes is told against `in_force`.
+    pub(super) fn told(
+        &self,
+        trust: &TrustAnchors,
+        in_force: Option<&Protocol>,
+    ) -> Result<String, Failure> {
+        let act = self.checked(trust)?;
         let mut text = wrapped("", &in_words(&act.body));
         if let ActBody::PublishProtocol { toml, .. } = &act.body {
             text.push('\n');
-            text.push_str(&changes(toml, in_force.as_deref())?);
+            text.push_str(&changes(toml, in_force)?);
         }
         let signed = format!(
             "Signed {} with key {}.",
             minute(act.issued),
-            proposer.spki_kid()
+            self.proposer(trust)?.spki_kid()
         );
         Ok(format!("{text}\n{}", wrapped("", &signed)))
     }
+}
+
+/// The protocol in force, which a proposed one is told against; none where this router has none yet.
+///
+/// One that cannot be read is an error: told against another, a change looks like a different one.
+pub(super) async fn in_force(desk: &Desk) -> Result<Option<Arc<Protocol>>, Failure> {
+    desk.protocol_in_force().await.map_err(|error| {
+        let why = told(error);
+        Failure::Refused(mended(&format!(
+            "the protocol in force cannot be read, so nothing can be compared with it and nothing was sent: {why}"
+        )))
+    })
 }
 
 fn in_words(body: &ActBody) -> String {
@@ -176,25 +205,28 @@ const fn consequence(kind: AgencyKind) -> &'static str {
     }
 }
 
-/// What the protocol changes against the one in force.
+/// What the protocol changes against the one in force, and how long decisions can be opened under it.
 fn changes(toml: &str, in_force: Option<&Protocol>) -> Result<String, Failure> {
     let proposed = Protocol::parse(toml)
         .map_err(|_| not_believed("the proposed protocol is not one that this program reads"))?;
-    let (in_force, name) = match in_force {
+    let (diff, against) = match in_force {
         Some(in_force) => (
-            in_force,
-            format!("version {}, which is in force", in_force.version()),
+            in_force.diff(&proposed),
+            format!("Against version {}, which is in force:", in_force.version()),
         ),
         None => (
-            &Protocol::shipped(),
-            "the shipped one (none in force could be read)".to_owned(),
+            Protocol::shipped().diff(&proposed),
+            "Against the shipped one: this router has none in force yet.".to_owned(),
         ),
     };
-    let diff = in_force.diff(&proposed);
-    if diff.is_empty() {
-        return Ok(wrapped("", &format!("It allows the same as {name}.")));
-    }
-    Ok(format!("Against {name}:\n{}", diff.trim_end()))
+    let changed = match diff.trim_end() {
+        "" => "It allows the same.",
+        changed => changed,
+    };
+    Ok(format!(
+        "{against}\n{changed}\nUnder it, {}.",
+        opened_for(&proposed)
+    ))
 }
 
 #[cfg(test)]
@@ -218,6 +250,31 @@ mod tests {
     }
 
     #[test]
+    fn a_protocol_is_told_against_the_one_in_force_and_with_its_retention() {
+        let shipped = crate::domain::protocol::SHIPPED;
+        let after = |version: u64, days: u32| {
+            let version = format!("\nversion = {version}\n");
+            let days = format!("retention_days = {days}\n");
+            shipped
+                .replace("\nversion = 1\n", &version)
+                .replace("retention_days = 1830\n", &days)
+        };
+        let second = Protocol::parse(&after(2, 400)).unwrap();
+        let told = changes(&after(3, 2000), Some(&second)).unwrap();
+        assert!(told.starts_with("Against version 2, which is in force:\nLENGTHENED"));
+        assert!(told.contains("400 -> 2000 days\n"), "{told}");
+        assert!(told.ends_with("decisions can be opened for 2000 days."));
+        let told = changes(shipped, None).unwrap();
+        assert!(
+            told.starts_with(
+                "Against the shipped one: this router has none in force yet.\nIt allows the same."
+            ),
+            "{told}"
+        );
+        assert!(told.ends_with("decisions can be opened for 1830 days."));
+    }
+
+    #[test]
     fn a_file_that_is_no_act_is_refused_by_name() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("act.json");
@@ -236,6 +293,8 @@ mod tests {
         handover.write(create(&file).unwrap(), &file).unwrap();
         let read = Handover::read(&file).unwrap();
         assert_eq!((read.proposal(), read.act()), (proposal, &b"a.b.c"[..]));
-        assert!(create(&file).is_err());
+        let error = create(&file).unwrap_err().to_string();
+        assert!(error.contains("act.json: it is there already"), "{error}");
+        assert!(error.contains("give --act-out a new name"), "{error}");
     }
 }

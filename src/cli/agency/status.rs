@@ -2,6 +2,7 @@
 
 use crate::cli::exit::Failure;
 use crate::cli::home::{CallerArgs, told};
+use crate::cli::protocol::opened_for;
 use crate::cli::text::{day, minute, wrapped};
 use crate::client::agency::Agency;
 use crate::client::connect::certificates;
@@ -49,9 +50,9 @@ pub(super) async fn show(caller: &CallerArgs) -> Result<(), Failure> {
             directory.number()
         );
         note("router", Ok(text));
-        let version = agency.protocol().map(|protocol| protocol.version());
-        if let Ok(version) = version {
-            note("protocol", Ok(format!("version {version}")));
+        if let Ok(protocol) = agency.protocol() {
+            let (version, opened) = (protocol.version(), opened_for(&protocol));
+            note("protocol", Ok(format!("version {version}; {opened}")));
         }
         let own = directory.member(agency.id());
         let suspended = own.is_ok_and(|member| member.suspended);

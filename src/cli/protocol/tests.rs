@@ -28,6 +28,7 @@ fn the_shipped_default_is_good_and_prints_its_matrix() {
     let (code, out) = run(&["check"]);
     assert_eq!(code.expect("good"), ExitCode::SUCCESS);
     assert!(out.starts_with("good: version 1,"));
+    assert!(out.ends_with("\ndecisions can be opened for 1830 days\n"));
     let (code, out) = run(&["matrix"]);
     assert_eq!(code.expect("good"), ExitCode::SUCCESS);
     assert_eq!(out, Protocol::shipped().matrix());

@@ -7,10 +7,12 @@ use crate::client::trust::{
     ADMINISTRATORS_FILE, DOMAIN_FILE, LOG_KEY_FILE, ROOTS_FILE, TrustAnchors,
 };
 use crate::config::RouterConfig;
+use crate::envelope::keys::{VerifyingKey, b64u, sha256};
 use crate::storage::embedded::{EmbeddedEngine, OpenError, Options};
 use crate::storage::engine::Engine;
 use crate::storage::records::log::LogRecord;
 use crate::storage::records::{Record, key};
+use std::collections::BTreeSet;
 use std::fs::{self, DirBuilder};
 use std::io::ErrorKind;
 use std::os::unix::fs::DirBuilderExt;
@@ -59,8 +61,17 @@ pub(super) fn write(config: &Path, out: &Path) -> Result<(), Failure> {
     let trust = TrustAnchors::read(out).map_err(Failure::settings)?;
     println!("wrote {} for {}", out.display(), trust.origin);
     println!("log            {}", trust.log_key);
-    for administrator in &trust.administrators {
-        println!("administrator  {}", administrator.spki_kid());
+    // In the order of `audit replay`, which prints the same from the log's first entry.
+    let administrators: BTreeSet<String> = trust
+        .administrators
+        .iter()
+        .map(VerifyingKey::spki_kid)
+        .collect();
+    for administrator in administrators {
+        println!("administrator  {administrator}");
+    }
+    for root in &trust.roots {
+        println!("authority      {}", b64u(&sha256(root)));
     }
     println!();
     println!("Next: give the folder to every agency as trust/ in its own folder, and have");

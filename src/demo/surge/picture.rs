@@ -1,7 +1,7 @@
 //! The picture of a surge: figures for machines, and a table and bars at 80 columns for people.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use serde::Serialize;
 
@@ -83,6 +83,14 @@ impl Waiting {
             p50: at(50),
             p95: at(95),
         }
+    }
+}
+
+impl fmt::Display for Waiting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let unit = if self.p50 == 1 { "minute" } else { "minutes" };
+        let (half, most) = (self.p50, self.p95);
+        write!(f, "half within {half} {unit}, 19 of 20 within {most}")
     }
 }
 
@@ -210,9 +218,14 @@ impl Picture {
             ),
             "─".repeat(COLUMNS),
         ];
+        let mut nothing = false;
         for (at, row) in self.timeline.iter().enumerate() {
             if *row == Row::default() {
+                nothing = true;
                 continue;
+            }
+            if std::mem::take(&mut nothing) {
+                lines.push(format!("{:<9} nothing", "  …"));
             }
             let from = u32::try_from(at)
                 .unwrap_or(u32::MAX)
@@ -230,7 +243,28 @@ impl Picture {
                 counted(row.duty_line, duty, 10),
             ));
         }
+        lines.push("Each column's bars have their own scale.".to_owned());
         lines
+    }
+
+    /// Nothing where every ask led to a place.
+    fn reason_lines(&self) -> Vec<String> {
+        if self.reasons.is_empty() {
+            return Vec::new();
+        }
+        let asks: u32 = self.reasons.values().sum();
+        let mut reasons = format!(
+            "What the asks of those {} without a place came to ({asks} asks; houses' answers, or how an ask ended \
+             without one):",
+            self.outcomes.unplaced
+        );
+        for (reason, count) in &self.reasons {
+            let word = reason.to_lowercase().replace('_', " ");
+            // Writing to a string cannot fail.
+            let _ = write!(reasons, " {word} {count},");
+        }
+        reasons.truncate(reasons.trim_end_matches(',').len());
+        crate::demo::narrate::wrap(&reasons, COLUMNS)
     }
 
     fn outcome_lines(&self) -> Vec<String> {
@@ -244,27 +278,15 @@ impl Picture {
             .iter()
             .map(|&(word, count)| format!("{word:<28} {count:>5}  {}", bar(count, self.count, 43)))
             .collect();
-        let asks: u32 = self.reasons.values().sum();
-        let mut reasons = format!(
-            "What the asks of those {} without a place came to ({asks} asks; houses' answers, or how an ask ended \
-             without one):",
-            self.outcomes.unplaced
-        );
-        for (reason, count) in &self.reasons {
-            let word = reason.to_lowercase().replace('_', " ");
-            // Writing to a string cannot fail.
-            let _ = write!(reasons, " {word} {count},");
-        }
-        reasons.truncate(reasons.trim_end_matches(',').len());
         lines.push(String::new());
-        lines.extend(crate::demo::narrate::wrap(&reasons, COLUMNS));
-        lines.push(format!(
-            "Wait in minutes, half and 19 of 20: place {} and {}; no place {} and {}.",
-            self.until_placed.p50,
-            self.until_placed.p95,
-            self.until_unplaced.p50,
-            self.until_unplaced.p95
-        ));
+        lines.extend(self.reason_lines());
+        if self.outcomes.placed > 0 {
+            lines.push(format!("Wait for a place: {}.", self.until_placed));
+        }
+        if self.outcomes.unplaced + self.outcomes.escalated > 0 {
+            let wait = self.until_unplaced;
+            lines.push(format!("Wait for word that there is none: {wait}."));
+        }
         lines.push(format!(
             "Alerts: {} to supervisors, {} to the national duty line.",
             self.supervisor_alerts, self.duty_line_alerts
@@ -358,6 +380,34 @@ mod tests {
         ] {
             assert!(said.contains(wanted), "{wanted}: {said}");
         }
+    }
+
+    #[test]
+    fn a_pause_is_one_row_and_what_nobody_met_is_left_out() {
+        let mut picture = Picture {
+            count: 2,
+            until_placed: Waiting { p50: 1, p95: 3 },
+            ..Picture::default()
+        };
+        picture.outcomes.placed = 2;
+        picture.row(112).asked = 1;
+        picture.row(247).placed = 1;
+        let lines = picture.lines();
+        let at = lines.iter().position(|line| line.starts_with("110–115"));
+        let at = at.expect("a row");
+        assert_eq!(lines[at - 1], "  …       nothing");
+        assert_eq!(lines[at + 1], "  …       nothing");
+        assert!(lines[at + 2].starts_with("245–250"), "{lines:?}");
+        assert_eq!(lines[at + 3], "Each column's bars have their own scale.");
+        let said = lines.join("\n");
+        assert!(said.contains("\nWait for a place: half within 1 minute, 19 of 20 within 3.\n"));
+        assert!(!said.contains("without a place came to") && !said.contains("there is none"));
+
+        picture.outcomes.placed = 1;
+        picture.outcomes.unplaced = 1;
+        picture.until_unplaced = Waiting { p50: 20, p95: 61 };
+        let said = picture.lines().join("\n");
+        assert!(said.contains("there is none: half within 20 minutes, 19 of 20 within 61."));
     }
 
     #[test]
