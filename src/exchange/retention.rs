@@ -104,8 +104,17 @@ fn first_of(snapshot: &Snapshot<'_>, month: u32, size: u64) -> Result<u64, Refus
     Ok(low)
 }
 
-/// Which month is the first to stay, and its first entry; none when nothing ends.
-fn plan(snapshot: &mut Snapshot<'_>) -> Result<Option<(u32, u64)>, Refusal> {
+/// What stays when the rest ends.
+#[derive(Clone, Copy)]
+struct Stays {
+    /// The first month.
+    month: u32,
+    /// Its first entry.
+    bound: u64,
+}
+
+/// What stays; none when nothing ends.
+fn plan(snapshot: &mut Snapshot<'_>) -> Result<Option<Stays>, Refusal> {
     let record = snapshot.peek::<WatermarkRecord>(key::WATERMARK)?;
     let Some(watermark) = record.map(|record| record.upto) else {
         return Ok(None);
@@ -124,15 +133,15 @@ fn plan(snapshot: &mut Snapshot<'_>) -> Result<Option<(u32, u64)>, Refusal> {
         month = month_of(entry_at(snapshot, watermark)?.at.seconds());
         bound = first_of(snapshot, month, size)?;
     }
-    Ok((bound > 0).then_some((month, bound)))
+    Ok((bound > 0).then_some(Stays { month, bound }))
 }
 
 /// Buries the next openings that end; gives whether there were any, and what stays.
 ///
 /// Planned anew for each step, so that it relies on the protocol: the members may agree on a longer time meanwhile.
-fn bury(snapshot: &mut Snapshot<'_>) -> Result<Prepared<(bool, Option<(u32, u64)>)>, Refusal> {
+fn bury(snapshot: &mut Snapshot<'_>) -> Result<Prepared<(bool, Option<Stays>)>, Refusal> {
     let stays = plan(snapshot)?;
-    let Some((_, bound)) = stays else {
+    let Some(Stays { bound, .. }) = stays else {
         return Ok(Prepared::Again((false, None), Vec::new()));
     };
     let done = snapshot.get::<CounterRecord>(key::EXPIRED.to_vec())?;
@@ -209,7 +218,7 @@ impl Exchange {
             }
             any = true;
         };
-        let Some((month, bound)) = stays else {
+        let Some(Stays { month, bound }) = stays else {
             return Ok(());
         };
         let shared = Arc::clone(&self.shared);
