@@ -40,7 +40,8 @@ pub const LOST_MAX: u32 = 3;
 
 /// Whether the same request may succeed later without a change: the router was away, or busy and said for how long, or
 /// the connection ended under it. What is repeated so is a read, or an act that its request id or its own name keeps
-/// from taking effect twice, whether the router had seen it or not.
+/// from taking effect twice, whether the router had seen it or not. A card's code has neither: entered twice it stops a
+/// case that is stopped, rings once more and counts as two tries.
 ///
 /// `RESOURCE_EXHAUSTED` without `RetryInfo` is a limit that waiting does not move.
 #[must_use]
