@@ -52,8 +52,8 @@ impl Disposition {
     ///
     /// # Errors
     ///
-    /// [`Refusal::National`]; [`Refusal::Confirmed`] when it stands already: to say it again would only make it count as
-    /// unsettled. A national body may make what an office said its own word.
+    /// [`Refusal::National`]; [`Refusal::Confirmed`] when it stands already: to say it again would only make it count
+    /// as unsettled. A national body may make what an office said its own word.
     pub fn record(
         before: Option<&Self>,
         by: Auditor,
